@@ -1,0 +1,136 @@
+"""Reading an answer: was it billed, may it be used, and what does it say about which record?
+
+The stop reason is looked at first, and our own validation comes after the API's, which promises neither complete JSON
+nor the case of an enum's values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from common.faults import Fault, Whose
+from common.job import Job
+from common.log import shortened
+from common.pricing import Tokens
+
+_USABLE = ("end_turn", "stop_sequence")
+
+
+def is_message(answer: object) -> bool:
+    """Whether a 200 holds a Messages API message: a proxy's page or half a body is none."""
+    return isinstance(answer, dict) and answer.get("type") == "message" and isinstance(answer.get("usage"), dict)
+
+
+def tokens_of(message: dict[str, Any]) -> Tokens:
+    """What an answer was billed for."""
+    usage = message["usage"]
+    writes = usage.get("cache_creation_input_tokens") or 0
+    one_hour = (usage.get("cache_creation") or {}).get("ephemeral_1h_input_tokens") or 0
+    return Tokens(
+        input=usage.get("input_tokens") or 0,
+        output=usage.get("output_tokens") or 0,
+        cache_write_5m=writes - one_hour,
+        cache_write_1h=one_hour,
+        cache_read=usage.get("cache_read_input_tokens") or 0,
+    )
+
+
+def outputs_per_record(
+    job: Job, message: dict[str, Any], record_ids: Sequence[str]
+) -> tuple[dict[str, BaseModel], dict[str, Fault]]:
+    """An answer's outputs by record id, and what is wrong with the records that have none.
+
+    An id that was not asked for is dropped; one that is answered twice counts as missing.
+    """
+    data, fault = _json(message)
+    results = data.get("results") if isinstance(data, dict) else None
+    if fault is None and not isinstance(results, list):
+        fault = _wrong("an answer without results")
+    if fault is not None:
+        return {}, dict.fromkeys(record_ids, fault)
+    entries: dict[str, list[dict[str, Any]]] = {record_id: [] for record_id in record_ids}
+    for entry in results or []:
+        if isinstance(entry, dict) and str(entry.get("id")) in entries:
+            entries[str(entry["id"])].append(entry)
+    outputs: dict[str, BaseModel] = {}
+    faults: dict[str, Fault] = {}
+    for record_id, found in entries.items():
+        if len(found) != 1:
+            faults[record_id] = _wrong("answered twice" if found else "missing from the answer")
+            continue
+        fields = {name: value for name, value in found[0].items() if name != "id"}
+        output, fault = _validated(job.output, fields)
+        if output is None:
+            faults[record_id] = fault or _wrong("no output")
+        else:
+            outputs[record_id] = output
+    return outputs, faults
+
+
+def output_of_chunk(model: type[BaseModel], message: dict[str, Any]) -> tuple[BaseModel | None, Fault | None]:
+    """An answer's one output, or what is wrong with it."""
+    data, fault = _json(message)
+    return (None, fault) if fault else _validated(model, data)
+
+
+def foreign_ids(message: dict[str, Any], record_ids: Sequence[str]) -> int:
+    """How many results of an answer are about ids that were not asked for."""
+    data, _ = _json(message)
+    results = data.get("results") if isinstance(data, dict) else None
+    asked = set(record_ids)
+    return sum(isinstance(entry, dict) and str(entry.get("id")) not in asked for entry in results or [])
+
+
+def _json(message: dict[str, Any]) -> tuple[Any, Fault | None]:
+    """The JSON value in an answer's text, or the fault that its stop reason or its text is."""
+    stop = message.get("stop_reason")
+    if stop == "refusal":
+        category = (message.get("stop_details") or {}).get("category") or "no category given"
+        return None, Fault(Whose.RECORD, f"refused ({category})", final=True)
+    if stop in ("max_tokens", "model_context_window_exceeded"):
+        return None, Fault(Whose.RECORD, f"cut off ({stop})")
+    if stop not in _USABLE:
+        return None, _wrong(f"stopped for a reason unknown here ({shortened(str(stop), 40)})")
+    blocks = message.get("content") or []
+    text = "".join(block.get("text") or "" for block in blocks if block.get("type") == "text")
+    try:
+        return json.loads(text), None
+    except ValueError:
+        return None, _wrong("an answer that is not the JSON asked for")
+
+
+def _validated(model: type[BaseModel], data: Any) -> tuple[BaseModel | None, Fault | None]:
+    schema = model.model_json_schema()
+    try:
+        return model.model_validate(_in_case(data, schema, schema.get("$defs", {}))), None
+    except ValidationError as error:
+        # Where and what, never the value: it may quote a record.
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(part for part in first["loc"] if isinstance(part, str))
+        return None, _wrong(f"wrong schema ({where}: {first['type']})")
+
+
+def _in_case(data: Any, schema: dict[str, Any], definitions: dict[str, Any]) -> Any:
+    """`data` with every value of an enum in the enum's own case."""
+    if "$ref" in schema:
+        schema = definitions.get(schema["$ref"].rpartition("/")[2], {})
+    for choice in schema.get("anyOf", []):
+        data = _in_case(data, choice, definitions)
+    if isinstance(data, dict):
+        fields = schema.get("properties", {})
+        return {name: _in_case(value, fields.get(name, {}), definitions) for name, value in data.items()}
+    if isinstance(data, list):
+        return [_in_case(value, schema.get("items", {}), definitions) for value in data]
+    if isinstance(data, str):
+        for value in [*schema.get("enum", []), schema.get("const")]:
+            if isinstance(value, str) and value.casefold() == data.casefold():
+                return value
+    return data
+
+
+def _wrong(reason: str) -> Fault:
+    return Fault(Whose.RECORD, reason)

@@ -1,0 +1,167 @@
+"""A day's report from its digests: gather, merge, count, quote, write."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from common import digests, merging, times
+from common.announce import announce
+from common.answers import output_of_chunk
+from common.context import Context
+from common.digests import Group
+from common.exchange import Exchange
+from common.log import log
+from common.report import DayReport, Entry, Footer, Quote, Section, Unread
+from common.selection import with_state
+from common.times import Day
+from common.windows import LOOKED_BACK, Survey, records_of
+
+_QUOTES = 3  # examples of an entry
+
+
+@dataclass
+class Gathered:
+    """What one pass over a day's records found."""
+
+    records: int = 0
+    by_hour: Counter[tuple[int, int]] = field(default_factory=Counter)
+    digested: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    unread: list[Unread] = field(default_factory=list)
+    waiting: int = 0
+
+    @property
+    def made_from(self) -> str:
+        """A hash that changes whenever the report has to."""
+        parts = [self.records, sorted(self.digested), sorted(one.record_id for one in self.unread)]
+        return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+
+
+def compose(context: Context, exchange: Exchange, day: Day, zone_name: str, found: Survey) -> None:
+    """Write a day's report, unless a record of it waits or the report is there and up to date."""
+    gathered = _gather(context, day)
+    if gathered.waiting:
+        waiting = f"{gathered.waiting} of {gathered.records}"
+        log.info("%s: %s records wait: the report is written when all are digested", day, waiting)
+        return
+    before = context.ledger.windows().get(str(day))
+    path = context.settings.reports / f"{day}.md"
+    if before == gathered.made_from and path.exists():
+        log.info("%s: the report is up to date: %s", day, path)
+        return
+    groups, ids_removed = _groups(context, gathered)
+    merged = merging.merge(context, exchange, day, gathered.records, groups)
+    sections = _sections(context, day, merged.groups)
+    requests = [*gathered.digested, *merged.request_ids]
+    report = DayReport(
+        title=context.job.name.replace("_", " ").capitalize(),
+        day=day.date,
+        timezone=zone_name,
+        records=gathered.records,
+        by_hour=_by_hour(day, gathered),
+        previous=_previous(day, found),
+        summary=merged.summary,
+        summary_missing=merged.missing,
+        sections=sections,
+        unread=tuple(gathered.unread),
+        ids_removed=ids_removed,
+        undated=found.undated,
+        footer=_footer(context, requests),
+    )
+    path = context.job.save(context.settings.reports, report)
+    with context.ledger.transaction():
+        for request_id in merged.request_ids:
+            context.ledger.closed(request_id, "done")
+        context.ledger.set_window(str(day), gathered.records, gathered.made_from)
+    context.made.append(str(path))
+    verb = "written again" if before else "written"
+    log.info("%s: report of %d records %s: %s", day, gathered.records, verb, path)
+    announce(context, report, path, again=bool(before))
+
+
+def _gather(context: Context, day: Day) -> Gathered:
+    gathered = Gathered()
+    for record, known in with_state(context, records_of(context, day)):
+        gathered.records += 1
+        gathered.by_hour[times.hour_of(times.instant(record[context.job.time]), day.zone)] += 1
+        if known is not None and known.status == "done":
+            gathered.digested[known.request_id].add(known.record_id)
+        elif known is not None and known.status == "dead":
+            gathered.unread.append(Unread(known.record_id, known.error))
+        else:
+            gathered.waiting += 1
+    return gathered
+
+
+def _groups(context: Context, gathered: Gathered) -> tuple[list[Group], int]:
+    """The findings of all the day's digests, and how many ids were removed from them."""
+    groups: list[Group] = []
+    removed = 0
+    for request_id, owned in gathered.digested.items():
+        sent = context.ledger.request(request_id)
+        if sent is None:
+            continue
+        digest, _ = output_of_chunk(context.job.output, json.loads(sent.answer))
+        if digest is not None:
+            found, foreign = digests.groups_of(digest, sent.record_ids, owned)
+            groups += found
+            removed += foreign
+    return groups, removed
+
+
+def _sections(context: Context, day: Day, groups: list[Group]) -> tuple[Section, ...]:
+    """The groups as the report shows them, with quotes fetched in one pass over the day."""
+    chosen = {
+        name: [(group, _examples(group)) for group in digests.heaviest(name, groups)]
+        for name in digests.sections_of(context.job.output)
+    }
+    wanted = {record_id for entries in chosen.values() for _, ids in entries for record_id in ids}
+    quotes: dict[str, Quote] = {}
+    for record in records_of(context, day):
+        if (record_id := record["record_id"]) in wanted:
+            at = times.instant(record[context.job.time]).astimezone(day.zone)
+            quotes[record_id] = Quote(record_id, at, context.job.show(record))
+    return tuple(
+        Section(
+            name,
+            tuple(
+                Entry(
+                    group.title,
+                    group.detail,
+                    len(group.record_ids),
+                    tuple(quotes[record_id] for record_id in ids if record_id in quotes),
+                )
+                for group, ids in entries
+            ),
+        )
+        for name, entries in chosen.items()
+    )
+
+
+def _examples(group: Group) -> list[str]:
+    """A few of its records, spread over the day as ids are over time, the same ones every time."""
+    ids = sorted(group.record_ids, key=lambda record_id: (len(record_id), record_id))
+    step = max(1, len(ids) // _QUOTES)
+    return ids[::step][:_QUOTES]
+
+
+def _by_hour(day: Day, gathered: Gathered) -> tuple[tuple[str, int], ...]:
+    return tuple((f"{hour[0]:02}", gathered.by_hour[hour]) for hour in day.hours())
+
+
+def _previous(day: Day, found: Survey) -> tuple[tuple[date, int], ...]:
+    """The counts of the days before, without those before the first record there is."""
+    dates = [day.date - timedelta(days=n) for n in range(LOOKED_BACK, 0, -1)]
+    counted = [(one, found.records[one]) for one in dates]
+    while counted and not counted[0][1]:
+        counted.pop(0)
+    return tuple(counted)
+
+
+def _footer(context: Context, request_ids: list[str]) -> Footer:
+    sums: dict[str, Any] = context.ledger.totals(request_ids)
+    return Footer(model=context.model, run_id=context.run_id, demo=context.options.demo, **sums)

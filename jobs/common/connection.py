@@ -1,0 +1,98 @@
+"""Reaching Claude (or, in a demo, its stand-in): made when the first request is about to be sent, never before."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+from common import exits, pricing, times
+from common.claude import Model, Request, connect, look_up, must_be_fault
+from common.context import Context
+from common.deliveries.live import Live
+from common.exits import JobExit
+from common.faults import Whose
+from common.log import log
+from common.pricing import Tokens
+
+
+class Connection:
+    """A client, what its model takes, and the delivery that uses it."""
+
+    def __init__(self, context: Context, may_send_again: Callable[[Request, int, float], bool]) -> None:
+        """Raises JobExit: 77 or 78 for a key or a model that is refused, 69 where nobody answers, 75 when stopped."""
+        _check_price(context)
+        self._context = context
+        self._closing = ExitStack()
+        self._loop = asyncio.new_event_loop()
+        self._closing.callback(self._loop.close)
+        try:
+            client = connect(context.settings, self._demo_url() if context.options.demo else "")
+            self._closing.callback(lambda: self._loop.run_until_complete(client.close()))
+            self._stopped = asyncio.Event()
+            context.stop.waking(lambda: self._loop.call_soon_threadsafe(self._stopped.set))
+            self.model = self._loop.run_until_complete(self._look_up(client))
+            self.delivery = Live(
+                client,
+                self._loop,
+                context.options.concurrency,
+                may_send_again,
+                context.retry,
+                context.clock,
+            )
+            context.stop.waking(self.delivery.wake)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self._context.stop.waking(lambda: None)
+        self._closing.close()
+
+    def _demo_url(self) -> str:
+        from common.demo.standin import StandIn
+
+        # A proxy that the machine uses for the internet cannot reach this machine's own loopback.
+        os.environ["NO_PROXY"] = "127.0.0.1,localhost"
+        standin = StandIn(state=self._context.settings.state / "standin")
+        return self._closing.enter_context(standin).url
+
+    async def _look_up(self, client: object) -> Model:
+        context, attempts = self._context, 0
+        began = context.clock.now()
+        while True:
+            attempts += 1
+            try:
+                model = await look_up(client, context.model)  # type: ignore[arg-type]
+                break
+            except Exception as error:
+                fault = must_be_fault(error)
+            if fault.whose is not Whose.NOBODY:
+                remedy = "set CLAUDE_MODEL or --model" if fault.code == exits.SETTINGS else "see .env"
+                raise JobExit(fault.code, f"{fault.reason} ({context.model}; {remedy})")
+            wait = context.retry.wait(attempts, fault)
+            spent = context.clock.now() - began
+            if attempts >= context.retry.attempts or spent + wait > context.retry.seconds:
+                raise JobExit(exits.UNREACHABLE, f"Claude cannot be reached: {fault.reason}")
+            log.warning("Claude: %s: trying again in %s", fault.reason, times.in_words(wait))
+            await context.clock.sleep(wait, self._stopped)
+            if context.stop.by:
+                raise JobExit(exits.NOT_NOW, f"stopped by {context.stop.by} before anything was sent")
+        if model.retires_at:
+            log.warning("model %s is retired on %s: choose another in time", model.id, model.retires_at[:10])
+        return model
+
+
+def _check_price(context: Context) -> None:
+    today = datetime.now(UTC).date()
+    if pricing.usd(context.model, Tokens(), today) is not None:
+        return
+    if context.budget.capped:
+        raise JobExit(
+            exits.SETTINGS,
+            f"{pricing.PRICES} has no price for {context.model}, so the cost cap cannot be kept: add one",
+        )
+    log.warning("%s has no price for %s: its cost is unknown", pricing.PRICES, context.model)

@@ -1,0 +1,122 @@
+"""The source database: where records come from, and where a job's outputs go.
+
+A job that only reads opens it read-only. `within(created_at, :start, :end)` is there in every SELECT, and understands
+every form of time that times.instant does.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from common import exits, times
+from common.exits import JobExit
+from common.log import shortened
+
+# One row of a job's SELECT: its columns by name, with `record_id` as text.
+Record = Mapping[str, Any]
+
+
+class Database:
+    """An open SQLite file that holds the records."""
+
+    def __init__(self, path: Path, *, writable: bool) -> None:
+        """Open a file that exists. Raises JobExit: 78 where there is none, 69 where it cannot be opened."""
+        if not path.is_file():
+            raise JobExit(exits.SETTINGS, f"RECORDS_DB={path}: there is no such file")
+        self._path = path
+        self.undated = 0  # rows of the last SELECT whose time could not be read
+        self.undated_example = ""
+        mode = "rw" if writable else "ro"
+        with self._plain_errors("opened"):
+            self.connection = sqlite3.connect(
+                f"file:{quote(str(path.resolve()))}?mode={mode}",
+                uri=True,
+                timeout=30,
+                isolation_level=None,
+            )
+            # One broken text among a million must not stop the night.
+            self.connection.text_factory = lambda text: text.decode("utf-8", "replace")
+            # Durability is set per connection: ours is as safe as the ledger's, whatever others choose.
+            self.connection.execute("pragma synchronous = full")
+            self.connection.create_function("within", 3, self._within, deterministic=True)
+
+    def select(self, select: str, parameters: Mapping[str, object]) -> Iterator[Record]:
+        """Stream the records of a SELECT.
+
+        Raises JobExit: 78 where the SELECT does not fit the database, 69 where the database fails.
+        """
+        self.undated = 0
+        with self._plain_errors("read"):
+            rows = self.connection.cursor()
+            rows.row_factory = sqlite3.Row
+            for row in rows.execute(select, parameters):
+                record = dict(row)
+                if record.get("record_id") is None:
+                    raise JobExit(
+                        exits.SETTINGS,
+                        "the SELECT gives a record without a record_id: write `id as record_id` into it",
+                    )
+                record["record_id"] = str(record["record_id"])
+                yield record
+
+    def create(self, tables: str) -> None:
+        """Run the SQL that creates a job's own tables. Raises JobExit where the database refuses it."""
+        with self._plain_errors("written"):
+            self.connection.executescript(tables)
+
+    def write(self, save: Callable[[], None]) -> None:
+        """Call `save` in one transaction. Raises JobExit where the database refuses it, and what `save` raises."""
+        with self._plain_errors("written"):
+            self.connection.execute("begin immediate")
+            try:
+                save()
+                self.connection.execute("commit")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("rollback")
+                raise
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.connection.close()
+
+    def _within(self, value: object, start: str, end: str) -> bool:
+        inside = times.within(value, start, end)
+        if inside is None:
+            # It belongs to no window, and must not vanish silently.
+            self.undated += 1
+            self.undated_example = shortened(repr(value), 40)
+        return bool(inside)
+
+    @contextmanager
+    def _plain_errors(self, done: str) -> Iterator[None]:
+        """What SQLite raises, as one clear line with the code of whose fault it is."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise plain_error(error, f"RECORDS_DB {self._path}", done) from error
+
+
+def plain_error(error: sqlite3.Error, name: str, done: str) -> JobExit:
+    """A SQLite error as the JobExit it means: 74 disk, 69 locked or unreadable, 78 a statement that does not fit."""
+    text = str(error)
+    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if kind in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY):
+        return JobExit(exits.CANNOT_WRITE, f"{name} could not be {done}: {text}")
+    if kind in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, 0):
+        remedy = "mend the SELECT or save() at the top of the job"
+        return JobExit(exits.SETTINGS, f"{name} does not fit the job: {text}: {remedy}")
+    return JobExit(exits.UNREACHABLE, f"{name} could not be {done}: {text}")
+
+
+def open_source(url: str, *, writable: bool) -> Database:
+    """The source database that RECORDS_DB names. Raises JobExit as Database does."""
+    if "://" in url:
+        scheme = url.partition("://")[0]
+        raise JobExit(exits.SETTINGS, f"RECORDS_DB={scheme}://…: give the path of a SQLite file")
+    return Database(Path(url).expanduser(), writable=writable)

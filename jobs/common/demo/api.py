@@ -1,0 +1,209 @@
+"""The endpoints: which path does what, for whom, and with which scripted fault."""
+
+import json
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from itertools import count as counter
+from typing import Any
+
+from common.demo import events
+from common.demo.billing import Bills
+from common.demo.envelope import open_envelope
+from common.demo.fault_kinds import MESSAGE_BATCHES, MESSAGES, RESULTS
+from common.demo.faults import Faults
+from common.demo.gates import check_key, checked_version, decoded
+from common.demo.generation import Generator
+from common.demo.message_batches import MessageBatches
+from common.demo.models import model_page, model_shown
+from common.demo.problems import Refused, invalid
+from common.demo.spoiled_replies import instead_of, refusal_reply, spoiled
+from common.demo.strictness import VERSIONS, Strictness
+from common.demo.tokens import schema_json_of
+from common.demo.wire import Reply, Request
+
+MEGABYTE = 1 << 20
+COUNT_TOKENS = "/v1/messages/count_tokens"
+COUNTS = "/stand-in/counts"
+NO_GENERATION = {"expire": "expired", "unknown_result": "a_type_of_the_future"}
+JSON_LINES = "application/x-jsonl"
+
+
+def limit_of(path: str) -> int:
+    """The largest body the edge lets through to a path, in bytes."""
+    return 256 * MEGABYTE if path == MESSAGE_BATCHES else 32 * MEGABYTE
+
+
+class Api:
+    """Answers requests. One per stand-in, used from one thread."""
+
+    def __init__(self, generator: Generator, bills: Bills, faults: Faults, latency: float) -> None:
+        self.generator = generator
+        self.bills = bills
+        self.faults = faults
+        self.latency = latency
+        self.strictness = Strictness()
+        self.message_batches: MessageBatches  # set by the stand-in: it processes with our `settle`
+        self.requests: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
+        self.in_flight = 0
+        self.in_flight_max = 0
+        self.request_ids = counter(1)
+        self.request_prefix = secrets.token_hex(6)
+
+    def handle(self, request: Request) -> Reply:
+        """The reply to any request; what it refuses is a reply too."""
+        request_id = f"req_{self.request_prefix}{next(self.request_ids):08d}"
+        template, own_id = route(request.path)
+        self.requests[template] += 1
+        self.calls[f"{request.method} {template}"] += 1
+        try:
+            if template == COUNTS:
+                return Reply(200, json.dumps(self.counts()).encode(), request_id)
+            check_key(request.headers)
+            if template == MESSAGES and request.method == "POST":
+                return self.message(request, request_id)
+            return self.other(request, template, own_id, request_id)
+        except Refused as refused:
+            return refusal_reply(refused, request_id)
+
+    # POST /v1/messages
+
+    def message(self, request: Request, request_id: str) -> Reply:
+        body = decoded(request.body)
+        schema_json = schema_json_of(body)
+        version = checked_version(request.headers)
+        model = self.strictness.check(body, version, schema_json)
+        envelope = open_envelope(body)
+        fault = self.faults.pick("http", MESSAGES, "POST", envelope.text)
+        stopped = instead_of(fault, request_id)
+        if stopped:
+            return self.timed(stopped, 0.0)
+        made = self.generator.generate(
+            body, model, schema_json, envelope, fault, latency=self.latency
+        )
+        if made.bill:
+            self.bills.add(made.bill)
+        if body.get("stream"):
+            reply = Reply(200, events.encoded(made.message), request_id, events.EVENT_STREAM)
+        else:
+            reply = Reply(200, json.dumps(made.message).encode(), request_id)
+        return self.timed(spoiled(reply, fault), self.latency)
+
+    def timed(self, reply: Reply, latency: float) -> Reply:
+        """The reply, late by the latency, counted as in flight until it is out."""
+        reply.delay += latency
+        reply.done = self.landed
+        self.in_flight += 1
+        self.in_flight_max = max(self.in_flight_max, self.in_flight)
+        return reply
+
+    def landed(self) -> None:
+        self.in_flight -= 1
+
+    # Everything else.
+
+    def other(self, request: Request, template: str, own_id: str, request_id: str) -> Reply:
+        action = self.action(request, template, own_id)
+        text = (
+            request.body.decode(errors="replace").replace('\\"', '"') if self.faults.rules else ""
+        )
+        fault = self.faults.pick("http", template, request.method, text)
+        stopped = instead_of(fault, request_id)
+        if stopped:
+            return stopped
+        if template == RESULTS:
+            length, lines = self.message_batches.results(own_id)
+            reply = Reply(200, b"", request_id, JSON_LINES, pieces=lines, length=length)
+        else:
+            reply = Reply(200, json.dumps(action()).encode(), request_id)
+        return spoiled(reply, fault)
+
+    def action(self, request: Request, template: str, own_id: str) -> Callable[[], Any]:
+        """What a path does. Raises `Refused` for a path or method that does not exist."""
+        of_message_batches = self.message_batches
+        actions: dict[tuple[str, str], Callable[[], Any]] = {
+            (COUNT_TOKENS, "POST"): lambda: self.count_tokens(request),
+            (MESSAGE_BATCHES, "POST"): lambda: self.create(request),
+            (MESSAGE_BATCHES, "GET"): lambda: of_message_batches.page(
+                request.parameter("limit"),
+                request.parameter("after_id"),
+                request.parameter("before_id"),
+            ),
+            (f"{MESSAGE_BATCHES}/{{id}}", "GET"): lambda: of_message_batches.shown(
+                of_message_batches.get(own_id)
+            ),
+            (f"{MESSAGE_BATCHES}/{{id}}", "DELETE"): lambda: of_message_batches.delete(own_id),
+            (f"{MESSAGE_BATCHES}/{{id}}/cancel", "POST"): lambda: of_message_batches.shown(
+                of_message_batches.cancel(own_id)
+            ),
+            (RESULTS, "GET"): lambda: None,
+            ("/v1/models", "GET"): lambda: model_page(
+                request.parameters("lifecycle[]") or request.parameters("lifecycle"),
+                request.parameter("limit") or "20",
+                request.parameter("after_id"),
+                request.parameter("before_id"),
+            ),
+            ("/v1/models/{id}", "GET"): lambda: model_shown(own_id),
+        }
+        if (template, request.method) in actions:
+            return actions[template, request.method]
+        if template == MESSAGES or any(path == template for path, _ in actions):
+            raise Refused(405, "Method Not Allowed")
+        raise Refused(404, f"Not found: {request.path}")
+
+    def count_tokens(self, request: Request) -> dict[str, int]:
+        body = decoded(request.body)
+        schema_json = schema_json_of(body)
+        model = self.strictness.check(
+            body, checked_version(request.headers), schema_json, only_count=True
+        )
+        return {"input_tokens": self.generator.input_tokens(body, model, schema_json)}
+
+    def create(self, request: Request) -> dict[str, Any]:
+        checked_version(request.headers)
+        return self.message_batches.shown(self.message_batches.create(decoded(request.body)))
+
+    def settle(self, custom_id: str, params: Any) -> dict[str, Any]:
+        """The result of one request in a message batch, billed when it is."""
+        fault = None
+        try:
+            for name in ("stream", "speed"):
+                if params.get(name):
+                    raise invalid(f"{name}: not supported in message batches")
+            schema_json = schema_json_of(params)
+            model = self.strictness.check(params, max(VERSIONS), schema_json)
+            envelope = open_envelope(params)
+            text = f"{custom_id}\n{envelope.text}"
+            fault = self.faults.pick("in message batch", MESSAGE_BATCHES, "POST", text)
+            if fault and fault.kind in NO_GENERATION:
+                return {"type": NO_GENERATION[fault.kind]}
+            if fault and fault.kind == "errored":
+                raise invalid(str(fault.options.get("message", "the request is not valid")))
+            made = self.generator.generate(params, model, schema_json, envelope, fault, custom_id)
+        except Refused as refused:
+            error = refused.body(f"req_{self.request_prefix}{next(self.request_ids):08d}")
+            if fault and "error_type" in fault.options:
+                error["error"]["type"] = fault.options["error_type"]
+            return {"type": "errored", "error": error}
+        if made.bill:
+            self.bills.add(made.bill)
+        return {"type": "succeeded", "message": made.message}
+
+    def counts(self) -> dict[str, Any]:
+        """What happened so far, for tests and measurements."""
+        return {
+            "requests": dict(self.requests),
+            "calls": dict(self.calls),
+            "billed": len(self.bills.lines),
+            "in_flight_max": self.in_flight_max,
+        }
+
+
+def route(path: str) -> tuple[str, str]:
+    """A path's template, and the id in it."""
+    for begin in (MESSAGE_BATCHES + "/", "/v1/models/"):
+        if path.startswith(begin) and len(path) > len(begin):
+            own_id, slash, rest = path[len(begin) :].partition("/")
+            return f"{begin}{{id}}{slash}{rest}", own_id
+    return path, ""

@@ -1,0 +1,84 @@
+"""The records or findings a request carries, read back out of its user message."""
+
+import re
+from dataclasses import dataclass, field
+from html import unescape
+from typing import Any
+
+RECORD = re.compile(r"<record\b([^>]*)>(.*?)</record>", re.DOTALL)
+FINDING = re.compile(r"<finding\b([^>]*)>(.*?)</finding>", re.DOTALL)
+FINDINGS = re.compile(r"<findings\b([^>]*)>")
+ATTRIBUTE = re.compile(r"([\w-]+)=\"([^\"]*)\"|([\w-]+)='([^']*)'")
+
+
+@dataclass(frozen=True)
+class SentRecord:
+    id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One theme, anomaly or action item of an earlier digest."""
+
+    key: str
+    section: str
+    weight: int
+    title: str
+    detail: str
+
+
+@dataclass
+class Envelope:
+    """What a request is about. `text` is everything its user messages say."""
+
+    text: str
+    records: list[SentRecord] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    total: int = 0  # records of the day, as a merge request says
+
+    @property
+    def record_ids(self) -> list[str]:
+        return [record.id for record in self.records]
+
+
+def attributes(raw: str) -> dict[str, str]:
+    return {a or c: unescape(b or d) for a, b, c, d in ATTRIBUTE.findall(raw)}
+
+
+def number(raw: str) -> int:
+    return int(raw) if raw.isdecimal() else 0
+
+
+def user_text(body: dict[str, Any]) -> str:
+    texts = []
+    for message in body["messages"]:
+        content = message["content"]
+        if isinstance(content, str):
+            texts.append(content)
+        else:
+            texts += [block["text"] for block in content if block.get("type") == "text"]
+    return "\n".join(texts)
+
+
+def open_envelope(body: dict[str, Any]) -> Envelope:
+    """The records and findings in the request's messages, unescaped."""
+    text = user_text(body)
+    envelope = Envelope(text)
+    if "<record" in text:
+        for raw, content in RECORD.findall(text):
+            envelope.records.append(
+                SentRecord(attributes(raw).get("id", ""), unescape(content).strip())
+            )
+    if "<finding" in text:
+        outer = FINDINGS.search(text)
+        if outer:
+            envelope.total = number(attributes(outer.group(1)).get("records", ""))
+        for raw, content in FINDING.findall(text):
+            at = attributes(raw)
+            title, _, detail = unescape(content).strip().partition(": ")
+            weight = number(at.get("records", "")) or 1
+            envelope.findings.append(
+                Finding(at.get("key", ""), at.get("section", ""), weight, title, detail)
+            )
+    return envelope

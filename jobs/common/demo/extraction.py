@@ -1,0 +1,149 @@
+"""The stand-in's answers: what a model would be asked to write, made by counting words instead.
+
+An answer's shape is told from the schema: one result per record, a digest of a chunk, a merge of
+digests, or anything else, which is filled with valid values.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from common.demo import digest, merge
+from common.demo.envelope import Envelope
+from common.demo.schema_rules import resolve
+from common.demo.schema_values import Schema, Value, compile_value
+from common.demo.words import Text, shorten
+
+Answer = Callable[[Envelope], Any]
+MOST_COMPILED = 1_000
+
+
+class Extraction:
+    """Answers requests; each schema is understood once."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, Answer] = {}
+
+    def answer(self, envelope: Envelope, schema: Schema | None, schema_json: str) -> Any:
+        """The answer as a JSON value, or a str when no schema asks for JSON."""
+        if schema is None:
+            begin = shorten(envelope.text, 80)
+            return f"The stand-in read {len(envelope.text)} characters beginning: {begin}"
+        answer = self._compiled.get(schema_json)
+        if answer is None:
+            answer = compile_answer(schema)
+            if len(self._compiled) < MOST_COMPILED:
+                self._compiled[schema_json] = answer
+        return answer(envelope)
+
+
+def as_text(answer: Any) -> str:
+    return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+
+
+def followed(schema: Schema, root: Schema) -> Schema:
+    while "$ref" in schema:
+        schema = resolve(schema["$ref"], root)
+    return schema
+
+
+def entries_of(schema: Schema, root: Schema) -> Schema | None:
+    """The properties of an array's objects; None when it is no array of objects."""
+    schema = followed(schema, root)
+    if schema.get("type") != "array":
+        return None
+    entry = followed(schema["items"], root)
+    return entry.get("properties", {}) if entry.get("type") == "object" else None
+
+
+def compile_answer(schema: Schema) -> Answer:
+    """Which kind of answer the schema asks for."""
+    properties: Schema = followed(schema, schema).get("properties", {})
+    entries = {name: entries_of(child, schema) for name, child in properties.items()}
+    results = entries.get("results")
+    if results is not None and "id" in results:
+        return per_record(results, schema)
+    sections = {name: fields for name, fields in entries.items() if fields is not None}
+    if sections and all("findings" in fields for fields in sections.values()):
+        return merge_of(sections, properties, schema)
+    only_sections = bool(sections) and len(sections) == len(properties)
+    if only_sections and all("records" in fields for fields in sections.values()):
+        return digest_of(sections, schema)
+    value = compile_value("", schema, schema)
+    return lambda envelope: value(Text(envelope.text))
+
+
+def per_record(fields: Schema, root: Schema) -> Answer:
+    fill = compile_value(
+        "results",
+        {"type": "object", "properties": {n: f for n, f in fields.items() if n != "id"}},
+        root,
+    )
+    id_of = typed_id(fields["id"], root)
+
+    def answer(envelope: Envelope) -> Any:
+        results = [
+            {"id": id_of(record.id), **fill(Text(record.text))} for record in envelope.records
+        ]
+        return {"results": results}
+
+    return answer
+
+
+def typed_id(schema: Schema, root: Schema) -> Callable[[str], Any]:
+    """Ids as the schema wants them: strings, or whole numbers."""
+    if followed(schema, root).get("type") == "integer":
+        return lambda name: int(name) if name.lstrip("-").isdecimal() else 0
+    return lambda name: name
+
+
+def other_fields(fields: Schema, root: Schema, known: set[str]) -> dict[str, Value]:
+    return {n: compile_value(n, child, root) for n, child in fields.items() if n not in known}
+
+
+def entry_maker(fields: Schema, root: Schema, ids_field: str) -> Callable[..., Any]:
+    """Makes an entry of a section in the order of its fields, those of no known name filled from
+    its detail.
+    """
+    rest = other_fields(fields, root, {"title", "detail", ids_field})
+    ids = followed(fields[ids_field], root)
+    id_of = typed_id(ids.get("items", {}), root)
+
+    def make(title: str, detail: str, found: list[str]) -> dict[str, Any]:
+        values: dict[str, Any] = {"title": title, "detail": detail}
+        values[ids_field] = [id_of(name) for name in found]
+        text = Text(f"{title}: {detail}")
+        return {name: rest[name](text) if name in rest else values[name] for name in fields}
+
+    return make
+
+
+def digest_of(sections: dict[str, Schema], root: Schema) -> Answer:
+    makers = {name: entry_maker(fields, root, "records") for name, fields in sections.items()}
+
+    def answer(envelope: Envelope) -> Any:
+        records = digest.read(envelope.records)
+        return {
+            name: [make(e.title, e.detail, e.ids) for e in digest.section(name, records)]
+            for name, make in makers.items()
+        }
+
+    return answer
+
+
+def merge_of(sections: dict[str, Schema], properties: Schema, root: Schema) -> Answer:
+    makers = {name: entry_maker(fields, root, "findings") for name, fields in sections.items()}
+    rest = other_fields(properties, root, {*sections, "summary"})
+
+    def answer(envelope: Envelope) -> Any:
+        found, total = envelope.findings, envelope.total
+        words = merge.summary(found, total)
+        values: dict[str, Any] = {"summary": words} if "summary" in properties else {}
+        for name, make in makers.items():
+            values[name] = [
+                make(e.title, e.detail, e.keys) for e in merge.merged(found, name, total)
+            ]
+        values |= {name: fill(Text(words)) for name, fill in rest.items()}
+        return {name: values[name] for name in properties}
+
+    return answer

@@ -1,0 +1,96 @@
+"""Merging by counting: findings about the same word become one, the largest first."""
+
+import re
+from dataclasses import dataclass
+
+from common.demo.digest import ALARMS, OTHER, section_maker, themes
+from common.demo.envelope import Finding
+from common.demo.words import WORD, listed, plain, subject_word
+
+MOST_THEMES = 12
+MOST_OTHERS = 8
+GENERIC = frozenset({"answer", "message", "mention", "mentioned", "other"})
+COUNTED_TITLE = re.compile(r"^((?:Answer|Look at) the )(?:\d+ )?messages?\b( that mentions?)?")
+
+
+@dataclass
+class Merged:
+    """Findings that say the same, as one."""
+
+    title: str
+    detail: str
+    weight: int
+    keys: list[str]
+
+
+def subject(title: str) -> str:
+    """The word a finding is about: the first one in its title that says something."""
+    for word in map(subject_word, WORD.findall(title)):
+        if word and word not in GENERIC:
+            return word
+    return title.lower().strip()
+
+
+def retitled(title: str, weight: int) -> str:
+    """A title that names a number of messages, with the number they are together."""
+    if weight < 2:
+        return title
+    return COUNTED_TITLE.sub(
+        lambda m: f"{m[1]}{weight} messages" + (" that mention" if m[2] else ""), title
+    )
+
+
+def merged(findings: list[Finding], section: str, total: int) -> list[Merged]:
+    """The section's findings, those about the same word in one, largest first."""
+    is_themes = section_maker(section) is themes
+    groups: dict[str, list[Finding]] = {}
+    for finding in findings:
+        if finding.section == section:
+            groups.setdefault(subject(finding.title), []).append(finding)
+    entries = []
+    for word, group in groups.items():
+        weight = sum(finding.weight for finding in group)
+        largest = max(group, key=lambda finding: finding.weight)
+        detail = largest.detail
+        if is_themes and largest.title != OTHER:
+            of = f"of {total} " if total else ""
+            detail = f"By word count, {weight} {of}messages mention {word}."
+        elif is_themes:
+            detail = "By word count, these messages share no frequent word with the others."
+        keys = [finding.key for finding in sorted(group, key=lambda finding: -finding.weight)]
+        entries.append(Merged(retitled(largest.title, weight), detail, weight, keys))
+    entries.sort(key=lambda entry: (entry.title == OTHER, alarm_last(entry.title), -entry.weight))
+    return with_tail_folded(entries, MOST_THEMES) if is_themes else entries[:MOST_OTHERS]
+
+
+def alarm_last(title: str) -> bool:
+    """Action items about an alarming word come before the rest."""
+    return title.startswith("Answer") and not ALARMS & {plain(word) for word in title.split()}
+
+
+def with_tail_folded(entries: list[Merged], most: int) -> list[Merged]:
+    """At most that many themes; the small ones, and "Other messages", become the last."""
+    if len(entries) <= most:
+        return entries
+    kept, tail = entries[: most - 1], entries[most - 1 :]
+    detail = "By word count, these are about smaller themes, or share no frequent word."
+    keys = [key for entry in tail for key in entry.keys]
+    return [*kept, Merged(OTHER, detail, sum(entry.weight for entry in tail), keys)]
+
+
+def summary(findings: list[Finding], total: int) -> str:
+    """Three plain sentences about the largest themes, the last one about where they come from."""
+    sections = list(dict.fromkeys(finding.section for finding in findings))
+    name = next((s for s in sections if section_maker(s) is themes), "")
+    subjects = [entry for entry in merged(findings, name, total) if entry.title != OTHER]
+    closing = "These sentences come from counting words: no model was used."
+    if not subjects:
+        return f"Nothing stood out among the {total} messages. No word is frequent. {closing}"
+    of = f" of {total}" if total else ""
+    largest = subjects[0]
+    first = (
+        f"The most frequent subject is {subject(largest.title)}, in {largest.weight}{of} messages."
+    )
+    rest = [f"{subject(entry.title)} ({entry.weight})" for entry in subjects[1:4]]
+    second = f"Next come {listed(rest)}." if rest else "No other word is frequent."
+    return f"{first} {second} {closing}"

@@ -1,0 +1,34 @@
+"""Pages of a list, as the API cuts them: `limit`, and the id to go on after or before."""
+
+from typing import Any
+
+from common.demo.problems import invalid
+
+
+def page_of(
+    ids: list[str], limit: str | None, after: str | None, before: str | None
+) -> tuple[slice, bool]:
+    """Which of `ids` make the page, and whether there are more beyond it. Raises `Refused`."""
+    size = int(limit) if limit is not None and limit.isdecimal() else 20
+    if (limit is not None and not limit.isdecimal()) or not 1 <= size <= 1_000:
+        raise invalid("limit: Input should be between 1 and 1000")
+    if after and before:
+        raise invalid("after_id and before_id cannot be used together")
+    anchor = after or before
+    if anchor and anchor not in ids:
+        raise invalid(f"{'after_id' if after else 'before_id'}: {anchor} is not in the list")
+    if before:
+        end = ids.index(before)
+        return slice(max(0, end - size), end), end - size > 0
+    begin = ids.index(after) + 1 if after else 0
+    return slice(begin, begin + size), begin + size < len(ids)
+
+
+def page(data: list[dict[str, Any]], has_more: bool) -> dict[str, Any]:
+    """The page object around those entries."""
+    return {
+        "data": data,
+        "has_more": has_more,
+        "first_id": data[0]["id"] if data else None,
+        "last_id": data[-1]["id"] if data else None,
+    }

@@ -1,0 +1,46 @@
+"""What a scripted fault makes of a reply: another one in its place, or the same one damaged on
+the way.
+"""
+
+from common.demo.faults import Fault
+from common.demo.problems import TOO_LARGE_PAGE, Refused
+from common.demo.spoiling import refusal_of
+from common.demo.wire import HTML, JSON, Reply
+
+PORTAL_PAGE = (
+    b"<html><head><title>Sign in</title></head><body>Please sign in to this network.</body></html>"
+)
+
+
+def refusal_reply(refused: Refused, request_id: str) -> Reply:
+    if refused.status == 413:
+        return Reply(413, TOO_LARGE_PAGE, request_id, HTML, refused.headers)
+    return Reply(refused.status, refused.encoded(request_id), request_id, JSON, refused.headers)
+
+
+def instead_of(fault: Fault | None, request_id: str) -> Reply | None:
+    """The reply of a fault that happens before anything is done; None for the others."""
+    if fault is None:
+        return None
+    if fault.kind == "reset":
+        return Reply(0, b"", request_id, reset=True)
+    if fault.kind == "html":
+        return Reply(200, PORTAL_PAGE, request_id, HTML)
+    if fault.kind[0].isdecimal() or fault.kind == "create_500":
+        return refusal_reply(refusal_of(fault), request_id)
+    return None
+
+
+def spoiled(reply: Reply, fault: Fault | None) -> Reply:
+    """The reply to what was done, as the fault lets it arrive."""
+    if fault is None:
+        return reply
+    if fault.kind in ("cut", "results_cut"):
+        reply.cut = True
+    elif fault.kind == "late":
+        reply.delay += float(fault.options.get("seconds", 5.0))
+    elif fault.kind == "create_lost":
+        reply.reset = True
+    elif fault.kind == "create_500_made":
+        return refusal_reply(refusal_of(fault), reply.request_id)
+    return reply

@@ -1,0 +1,113 @@
+"""The faults themselves: refusals word for word as the API puts them, and answers with something
+wrong in them.
+"""
+
+import json
+from typing import Any
+
+from common.demo.faults import Fault
+from common.demo.problems import Refused
+from common.demo.schema_values import enum_values
+
+FOREIGN_ID = "999999999"
+WORDS = {
+    "400": "messages: the request could not be processed",
+    "401": "invalid x-api-key",
+    "402": "Your account has a billing problem. Please update your payment method.",
+    "403": "Your API key does not have permission to use the specified resource",
+    "404": "model: not available to this key",
+    "408": "Request timed out",
+    "409": "The resource was changed by another request. Please try again.",
+    "413": "Request exceeds the maximum size",
+    "422": "The request was well formed but could not be processed",
+    "429": "This request would exceed your organization's rate limit of 1,000 requests per minute.",
+    "500": "Internal server error",
+    "502": "Bad gateway",
+    "503": "Service unavailable",
+    "504": "The request took too long to process",
+    "529": "Overloaded",
+}
+SPEND = (
+    "You have reached your API usage limits: your organization has crossed its monthly API usage"
+    " threshold, set based on your organization's API tier. You will regain access on 2026-12-01"
+    " at 00:00 UTC."
+)
+CREDIT = (
+    "Your credit balance is too low to access the Anthropic API."
+    " Please go to Plans & Billing to upgrade or purchase credits."
+)
+
+
+def refusal_of(fault: Fault) -> Refused:
+    """What the API says instead of answering."""
+    kind, options = fault.kind, fault.options
+    headers: tuple[tuple[str, str], ...] = ()
+    if "retry_after" in options:
+        headers = (("retry-after", f"{options['retry_after']:g}"),)
+    if kind == "429_spend":
+        return Refused(429, SPEND, "enforced_spend_limit_reached", headers)
+    if kind == "400_credit":
+        return Refused(400, CREDIT, headers=headers)
+    status = 500 if kind.startswith("create_500") else int(kind)
+    return Refused(status, str(options.get("message", WORDS[str(status)])), headers=headers)
+
+
+def spoiled_value(kind: str, answer: Any, schema: dict[str, Any]) -> Any:
+    """`answer`, a JSON value of its own, with ids or letters changed as the fault says."""
+    if kind == "wrong_case":
+        return upper_cased(answer, enum_values(schema))
+    results = answer.get("results") if isinstance(answer, dict) else None
+    if isinstance(results, list):
+        if kind == "missing_id":
+            results = results[1:]
+        elif kind == "doubled_id":
+            results = [*results, *results[:1]]
+        elif kind == "foreign_id" and results:
+            results = [*results, {**results[0], "id": foreign(results[0]["id"])}]
+        return {**answer, "results": results}
+    first = sorted({str(name) for found in id_lists(answer) for name in found})[:1]
+    for found in id_lists(answer):
+        if kind == "missing_id":
+            found[:] = [name for name in found if [str(name)] != first]
+        elif kind == "doubled_id":
+            found.extend(found[:1])
+        elif kind == "foreign_id" and found:
+            found.append(foreign(found[0]))
+    return answer
+
+
+def foreign(example: Any) -> Any:
+    """An id nobody asked about, of the same type as one that was."""
+    return int(FOREIGN_ID) if isinstance(example, int) else FOREIGN_ID
+
+
+def id_lists(answer: Any) -> list[list[Any]]:
+    """The lists of record ids or finding keys in a digest or merge."""
+    if not isinstance(answer, dict):
+        return []
+    entries = [e for section in answer.values() if isinstance(section, list) for e in section]
+    return [
+        entry[name]
+        for entry in entries
+        if isinstance(entry, dict)
+        for name in ("records", "findings")
+        if isinstance(entry.get(name), list)
+    ]
+
+
+def upper_cased(value: Any, values: set[str]) -> Any:
+    if isinstance(value, dict):
+        return {name: upper_cased(child, values) for name, child in value.items()}
+    if isinstance(value, list):
+        return [upper_cased(child, values) for child in value]
+    return value.upper() if isinstance(value, str) and value in values else value
+
+
+def half(text: str) -> str:
+    """The first half of a text: of a JSON text, never valid JSON."""
+    begin = text[: len(text) // 2]
+    try:
+        json.loads(begin)
+    except ValueError:
+        return begin
+    return begin[:-1] + "{"

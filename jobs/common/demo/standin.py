@@ -1,0 +1,151 @@
+"""The stand-in for Claude: a real HTTP server on loopback that answers by counting words.
+
+Usage   python -m common.demo.standin [--port N] [--state DIR] [--latency SECONDS]
+            [--faults FILE] [--billed FILE] [--message-batch-seconds SECONDS]
+
+Prints its URL, and serves until it is told to stop (TERM or INT). In Python, `with StandIn() as
+standin:` runs it in a thread of the calling process. Point the SDK at it with ANTHROPIC_BASE_URL
+and any key.
+"""
+
+import argparse
+import asyncio
+import signal
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from common.demo import faults as scripted
+from common.demo.api import Api, limit_of
+from common.demo.billing import Bills
+from common.demo.generation import Generator
+from common.demo.message_batch_store import MessageBatchStore
+from common.demo.message_batches import MessageBatches
+from common.demo.server import Listener
+
+DAY = 86_400.0
+
+
+class StandIn:
+    """One stand-in. As a context manager it serves from a daemon thread; `serve` serves from this
+    one.
+
+    `state` keeps message batches over a restart; without it they are gone with the stand-in.
+    `latency` delays each answer of POST /v1/messages by that many seconds. `faults` are rules as
+    in `faults.py`, or a JSON file of them (raises `BadRule` when one cannot be followed).
+    `billed` is a file that gets one JSON line per billed generation.
+    """
+
+    def __init__(
+        self,
+        state: Path | None = None,
+        latency: float = 0.0,
+        faults: Iterable[dict[str, Any]] | Path | None = None,
+        billed: Path | None = None,
+        port: int = 0,
+        message_batch_seconds: float = 0.5,
+        message_batch_expiry: float = DAY,
+    ) -> None:
+        self._state = state
+        self._port = port
+        self._message_batch_seconds = message_batch_seconds
+        self._message_batch_expiry = message_batch_expiry
+        self._faults = scripted.load(faults)
+        self._bills = Bills(billed)
+        self._api = Api(Generator(), self._bills, self._faults, latency)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._serve_in_thread, daemon=True, name="stand-in")
+        self.url = ""
+
+    @property
+    def billed(self) -> list[dict[str, Any]]:
+        """The billing log so far: a copy, as the server goes on writing."""
+        return list(self._bills.lines)
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """The same as GET /stand-in/counts."""
+        return self._api.counts()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait()
+        if self._failure:
+            raise self._failure
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+        self._thread.join()
+
+    def stop(self) -> None:
+        """Tell a serving stand-in to end. Safe from any thread."""
+        loop, stopping = self._loop, self._stopping
+        if loop and stopping and not loop.is_closed():
+            loop.call_soon_threadsafe(stopping.set)
+
+    def _serve_in_thread(self) -> None:
+        try:
+            asyncio.run(self.serve())
+        except BaseException as error:
+            # Whoever waits in `__enter__` raises it.
+            self._failure = error
+        finally:
+            self._ready.set()
+
+    async def serve(self, announce: bool = False) -> None:
+        """Serve until `stop`. With `announce`, print the URL once connections are taken."""
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        message_batches = MessageBatches(
+            MessageBatchStore(self._state),
+            self._api.settle,
+            self._faults,
+            self._message_batch_seconds,
+            self._message_batch_expiry,
+        )
+        self._api.message_batches = message_batches
+        listener = Listener(self._api.handle, limit_of)
+        self.url = f"http://127.0.0.1:{await listener.listen(self._port)}"
+        message_batches.base_url = self.url
+        message_batches.resume()
+        if announce:
+            self._loop.add_signal_handler(signal.SIGTERM, self._stopping.set)
+            self._loop.add_signal_handler(signal.SIGINT, self._stopping.set)
+            print(self.url, flush=True)  # noqa: T201  the one line that whoever started it waits for
+        self._ready.set()
+        await self._stopping.wait()
+        await listener.stop()
+        await message_batches.stop()
+        self._bills.close()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="standin", description="A stand-in for Claude.")
+    parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
+    parser.add_argument("--state", type=Path, help="directory where message batches are kept")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
+    parser.add_argument("--faults", type=Path, help="JSON file with a list of fault rules")
+    parser.add_argument("--billed", type=Path, help="file that gets a line per billed generation")
+    parser.add_argument("--message-batch-seconds", type=float, default=0.5)
+    parser.add_argument("--message-batch-expiry", type=float, default=DAY)
+    options = parser.parse_args(arguments)
+    try:
+        standin = StandIn(**vars(options))
+    except (scripted.BadRule, OSError) as error:
+        parser.exit(2, f"standin: {error}\n")
+    asyncio.run(standin.serve(announce=True))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,138 @@
+"""The digests of a day's chunks, and how they become one: pure functions over findings.
+
+A *finding* is one theme, anomaly or action item with the ids of the records that show it. The model groups findings and
+words them; which records stand behind a group is always computed here, from the ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from common.batching import CHUNK_TOKENS, estimated_tokens
+
+_SHOWN = 12  # entries of a section, at most; the others are summed up in one more
+
+
+class Finding(BaseModel):
+    """Something that records show."""
+
+    title: str = Field(description="at most eight words, no ids")
+    detail: str = Field(description="one or two plain sentences, no ids")
+    records: list[str] = Field(description="the ids of all the records that show it")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Findings that say the same, of one section: worded once, shown by all their records."""
+
+    section: str
+    title: str
+    detail: str
+    record_ids: frozenset[str]
+
+
+def sections_of(output: type[BaseModel]) -> list[str]:
+    """The sections of a digest: the fields of its model, in order."""
+    return list(output.model_fields)
+
+
+def groups_of(digest: BaseModel, sent: Iterable[str], owned: set[str]) -> tuple[list[Group], int]:
+    """A digest's findings, and how many ids were removed because they were not in the chunk.
+
+    `sent`: the ids of the chunk. `owned`: those of them that this digest still speaks for; a record that was asked
+    again since then is spoken for by its newer digest.
+    """
+    in_chunk = set(sent)
+    groups, removed = [], 0
+    for section in sections_of(type(digest)):
+        for finding in getattr(digest, section):
+            named = {record_id.strip() for record_id in finding.records}
+            removed += len(named - in_chunk)
+            if ids := frozenset(named & owned):
+                groups.append(Group(section, finding.title, finding.detail, ids))
+    return groups, removed
+
+
+def packs(groups: list[Group]) -> list[list[Group]]:
+    """Groups for as few merge requests as the token limit allows, each with the heaviest of its part first."""
+    result: list[list[Group]] = []
+    tokens = CHUNK_TOKENS
+    for group in sorted(groups, key=lambda group: (group.section, -len(group.record_ids), group.title)):
+        weight = estimated_tokens(_shown("0000", group))
+        if tokens + weight > CHUNK_TOKENS:
+            result.append([])
+            tokens = 0
+        result[-1].append(group)
+        tokens += weight
+    return result
+
+
+def merge_text(day: str, records: int, groups: list[Group]) -> str:
+    """The user message of a merge request: findings under the keys "1", "2", …"""
+    lines = [f'<findings day="{day}" records="{records}">']
+    lines += [_shown(str(number), group) for number, group in enumerate(groups, 1)]
+    return "\n".join([*lines, "</findings>"])
+
+
+def merge_schema(sections: list[str]) -> dict[str, Any]:
+    """The JSON schema of a merge's answer: a summary, and for each section entries that list the keys they unite."""
+    entry = {
+        "type": "object",
+        "properties": {
+            "title": {"type": "string", "description": "at most eight words"},
+            "detail": {"type": "string", "description": "one or two plain sentences"},
+            "findings": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "the keys of all the findings it unites",
+            },
+        },
+        "required": ["title", "detail", "findings"],
+    }
+    summary = {"type": "string", "description": "what matters about the day, in three plain sentences"}
+    return {
+        "type": "object",
+        "properties": {
+            "summary": summary,
+            **{name: {"type": "array", "items": entry} for name in sections},
+        },
+        "required": ["summary", *sections],
+    }
+
+
+def united(merge: Mapping[str, Any], sections: list[str], groups: list[Group]) -> list[Group]:
+    """The groups of a merge's answer. A finding that it leaves out stays on its own; no finding is lost or doubled."""
+    left = {str(number): group for number, group in enumerate(groups, 1)}
+    result = []
+    for section in sections:
+        for entry in merge[section]:
+            taken = [left.pop(key) for key in map(str, entry["findings"]) if key in left]
+            if taken:
+                ids = frozenset().union(*(group.record_ids for group in taken))
+                result.append(Group(section, entry["title"], entry["detail"], ids))
+    return result + list(left.values())
+
+
+def heaviest(section: str, groups: list[Group]) -> list[Group]:
+    """A section's groups, heaviest first; the many light ones at the end in one."""
+    own = sorted(
+        (group for group in groups if group.section == section),
+        key=lambda group: (-len(group.record_ids), group.title),
+    )
+    shown, rest = own[:_SHOWN], own[_SHOWN:]
+    if len(rest) > 1:
+        ids = frozenset().union(*(group.record_ids for group in rest))
+        titles = "; ".join(group.title for group in rest[:10])
+        more = f"; and {len(rest) - 10} more" if len(rest) > 10 else ""
+        return [*shown, Group(section, f"{len(rest)} smaller ones", f"{titles}{more}", ids)]
+    return own
+
+
+def _shown(key: str, group: Group) -> str:
+    text = escape(f"{group.title}: {group.detail}", quote=False)
+    return f'<finding key="{key}" section="{group.section}" records="{len(group.record_ids)}">{text}</finding>'

@@ -1,0 +1,76 @@
+# shellcheck shell=bash
+# The reader of .env for the wrappers. Sourced by wrapper.sh, whose refuse() it uses.
+
+declare -A dotenv=() # what read_dotenv found: name -> value
+
+# Fill `dotenv` from FILE as python-dotenv reads it (interpolate=False), the jobs' own reader, rule by rule. It is data:
+# nothing in it is ever executed or expanded.
+read_dotenv() {
+  [[ -e $1 ]] || return 0
+  local LC_ALL=C.UTF-8 text=''
+  # White space to Python, in bytes: what \u makes would depend on the locale this line was read in.
+  local blank=$' \t\v\f\x1c-\x1f\xc2\x85\xc2\xa0\xe1\x9a\x80\xe2\x80\x80-\xe2\x80\x8a\xe2\x80\xa8\xe2\x80\xa9'
+  blank+=$'\xe2\x80\xaf\xe2\x81\x9f\xe3\x80\x80'
+  if [[ ! -r $1 || -d $1 ]]; then
+    refuse 78 "cannot read $1: make it a file that uid $EUID can read (chown)"
+  fi
+  IFS= read -r -d '' text <"$1"
+  text=${text#$'\xef\xbb\xbf'} text=${text//$'\r\n'/$'\n'} text=${text//$'\r'/$'\n'}
+  while eat "[$blank"$'\n]*'; [[ -n $text ]]; do
+    read_binding || eat $'[^\n]*\n?' || break
+  done
+}
+
+# Take what REGEX matches off the front of `text`.
+eat() {
+  [[ $text =~ ^$1 ]] && text=${text:${#BASH_REMATCH[0]}}
+}
+
+# One `[export ]NAME[=VALUE] [# comment]` off the front of `text`; fails at the first thing that cannot be one.
+read_binding() {
+  local name value gap has_value=''
+  eat "export[$blank]+"
+  case $text in
+    '#'*) eat $'[^\n]*' && return ;;
+    \'*) eat "'([^']+)'" || return ;;
+    *) eat "([^=#$blank"$'\n]+)' || return ;;
+  esac
+  name=${BASH_REMATCH[1]} value=''
+  eat "[$blank]*"
+  if eat "=([$blank]*)"; then
+    has_value=yes gap=${BASH_REMATCH[1]}
+    case $text in
+      \'*) eat "'((\\\\.|[^'\\\\])*)'" || return; unescape "${BASH_REMATCH[1]}" "\\'" ;;
+      \"*) eat '"((\\.|[^"\\])*)"' || return; unescape "${BASH_REMATCH[1]}" "\\'\"abfnrtv" ;;
+      *)
+        # `NAME= # comment` is empty, `NAME=#value` is not.
+        if [[ -z $gap || $text != '#'* ]]; then
+          eat $'[^\n]*'
+          value=${BASH_REMATCH[0]}
+          value=${value%%["$blank"]#*}
+          value=${value%"${value##*[!"$blank"]}"}
+        fi
+        ;;
+    esac
+  fi
+  eat "[$blank]*#"$'[^\n]*'
+  eat "[$blank]*("$'\n|$)' || return
+  [[ $name =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]] || return 0
+  if [[ -n $has_value ]]; then dotenv[$name]=$value; else unset "dotenv[$name]"; fi
+}
+
+# value = TEXT with a backslash before any of the KNOWN letters decoded; before others it stands for itself.
+unescape() {
+  local rest=$1 letter
+  value=''
+  while [[ $rest == *\\* ]]; do
+    value+=${rest%%\\*} rest=${rest#*\\}
+    letter=${rest:0:1} rest=${rest:1}
+    case $letter in
+      [\\\'\"]) [[ $2 == *"$letter"* ]] || value+=\\ ;;
+      *) if [[ $2 == *"$letter"* ]]; then printf -v letter '%b' "\\$letter"; else value+=\\; fi ;;
+    esac
+    value+=$letter
+  done
+  value+=$rest
+}

@@ -1,0 +1,114 @@
+"""Whose fault was it? What came instead of an answer, sorted by what has to be done about it.
+
+    nobody's        408, 409, 429, 5xx, connection, broken 200           sent again, after a wait
+    the record's    400, 413, 422, refusal, cut off, wrong schema        split down to the culprit, which is given up on
+    the account's   401, 402, 403, 404, spend limits, credit, settings   the run stops, and blames no record
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import time
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from common import exits
+from common.log import redacted, shortened
+
+
+class Whose(Enum):
+    """Whose fault something was, which says what to do."""
+
+    NOBODY = "nobody"
+    RECORD = "record"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why there is no usable answer."""
+
+    whose: Whose
+    reason: str  # one line; the same fault of two records has the same reason
+    code: int = exits.UNREACHABLE  # the run's exit code, where it ends the run
+    final: bool = False  # the record's: asking again cannot change it
+    slow_down: bool = False  # nobody's: everybody is told to wait
+    retry_after: float | None = None  # nobody's: seconds, as the server asked
+    may_be_billed: bool = False  # an answer may have been made, and paid for, that never arrived
+
+
+# 400s and 429s that are about the account, by code where there is one and by text where there is none.
+_ACCOUNT_CODES = {
+    "enforced_spend_limit_reached",
+    "contract_spend_limit_reached",
+    "linked_organization_spend_limit_reached",
+    "linked_organization_billing_unavailable",
+    "organization_on_hold",
+    "workspace_policy_violation",
+    "cmek_key_disabled",
+    "cmek_key_network_blocked",
+}
+_ACCOUNT_TEXTS = ("credit balance is too low", "you have reached your specified", "api usage limits")
+
+# What the SDK calls a connection error although the network had no part in it.
+_OUR_MISTAKES = ("UnsupportedProtocol", "InvalidURL", "LocalProtocolError", "RuntimeError")
+
+
+def fault_of(error: BaseException) -> Fault | None:
+    """What an exception of the SDK means; None for one that is a bug of ours."""
+    import anthropic
+    import httpx2
+
+    if isinstance(error, anthropic.APIStatusError):
+        return _of_status(error)
+    if isinstance(error, anthropic.APIConnectionError | httpx2.HTTPError):
+        cause = error.__cause__ or error
+        if type(cause).__name__ in _OUR_MISTAKES:
+            reason = f"Claude cannot be called: {shortened(str(cause))}"
+            return Fault(Whose.ACCOUNT, reason, exits.SETTINGS)
+        never_sent = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
+        return Fault(Whose.NOBODY, f"connection: {type(cause).__name__}", may_be_billed=not never_sent)
+    if isinstance(error, TimeoutError):
+        return Fault(Whose.NOBODY, "no answer in time", may_be_billed=True)
+    if isinstance(error, json.JSONDecodeError | anthropic.APIResponseValidationError):
+        return Fault(Whose.NOBODY, "an answer that is not JSON", may_be_billed=True)
+    return None
+
+
+def _of_status(error: Any) -> Fault:
+    status = int(error.status_code)
+    message = str(error.api_message or "") or f"HTTP {status}"
+    reason = redacted(shortened(f"{status} {error.type or 'error'}: {message}"))
+    about_account = any(text in message.lower() for text in _ACCOUNT_TEXTS)
+    if error.error_code in _ACCOUNT_CODES or (status == 400 and about_account):
+        return Fault(Whose.ACCOUNT, reason, exits.REFUSED)
+    if status in (401, 402, 403):
+        return Fault(Whose.ACCOUNT, reason, exits.REFUSED)
+    if status == 404:
+        return Fault(Whose.ACCOUNT, reason, exits.SETTINGS)
+    if status in (408, 409, 429) or status >= 500:
+        wait = _retry_after(error.response.headers)
+        return Fault(
+            Whose.NOBODY,
+            reason,
+            slow_down=wait is not None or status in (429, 503, 529),
+            retry_after=wait,
+            may_be_billed=status in (408, 504),
+        )
+    return Fault(Whose.RECORD, reason, final=True)
+
+
+def _retry_after(headers: Any) -> float | None:
+    """Seconds that the server asks to wait: `retry-after-ms`, or `retry-after` as seconds or as an HTTP date."""
+    try:
+        if milliseconds := headers.get("retry-after-ms"):
+            return max(0.0, float(milliseconds) / 1000)
+        if not (value := headers.get("retry-after")):
+            return None
+        if value.replace(".", "", 1).isdigit():
+            return float(value)
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None

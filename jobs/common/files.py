@@ -1,0 +1,56 @@
+"""Files that others read while we write them, or after we died writing them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from pathlib import Path
+
+_LEFT_BEHIND = 3600  # seconds after which an unfinished file is nobody's: its writer was killed
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder and those missing above it, for the owner alone (0700); others stay."""
+    for missing in reversed([part for part in (folder, *folder.parents) if not part.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Put the text into the file (mode 0600), whole or not at all: on any error the old one stays.
+
+    The folder must exist. Raise OSError when the disk is full, failing or read-only.
+    """
+    _remove_left_behind(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with open(handle, "w", encoding="utf-8", newline="\n") as unfinished:
+            unfinished.write(text)
+            unfinished.flush()
+            os.fsync(unfinished.fileno())
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name in the folder survive a power cut, too."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove_left_behind(path: Path) -> None:
+    """Remove what an earlier write of the same file left when it was killed in the middle."""
+    for name in os.listdir(path.parent):
+        if name.startswith(f".{path.name}.") and name.endswith(".part"):
+            with contextlib.suppress(OSError):
+                unfinished = path.with_name(name)
+                if time.time() - unfinished.stat().st_mtime > _LEFT_BEHIND:
+                    unfinished.unlink()

@@ -1,0 +1,380 @@
+"""What has been done to which record: every change of state goes through here.
+
+    records   (no row: fresh) -> submitted -> answered -> done;  failed -> dead
+    requests  submitted -> answered -> done | failed;  lost: in flight in a run that died
+
+Three promises. A request is committed before it is sent. An answer is committed before anything is done with it.
+Whatever follows an answer can be repeated. So a process killed at any instant loses no record, and pays twice at most
+for what was in flight. One process at a time writes a ledger, under the job's lock; all the rest open it read-only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from common import exits, times
+from common.database import plain_error
+from common.exits import JobExit
+from common.pricing import Tokens
+
+CRASHES_TO_DEAD = 3  # runs that died with a record in flight before it is given up on
+_BALLAST_BYTES = 1 << 20  # more than the answers that can be in flight
+_APPLICATION_ID = 0x436C6A62  # "Cljb": tells this file from any other SQLite file
+_SCHEMA = Path(__file__).with_name("ledger.sql")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the ledger holds of one record."""
+
+    record_id: str
+    status: str
+    request_id: str
+    failures: int
+    crashes: int
+    error: str
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request as the ledger holds it. `answer` is the raw message that came back, "" before."""
+
+    request_id: str
+    record_ids: list[str]
+    answer: str
+
+
+class Ledger:
+    """The ledger of one job in a SQLite file, open for writing."""
+
+    def __init__(self, path: Path, job: str, run_id: str, *, read_only: bool = False) -> None:
+        """Open it, or make it. Read-only, one that is not there is empty.
+
+        Raises JobExit: 73 where it cannot be made, 78 where the file is something else.
+        """
+        self.path = path
+        self.job = job
+        self.run_id = run_id
+        self._ballast = path.with_suffix(".ballast")
+        with self._plain_errors("opened"):
+            if read_only:
+                source = f"file:{quote(str(path.resolve()))}?mode=ro" if path.exists() else ":memory:"
+                self._db = sqlite3.connect(source, uri=True, timeout=30, isolation_level=None)
+            else:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+                self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
+                # FULL: an answer that was committed survives a power cut. NORMAL would lose the newest ones.
+                self._db.executescript("pragma journal_mode = wal; pragma synchronous = full;")
+            self._db.row_factory = sqlite3.Row
+            self._prepare()
+            if not read_only:
+                self._keep_ballast()
+
+    def _prepare(self) -> None:
+        application_id = self._db.execute("pragma application_id").fetchone()[0]
+        tables = self._db.execute("select count(*) from sqlite_master").fetchone()[0]
+        if application_id != _APPLICATION_ID and tables:
+            remedy = "LEDGER_DB must name a file of its own"
+            raise JobExit(exits.SETTINGS, f"{self.path} is another program's database: {remedy}")
+        if not tables:
+            # In one transaction, since half a schema would be there for ever.
+            schema = _SCHEMA.read_text(encoding="utf-8")
+            self._db.executescript(
+                f"begin immediate; {schema} pragma application_id = {_APPLICATION_ID}; commit;"
+            )
+
+    def release_ballast(self) -> None:
+        """Give back the disk space that was kept for a full disk, so that answers on their way still find a place."""
+        self._ballast.unlink(missing_ok=True)
+
+    def _keep_ballast(self) -> None:
+        if not self._ballast.exists():
+            descriptor = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, _BALLAST_BYTES)
+            finally:
+                os.close(descriptor)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is committed together, on disk when the block ends. Raises JobExit (74) where the disk fails."""
+        with self._plain_errors("written"):
+            self._db.execute("begin immediate")
+            try:
+                yield
+                self._db.execute("commit")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                raise
+
+    @contextmanager
+    def _plain_errors(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise plain_error(error, f"ledger {self.path}", done) from error
+        except OSError as error:
+            raise JobExit(exits.CANNOT_CREATE, f"ledger {self.path} cannot be made: {error.strerror}") from error
+
+    # A run
+
+    def start_run(self, delivery: str, model: str) -> None:
+        """Note that this run began."""
+        with self.transaction():
+            self._db.execute(
+                "insert or replace into runs (run_id, job, started_at, delivery, model) values (?, ?, ?, ?, ?)",
+                (self.run_id, self.job, times.stamp(), delivery, model),
+            )
+
+    def end_run(self, exit_code: int, counts: dict[str, int | float]) -> None:
+        """Note how this run ended; `counts` are columns of `runs`."""
+        assignments = ", ".join(f"{name} = :{name}" for name in counts)
+        with self.transaction():
+            self._db.execute(
+                f"update runs set ended_at = :ended_at, exit_code = :exit_code, {assignments} where run_id = :run_id",
+                {
+                    "ended_at": times.stamp(),
+                    "exit_code": exit_code,
+                    "run_id": self.run_id,
+                    **counts,
+                },
+            )
+
+    def spent_on(self, day: str) -> float:
+        """USD that requests made on a UTC day cost, with the most that those of unknown outcome can have cost."""
+        row = self._db.execute(
+            "select total(usd) + total(unsettled_usd) from requests"
+            " where job = ? and created_at >= ? and created_at < ? || 'U'",
+            (self.job, day, day),
+        ).fetchone()
+        return float(row[0])
+
+    def last_success(self) -> str:
+        """When this job last ended with 0; "" for never."""
+        row = self._db.execute(
+            "select max(started_at) from runs where job = ? and exit_code = 0", (self.job,)
+        ).fetchone()
+        return row[0] or ""
+
+    # Windows
+
+    def windows(self) -> dict[str, str]:
+        """The windows that were reported, each with what its report was made from."""
+        rows = self._db.execute("select window, made_from from windows where job = ?", (self.job,))
+        return {row["window"]: row["made_from"] for row in rows}
+
+    def set_window(self, window: str, records: int, made_from: str) -> None:
+        """A window was reported, inside a transaction of the caller's."""
+        self._db.execute(
+            "insert or replace into windows (job, window, records, made_from, updated_at) values (?, ?, ?, ?, ?)",
+            (self.job, window, records, made_from, times.stamp()),
+        )
+
+    # Records
+
+    def known(self, record_ids: Sequence[str]) -> dict[str, Known]:
+        """What it holds of these records; a fresh one is not in the answer."""
+        marks = ",".join("?" * len(record_ids))
+        rows = self._db.execute(
+            "select record_id, status, request_id, failures, crashes, error from records"
+            f" where job = ? and record_id in ({marks})",
+            (self.job, *record_ids),
+        )
+        return {
+            row["record_id"]: Known(
+                row["record_id"], row["status"], row["request_id"] or "", row["failures"], row["crashes"], row["error"] or ""
+            )
+            for row in rows
+        }
+
+    def recover(self) -> tuple[int, int]:
+        """Take up what dead runs left in flight, under the lock: (requests lost, records that become dead letters).
+
+        Their records count a crash each: a record that takes the process down with it must not do so for ever.
+        """
+        with self.transaction():
+            requests = self._sent("submitted")
+            for sent in requests:
+                self.lost(sent.request_id, sent.record_ids, crash=1)
+        ids = [record_id for sent in requests for record_id in sent.record_ids]
+        return len(requests), sum(known.status == "dead" for known in self.known(ids).values())
+
+    # Requests, each inside a transaction of the caller's, who groups them: one commit is one fsync
+
+    def submitted(
+        self, request_id: str, record_ids: Iterable[str], delivery: str, model: str, most_usd: float
+    ) -> None:
+        """The intent to send a request, which can cost `most_usd`."""
+        record_ids = list(record_ids)
+        now = times.stamp()
+        self._db.execute(
+            "insert into requests (request_id, job, run_id, delivery, status, record_ids, attempts, model,"
+            " unsettled_usd, created_at) values (?, ?, ?, ?, 'submitted', ?, 1, ?, ?, ?)"
+            # Only a request named after its content is ever made again under the same id.
+            " on conflict (request_id) do update set status = 'submitted', run_id = excluded.run_id,"
+            " attempts = attempts + 1, unsettled_usd = unsettled_usd + excluded.unsettled_usd",
+            (request_id, self.job, self.run_id, delivery, json.dumps(record_ids), model, most_usd, now),
+        )
+        self._db.executemany(
+            "insert into records (job, record_id, status, request_id, updated_at) values (?, ?, 'submitted', ?, ?)"
+            " on conflict (job, record_id) do update set status = 'submitted', request_id = excluded.request_id,"
+            " updated_at = excluded.updated_at",
+            [(self.job, record_id, request_id, now) for record_id in record_ids],
+        )
+
+    def attempted(self, request_id: str, attempts: int, most_usd: float) -> None:
+        """The intent to send it once more; the outcome of the attempt before is unknown or was free."""
+        self._db.execute(
+            "update requests set attempts = ?, unsettled_usd = ? where request_id = ?",
+            (attempts, most_usd, request_id),
+        )
+
+    def answered(
+        self,
+        request_id: str,
+        record_ids: Iterable[str],
+        answer: str,
+        api_request_id: str,
+        tokens: Tokens,
+        usd: float | None,
+        unsettled_usd: float,
+    ) -> None:
+        """An answer, as it came. `unsettled_usd`: what earlier attempts of unknown outcome can have cost."""
+        now = times.stamp()
+        self._db.execute(
+            "update requests set status = 'answered', answer = ?, api_request_id = ?, input_tokens = ?,"
+            " output_tokens = ?, cache_write_tokens = ?, cache_read_tokens = ?, usd = ?, unsettled_usd = ?,"
+            " ended_at = ? where request_id = ?",
+            (
+                answer,
+                api_request_id,
+                tokens.input,
+                tokens.output,
+                tokens.cache_write_5m + tokens.cache_write_1h,
+                tokens.cache_read,
+                usd,
+                unsettled_usd,
+                now,
+                request_id,
+            ),
+        )
+        self._db.executemany(
+            "update records set status = 'answered', updated_at = ? where job = ? and record_id = ?",
+            [(now, self.job, record_id) for record_id in record_ids],
+        )
+
+    def closed(self, request_id: str, status: str, error: str = "") -> None:
+        """A request has come to its end: `done`, or `failed` with the reason."""
+        self._db.execute(
+            "update requests set status = ?, error = ?, ended_at = coalesce(ended_at, ?) where request_id = ?",
+            (status, error or None, times.stamp(), request_id),
+        )
+
+    def lost(self, request_id: str, record_ids: Iterable[str], *, crash: int = 0) -> None:
+        """A request whose answer will not come: the run was stopped in order, or (`crash=1`) died."""
+        now = times.stamp()
+        self._db.execute(
+            "update requests set status = 'lost', ended_at = ? where request_id = ?", (now, request_id)
+        )
+        self._db.executemany(
+            "update records set crashes = crashes + :crash, updated_at = :now,"
+            " status = iif(crashes + :crash >= :limit, 'dead', 'failed'),"
+            " error = iif(crashes + :crash >= :limit, 'in flight in ' || :limit || ' runs that died', error)"
+            " where job = :job and record_id = :record_id and status = 'submitted'",
+            [
+                {
+                    "crash": crash,
+                    "limit": CRASHES_TO_DEAD,
+                    "now": now,
+                    "job": self.job,
+                    "record_id": record_id,
+                }
+                for record_id in record_ids
+            ],
+        )
+
+    def done(self, request_id: str, outputs: dict[str, str | None]) -> None:
+        """Records whose outputs are saved, each with its output as JSON (None: it stands in the request's answer)."""
+        now = times.stamp()
+        self._db.executemany(
+            "update records set status = 'done', output = ?, error = null, request_id = ?, updated_at = ?"
+            " where job = ? and record_id = ?",
+            [(output, request_id, now, self.job, record_id) for record_id, output in outputs.items()],
+        )
+
+    def failed(
+        self, record_ids: Iterable[str], error: str, *, failures: int = 0, dead: bool = False
+    ) -> None:
+        """Records without an output: `failures` more on their count; dead letters where `dead`, asked again otherwise."""
+        status = "dead" if dead else "failed"
+        now = times.stamp()
+        self._db.executemany(
+            "update records set status = ?, error = ?, failures = failures + ?, updated_at = ?"
+            " where job = ? and record_id = ?",
+            [(status, error, failures, now, self.job, record_id) for record_id in record_ids],
+        )
+
+    def revive(self, record_ids: Iterable[str]) -> None:
+        """Forget the failures and crashes of dead letters, so that they are asked like fresh records."""
+        self._db.executemany(
+            "update records set status = 'failed', failures = 0, crashes = 0 where job = ? and record_id = ?",
+            [(self.job, record_id) for record_id in record_ids],
+        )
+
+    def request(self, request_id: str) -> Sent | None:
+        """A request with its answer, if it has one that can be used."""
+        row = self._db.execute(
+            "select request_id, record_ids, answer from requests"
+            " where request_id = ? and status in ('answered', 'done')",
+            (request_id,),
+        ).fetchone()
+        return Sent(row["request_id"], json.loads(row["record_ids"]), row["answer"]) if row else None
+
+    def unsaved(self) -> list[Sent]:
+        """The requests whose answer is here and whose outputs are not saved yet."""
+        return self._sent("answered")
+
+    def _sent(self, status: str) -> list[Sent]:
+        rows = self._db.execute(
+            "select request_id, record_ids, answer from requests"
+            # The first condition is the partial index's own, which is how SQLite knows to use it.
+            " where status in ('submitted', 'answered') and status = ? and job = ?",
+            (status, self.job),
+        )
+        return [
+            Sent(row["request_id"], json.loads(row["record_ids"]), row["answer"] or "") for row in rows
+        ]
+
+    def totals(self, request_ids: Iterable[str]) -> dict[str, int | float | None]:
+        """What these requests took in all: requests, input_tokens, output_tokens, usd (None where one has no price)."""
+        requests = input_tokens = output_tokens = 0
+        usd: float | None = 0.0
+        for request_id in request_ids:
+            row = self._db.execute(
+                "select input_tokens + cache_write_tokens + cache_read_tokens, output_tokens, usd"
+                " from requests where request_id = ?",
+                (request_id,),
+            ).fetchone()
+            requests += 1
+            input_tokens += row[0]
+            output_tokens += row[1]
+            usd = None if usd is None or row[2] is None else usd + row[2]
+        return {
+            "requests": requests,
+            "input_tokens": input_tokens,
+            "output_tokens": output_tokens,
+            "usd": usd,
+        }

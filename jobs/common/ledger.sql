@@ -1,0 +1,78 @@
+create table records (
+    job        text not null,
+    record_id  text not null,
+    status     text not null check (status in ('submitted', 'answered', 'done', 'failed', 'dead')),
+    failures   integer not null default 0,  -- answers that could not be used, asked alone
+    crashes    integer not null default 0,  -- runs that died while it was in flight
+    error      text,
+    request_id text,
+    output     text,                        -- JSON; null where it is part of its request's answer
+    updated_at text not null,
+    primary key (job, record_id)
+) without rowid;
+
+-- Dead letters are a handful among millions that are done: the index costs nothing for the rest.
+create index records_dead on records (job, record_id) where status = 'dead';
+
+create table requests (
+    request_id         text primary key,
+    job                text not null,
+    run_id             text not null,
+    delivery           text not null,
+    status             text not null check (status in ('submitted', 'answered', 'done', 'failed', 'lost')),
+    record_ids         text not null,       -- JSON array; empty for a request about other requests' answers
+    attempts           integer not null,
+    answer             text,                -- the message as it came, JSON
+    error              text,
+    model              text not null,
+    input_tokens       integer not null default 0,
+    output_tokens      integer not null default 0,
+    cache_write_tokens integer not null default 0,
+    cache_read_tokens  integer not null default 0,
+    usd                real,                -- null: not answered, or no known price
+    unsettled_usd      real not null default 0,  -- the most that attempts of unknown outcome can have cost
+    api_request_id     text,
+    message_batch_id   text,
+    created_at         text not null,
+    ended_at           text
+);
+create index requests_under_way on requests (job) where status in ('submitted', 'answered');
+create index requests_by_time on requests (job, created_at);
+
+create table message_batches (
+    message_batch_id text primary key,
+    run_id           text not null,
+    job              text not null,
+    status           text not null,
+    requests         integer not null,
+    created_at       text not null,
+    ended_at         text
+);
+
+create table windows (                      -- what has been reported
+    job        text not null,
+    window     text not null,               -- the day, 2026-11-21
+    records    integer not null,
+    made_from  text not null,               -- a hash of the digests and dead letters that the report was made from
+    updated_at text not null,
+    primary key (job, window)
+);
+
+create table runs (
+    run_id        text primary key,
+    job           text not null,
+    started_at    text not null,
+    ended_at      text,
+    exit_code     integer,
+    delivery      text not null,
+    model         text not null,
+    records       integer not null default 0,
+    done          integer not null default 0,
+    failed        integer not null default 0,
+    dead          integer not null default 0,
+    requests      integer not null default 0,
+    input_tokens  integer not null default 0,
+    output_tokens integer not null default 0,
+    usd           real not null default 0
+);
+create index runs_by_time on runs (job, started_at);

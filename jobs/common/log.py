@@ -1,0 +1,65 @@
+"""Log lines on stderr, one per event: `2026-11-22T02:00:01Z INFO  [20261122T020001Z-4711] chunk 3/10: …`.
+
+The wrapper appends stderr to logs/JOB.log. Times are UTC. Whatever a message carries, it stays one line without
+control characters and without the API key.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import time
+
+log = logging.getLogger("job")
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_KEY = re.compile(r"sk-ant-[A-Za-z0-9_-]{8,}")
+
+
+class _Line(logging.Formatter):
+    """A record as one line; a traceback, which only a bug writes, follows on lines of its own."""
+
+    converter = time.gmtime
+
+    def __init__(self, run_id: str, mark: str) -> None:
+        # One % formatting less than the standard way, because a line is written for every request.
+        super().__init__(datefmt="%Y-%m-%dT%H:%M:%SZ")
+        self._run_id = run_id
+        self._mark = mark
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = redacted(one_line(record.getMessage()))
+        time_and_level = f"{self.formatTime(record, self.datefmt)} {record.levelname:<5}"
+        line = f"{time_and_level} [{self._run_id}] {self._mark}{message}"
+        if record.exc_info:
+            line += "\n" + redacted(self.formatException(record.exc_info))
+        return line
+
+
+def configure(run_id: str, *, demo: bool) -> None:
+    """Send the log of this process to stderr. In a demo every line says so."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Line(run_id, "demo: " if demo else ""))
+    log.handlers[:] = [handler]
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    # The SDK's own loggers print whole prompts at DEBUG, which ANTHROPIC_LOG=debug would turn on.
+    os.environ.pop("ANTHROPIC_LOG", None)
+
+
+def one_line(text: str) -> str:
+    """`text` with every run of line breaks and control characters made one space."""
+    return _CONTROL.sub(" ", text)
+
+
+def redacted(text: str) -> str:
+    """`text` without anything that looks like an API key."""
+    return _KEY.sub("sk-ant-***", text)
+
+
+def shortened(text: str, limit: int = 200) -> str:
+    """`text` on one line of at most `limit` characters."""
+    text = one_line(text).strip()
+    return text if len(text) <= limit else text[: limit - 1] + "…"

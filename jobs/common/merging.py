@@ -1,0 +1,111 @@
+"""The digests of a day become one: by one request where they fit into it, in rounds where they are many.
+
+A merge's request id is made of what it asks, so an answer that was paid for is found again by any later run. Where
+Claude will not merge, the findings stand as they are: the report is written all the same, and says why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, create_model
+
+from common import digests
+from common.answers import output_of_chunk
+from common.claude import parameters
+from common.context import Context
+from common.digests import Group
+from common.exchange import Exchange
+from common.faults import Fault
+from common.log import log
+from common.times import Day
+
+_ASKED = 3  # times, where asking again can change the answer
+_BASE_TOKENS = 4_000
+_TOKENS_PER_FINDING = 12
+
+
+class _Entry(BaseModel):
+    title: str
+    detail: str
+    findings: list[str]
+
+
+@dataclass
+class Merged:
+    """A day's groups, its summary or why there is none, and the requests that made them."""
+
+    groups: list[Group]
+    summary: str = ""
+    missing: str = ""
+    request_ids: list[str] = field(default_factory=list)
+
+
+def merge(context: Context, exchange: Exchange, day: Day, records: int, groups: list[Group]) -> Merged:
+    """Unite the groups that say the same. Raises JobExit where the run has to end before that."""
+    result = Merged(groups)
+    if not groups:
+        result.missing = "nothing was found in the records"
+        return result
+    while True:
+        packs = digests.packs(result.groups)
+        united: list[Group] = []
+        for number, pack in enumerate(packs, 1):
+            label = f"{day}: merge" + (f" {number}/{len(packs)}" if len(packs) > 1 else "")
+            answer = _ask(context, exchange, day, records, pack, label, result)
+            if isinstance(answer, Fault):
+                result.missing = answer.reason
+                united += pack
+            else:
+                result.summary = answer["summary"]
+                united += digests.united(answer, digests.sections_of(context.job.output), pack)
+        shrunk = len(united) < len(result.groups)
+        result.groups = united
+        if len(packs) == 1 or result.missing or not shrunk:
+            break
+    if result.missing or len(packs) > 1:
+        result.missing = result.missing or "the findings were too many to be merged"
+        result.summary = ""
+        context.reasons.append(f"{day}: the digests could not be merged: {result.missing}")
+        log.error("%s: the digests could not be merged (%s): the report shows them as they are", day, result.missing)
+    return result
+
+
+def _ask(
+    context: Context,
+    exchange: Exchange,
+    day: Day,
+    records: int,
+    pack: list[Group],
+    label: str,
+    result: Merged,
+) -> dict[str, Any] | Fault:
+    """One merge, from the ledger where it was answered before."""
+    sections = digests.sections_of(context.job.output)
+    text = digests.merge_text(str(day), records, pack)
+    schema = digests.merge_schema(sections)
+    model = create_model("Merge", summary=(str, ...), **{name: (list[_Entry], ...) for name in sections})  # type: ignore[call-overload]
+    content = json.dumps([context.model, context.job.merge, text, schema])
+    base = f"merge-{day}-{hashlib.blake2b(content.encode(), digest_size=12).hexdigest()}"
+    fault = Fault
+    for asked in range(1, _ASKED + 1):
+        request_id = f"{base}-{asked}"
+        if sent := context.ledger.request(request_id):
+            message = json.loads(sent.answer)
+        else:
+            needed = (_BASE_TOKENS + _TOKENS_PER_FINDING * len(pack)) * asked
+            params = parameters(exchange.connection.model, context.job.merge.strip(), text, schema, needed)
+            reply = exchange.ask_once(request_id, params, label)
+            if isinstance(reply, Fault):
+                return reply
+            message = reply
+        result.request_ids.append(request_id)
+        output, fault = output_of_chunk(model, message)
+        if output is not None:
+            return output.model_dump()
+        if fault.final:
+            break
+    return fault

@@ -1,0 +1,75 @@
+"""Tokens to USD, by model, date and prompt size. The prices stand in prices.json, which its user may edit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from common import exits
+from common.exits import JobExit
+
+_NUMBERS = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read", "message_batch_factor")
+PRICES = Path(__file__).with_name("prices.json")
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What one answer was billed for, as its usage says: `input` is what no cache entry covers."""
+
+    input: int = 0
+    output: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    cache_read: int = 0
+
+    @property
+    def prompt(self) -> int:
+        """The whole prompt, which decides the price band."""
+        return self.input + self.cache_write_5m + self.cache_write_1h + self.cache_read
+
+
+def usd(model: str, tokens: Tokens, day: date, *, message_batch: bool = False) -> float | None:
+    """What an answer of that model on that day (UTC) cost; None where no price is known."""
+    price = _price(model, day, tokens.prompt)
+    if price is None:
+        return None
+    millionths: float = (
+        tokens.input * price["input"]
+        + tokens.output * price["output"]
+        + tokens.cache_write_5m * price["cache_write_5m"]
+        + tokens.cache_write_1h * price["cache_write_1h"]
+        + tokens.cache_read * price["cache_read"]
+    )
+    return millionths / 1e6 * (price["message_batch_factor"] if message_batch else 1.0)
+
+
+def _price(model: str, day: date, prompt: int) -> dict[str, Any] | None:
+    """The row in force: of the latest `from` up to that day, the smallest band that holds the prompt."""
+    rows = [row for row in _rows() if row["model"] == model and row["from"] <= day.isoformat()]
+    if not rows:
+        return None
+    latest = max(row["from"] for row in rows)
+    bands = [row for row in rows if row["from"] == latest]
+    bands.sort(key=lambda row: row["prompt_up_to"] or float("inf"))
+    for row in bands:
+        if row["prompt_up_to"] is None or prompt <= row["prompt_up_to"]:
+            return row
+    return None
+
+
+@lru_cache(maxsize=1)
+def _rows() -> list[dict[str, Any]]:
+    """The table, checked. Raises JobExit (78) where its user has broken it."""
+    try:
+        rows: list[dict[str, Any]] = json.loads(PRICES.read_text(encoding="utf-8"))["prices"]
+        for row in rows:
+            date.fromisoformat(row["from"])
+            [float(row[name]) for name in _NUMBERS]
+            str(row["model"]), row["prompt_up_to"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise JobExit(exits.SETTINGS, f"{PRICES} cannot be used: {error!r}: mend it") from error
+    return rows

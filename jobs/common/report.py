@@ -1,0 +1,82 @@
+"""A finished day's report: what is in it.
+
+`days.py` computes a DayReport; `report_markdown.py` and `report_html.py` show it; `report_files.py`
+writes both to disk. Every count is computed by the code from record ids, never believed from the
+model; every text in it may come from a record or from the model, and is shown as text, never as markup.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+
+@dataclass(frozen=True)
+class Quote:
+    """One record shown as an example: its id, its local time and its text."""
+
+    record_id: str
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One theme, anomaly or action item, and the records that show it."""
+
+    title: str
+    detail: str
+    records: int  # how many records show it; 0 where the model named none that exist
+    quotes: tuple[Quote, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """The entries of one kind, heaviest first; named as the field of the job's output model."""
+
+    name: str  # "themes", "anomalies", "action_items", or any other that a user's job defines
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A record that is in the day but in no digest, and why."""
+
+    record_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Footer:
+    """Where the report comes from: the sums are over every request that it was made from."""
+
+    model: str
+    run_id: str
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    usd: float | None  # None: the model has no known price
+    demo: bool  # True: written with the stand-in, not with Claude
+
+
+@dataclass(frozen=True)
+class DayReport:
+    """All that the report of one day says."""
+
+    title: str  # the job's name in words, "Daily report"
+    day: date
+    timezone: str  # as the user wrote it, "Europe/Berlin", or "UTC"
+    records: int
+    by_hour: tuple[
+        tuple[str, int], ...
+    ]  # ("00", 3) … ("23", 9), in order; 23 or 25 of them where clocks change
+    previous: tuple[
+        tuple[date, int], ...
+    ]  # earlier days, oldest first, at most 7; empty where none is known
+    summary: str  # what matters, three sentences
+    summary_missing: str  # why there is no summary; "" when there is one
+    sections: tuple[Section, ...]
+    unread: tuple[Unread, ...]
+    ids_removed: int  # ids named by the model that were not in the chunk it was given
+    undated: int  # records of the source whose time could not be read: they belong to no day
+    footer: Footer

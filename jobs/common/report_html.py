@@ -1,0 +1,195 @@
+"""A day's report as one HTML page: no script, no request for anything, fit to be forwarded and printed.
+
+Every text of a record or of the model goes through `_inline` or `_block`, which escape it and let it
+run in the direction of its own script; all else in here is ours. The looks are in `report.css`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+
+from common import report_words as words
+from common.plain_text import DETAIL, HOUR, QUOTE, SUMMARY, TITLE, WORD, plain
+from common.report import DayReport, Footer, Quote, Section
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def html(report: DayReport) -> str:
+    """Return the report as a whole HTML document, ending in a newline."""
+    style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+    title = escape(f"{plain(report.title, TITLE)}, {words.long_day(report.day)}", quote=True)
+    page = [
+        "<!DOCTYPE html>",
+        '<html lang="en">',
+        "<head>",
+        '<meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        '<meta name="color-scheme" content="light dark">',
+        '<meta name="format-detection" content="telephone=no, date=no, address=no, email=no">',
+        '<meta name="referrer" content="no-referrer">',
+        f"<title>{title}</title>",
+        f"<style>\n{style}</style>",
+        "</head>",
+        "<body>",
+        "<main>",
+        *_body(report),
+        "</main>",
+        _footer(report.footer),
+        "</body>",
+        "</html>",
+    ]
+    return "\n".join(page) + "\n"
+
+
+def _body(report: DayReport) -> Iterator[str]:
+    title = f'<span class="job">{_inline(report.title, TITLE)}<span class="comma">, </span></span>'
+    weekday, _, day = words.long_day(report.day).partition(" ")
+    yield f'<header><h1>{title}{weekday} <span class="date">{day}</span></h1>'
+    if report.footer.demo:
+        yield f'<p class="demo">{words.DEMO}</p>'
+    yield "</header>"
+    yield from _section("At a glance", "glance", _glance(report))
+    yield from _section("What matters", "matters", _matters(report))
+    for section in report.sections:
+        name = _inline(words.section_name(section.name), WORD)
+        yield from _section(name, "entries", _entries(section, report.records))
+    if report.unread or words.also_missing(report):
+        yield from _section("What could not be read, and why", "missing", _missing(report))
+
+
+def _section(heading: str, kind: str, content: Iterator[str]) -> Iterator[str]:
+    """A heading and what stands beside it; the heading is escaped already."""
+    yield f'<section class="{kind}"><h2>{heading}</h2>'
+    yield "<div>"
+    yield from content
+    yield "</div></section>"
+
+
+def _glance(report: DayReport) -> Iterator[str]:
+    noun = "record" if report.records == 1 else "records"
+    compared = words.compared(report)
+    yield f'<p class="total"><strong>{words.number(report.records)}</strong> {noun}'
+    comma = '<span class="comma">, </span>'
+    yield f'{comma}<span class="compared">{compared}</span></p>' if compared else "</p>"
+    hours = [escape(sentence, quote=True) for sentence in words.hours_said(report)]
+    said = [*hours, f"Times are in {_inline(report.timezone, WORD)}."]
+    yield f'<p class="note">{" ".join(said)}</p>'
+    days = words.all_days(report)
+    yield f'<div class="charts{" both" if days and report.records else ""}">'
+    if report.records and report.by_hour:
+        labels = [escape(plain(label, HOUR), quote=True) for label, _ in report.by_hour]
+        names = [escape(words.hour_name(label), quote=True) for label, _ in report.by_hour]
+        counts = [count for _, count in report.by_hour]
+        yield from _chart(
+            "Records by hour", "hours", labels, names, counts, counts.index(max(counts))
+        )
+    if days:
+        labels = [f"{words.weekday(day)}<br>{day.day}" for day, _ in days]
+        names = [words.long_day(day) for day, _ in days]
+        yield from _chart(
+            "Records by day", "days", labels, names, [count for _, count in days], len(days) - 1
+        )
+    yield "</div>"
+
+
+def _chart(
+    caption: str, kind: str, labels: list[str], names: list[str], counts: list[int], marked: int
+) -> Iterator[str]:
+    """A column for each count, one in the stronger colour; labels and names are escaped already."""
+    yield f'<figure class="chart {kind}"><figcaption>{caption}</figcaption><ol>'
+    for place, (label, name, count) in enumerate(zip(labels, names, counts, strict=True)):
+        looks = " ".join(
+            look for look, holds in (("marked", place == marked), ("none", count == 0)) if holds
+        )
+        height = words.heights(counts)[place]
+        yield (
+            f'<li class="{looks}" title="{name}: {words.counted(count, "record")}" '
+            f'style="--height:{height:.4f}"><span class="count">{words.number(count)}</span><i></i>'
+            f'<span class="label">{label}</span></li>'
+        )
+    yield "</ol></figure>"
+
+
+def _matters(report: DayReport) -> Iterator[str]:
+    if plain(report.summary, SUMMARY):
+        yield _block("p", report.summary, SUMMARY)
+    else:
+        reason = _inline(report.summary_missing, DETAIL)
+        yield (
+            f'<p class="none">No summary: {reason}</p>'
+            if reason
+            else '<p class="none">No summary.</p>'
+        )
+
+
+def _entries(section: Section, records: int) -> Iterator[str]:
+    if not section.entries:
+        yield f'<p class="none">{words.NONE_TODAY}</p>'
+    for entry in section.entries:
+        box = (
+            '<span class="box" role="img" aria-label="To do"></span>'
+            if section.name == words.ACTION_ITEMS
+            else ""
+        )
+        share = "" if section.name in words.NO_SHARE else words.share(entry.records, records)
+        yield f'<article class="{"action" if box else "entry"}">{box}'
+        yield _block("h3", entry.title, TITLE, "(untitled)")
+        shown = (
+            f"<strong>{share}</strong> · {words.weight(entry)}" if share else words.weight(entry)
+        )
+        yield f'<p class="weight">{shown}</p>'
+        if share:
+            part = min(1.0, entry.records / records)
+            yield f'<div class="share" style="--part:{part:.4f}"><i></i></div>'
+        if plain(entry.detail, DETAIL):
+            yield _block("p", entry.detail, DETAIL)
+        for quote in entry.quotes:
+            yield _quote(quote)
+        yield "</article>"
+
+
+def _quote(quote: Quote) -> str:
+    text = _block("blockquote", quote.text, QUOTE, "(no text)")
+    source = f"<time>{quote.at:%H:%M}</time>, record {_inline(quote.record_id, WORD)}"
+    return f"<figure>{text}<figcaption>{source}</figcaption></figure>"
+
+
+def _missing(report: DayReport) -> Iterator[str]:
+    if report.unread:
+        yield f"<p>{words.unread_said(report)}</p>"
+        yield "<ul>"
+        for unread in report.unread[: words.UNREAD_SHOWN]:
+            reason = _inline(unread.reason, QUOTE) or words.NO_REASON
+            yield f"<li>record {_inline(unread.record_id, WORD)} — {reason}</li>"
+        if more := words.unread_more(report):
+            yield f"<li>{more}</li>"
+        yield "</ul>"
+    for sentence in words.also_missing(report):
+        yield f"<p>{sentence}</p>"
+
+
+def _footer(footer: Footer) -> str:
+    facts = [
+        f"Model {_inline(footer.model, WORD)}",
+        words.counted(footer.requests, "request"),
+        words.tokens(footer),
+        escape(words.cost(footer), quote=True),
+        f"run {_inline(footer.run_id, WORD)}",
+    ]
+    demo = f"<p>{words.DEMO}</p>" if footer.demo else ""
+    return f"<footer><p>{' · '.join(f'<span>{fact}</span>' for fact in facts)}</p>{demo}</footer>"
+
+
+def _inline(text: str, limit: int) -> str:
+    """A text inside a line of ours; `bdi` keeps an Arabic one from turning the words around it."""
+    line = plain(text, limit)
+    return f"<bdi>{escape(line, quote=True)}</bdi>" if line else ""
+
+
+def _block(tag: str, text: str, limit: int, empty: str = "") -> str:
+    """A text that has a block of its own, which runs in the direction of its first letter."""
+    return f'<{tag} dir="auto">{escape(plain(text, limit) or empty, quote=True)}</{tag}>'

@@ -1,0 +1,61 @@
+"""When to send again: exponential backoff with full jitter, limited in attempts and in seconds, at one pace for all."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass
+
+from common.faults import Fault
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How often and how long a request is sent again when it was nobody's fault."""
+
+    attempts: int = 12  # in all, the first included
+    seconds: float = 900.0  # from the first attempt to the last
+    wait_initial: float = 1.0  # the n-th wait is random between 0 and wait_initial * 2**(n-1) …
+    wait_max: float = 60.0  # … and at most this
+
+    def wait(self, attempts: int, fault: Fault) -> float:
+        """Seconds to wait after that many attempts; what the server asked for, where it did."""
+        if fault.retry_after is not None:
+            return fault.retry_after + random.uniform(0, 1)
+        return random.uniform(0, min(self.wait_max, self.wait_initial * 2 ** (attempts - 1)))
+
+
+class Clock:
+    """Time as retries see it; a test has one that does not wait."""
+
+    def now(self) -> float:
+        """Seconds, from any beginning."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float, until: asyncio.Event) -> None:
+        """Wait, or less long if `until` is set."""
+        try:
+            async with asyncio.timeout(seconds):
+                await until.wait()
+        except TimeoutError:
+            pass
+
+
+class Pace:
+    """The shared slow-down: when one request is told to wait, none is sent before that wait is over."""
+
+    def __init__(self, clock: Clock, stop: asyncio.Event) -> None:
+        self._clock = clock
+        self._stop = stop
+        self._until = 0.0
+
+    def slow(self, seconds: float) -> None:
+        """Nothing is sent for that long from now."""
+        self._until = max(self._until, self._clock.now() + seconds)
+
+    async def wait(self) -> None:
+        """Come back when sending is right, or when the run stops."""
+        while not self._stop.is_set() and (left := self._until - self._clock.now()) > 0:
+            # A little apart, or all of them would be sent in the same instant.
+            await self._clock.sleep(left + random.uniform(0, min(1.0, left)), self._stop)

@@ -1,0 +1,212 @@
+"""run(JOB): one run of a job, from the command line to the exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, redirect_stdout
+from dataclasses import asdict
+from pathlib import Path
+
+from common import estimate, exits, options, per_day, per_record, settings, times
+from common.budget import Budget
+from common.context import Context
+from common.database import open_source
+from common.exchange import Exchange
+from common.exits import JobExit
+from common.job import Job
+from common.ledger import Ledger
+from common.lock import hold
+from common.log import configure, log
+from common.options import Options
+from common.retries import Clock, Retry
+from common.settings import ROOT, Settings
+from common.signals import Stop
+
+DEFAULT_MODEL = "claude-haiku-5-5"
+
+
+def run(
+    job: Job,
+    arguments: Sequence[str] | None = None,
+    *,
+    root: Path = ROOT,
+    environ: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+    retry: Retry | None = None,
+) -> int:
+    """Run a job with the arguments of a command line (default: this process's); returns the exit code.
+
+    Everything a person should know goes to stderr, which is the log; stdout gets only what was asked for. `root`,
+    `environ`, `clock` and `retry` are there for tests.
+    """
+    os.umask(0o077)
+    run_id = os.environ.pop("RUN_ID", "") or f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}"
+    configure(run_id, demo=False)
+    stdout = sys.stdout
+    # A job's stray print belongs into the log, not between the lines of --json.
+    with redirect_stdout(sys.stderr):
+        try:
+            given = options.parse(job, sys.argv[1:] if arguments is None else arguments)
+            configure(run_id, demo=given.demo)
+            found = settings.load(job.name, demo=given.demo, root=root, environ=environ)
+            one = _Run(run_id, job, given, found, clock or Clock(), retry or Retry())
+            code, result = one.dry_run() if given.dry_run else one.run()
+        except JobExit as end:
+            log.error("%s", end.message)
+            return end.code
+    if result:
+        print(result, file=stdout, flush=True)
+    return code
+
+
+class _Run:
+    """A run of a job: opens what it needs, does it, says how it went."""
+
+    def __init__(
+        self, run_id: str, job: Job, given: Options, found: Settings, clock: Clock, retry: Retry
+    ) -> None:
+        self.run_id = run_id
+        self.job = job
+        self.options = given
+        self.settings = found
+        self.clock = clock
+        self.retry = retry
+        self.model = given.model or found.get("CLAUDE_MODEL", DEFAULT_MODEL)
+        self.began = time.monotonic()
+
+    def dry_run(self) -> tuple[int, str]:
+        """What would be sent, for stdout."""
+        ledger = Ledger(self.settings.ledger(), self.job.name, self.run_id, read_only=True)
+        with ExitStack() as closing:
+            closing.callback(ledger.close)
+            figures = estimate.estimate(self._context(ledger, Stop(), closing))
+        return exits.DONE, json.dumps(figures) if self.options.json else estimate.in_words(figures)
+
+    def run(self) -> tuple[int, str]:
+        """The exit code, and the summary for stdout where it was asked for."""
+        stop = Stop()
+        stop.listen()
+        with ExitStack() as closing:
+            _folder(self.settings.state)
+            hold(self.settings.state / f"{self.job.name}.lock")
+            if not self.options.demo:
+                self.settings.api_key()
+                self.settings.base_url()
+            ledger = Ledger(self.settings.ledger(), self.job.name, self.run_id)
+            closing.callback(ledger.close)
+            self._after(ledger)
+            self._confirm()
+            context = self._context(ledger, stop, closing)
+            ledger.start_run("live", self.model)
+            code = self._outcome(context)
+            seconds = time.monotonic() - self.began
+            summary = context.summary(exits.STATUS.get(code, "error"), code, seconds)
+            counts = asdict(context.counts)
+            attempts = counts.pop("attempts")
+            ledger.end_run(code, counts)
+        line = " ".join(
+            f"{name}={summary[name]}"
+            for name in ("job", "run", "status", "records", "done", "failed", "dead", "requests")
+        )
+        log.info(
+            "SUMMARY %s attempts=%d input_tokens=%d output_tokens=%d usd=%.4f seconds=%.0f",
+            line,
+            attempts,
+            summary["input_tokens"],
+            summary["output_tokens"],
+            summary["usd"],
+            seconds,
+        )
+        return code, json.dumps(summary) if self.options.json else ""
+
+    def _outcome(self, context: Context) -> int:
+        """Do the work; the exit code, with its reason in the log."""
+        counts = context.counts
+        try:
+            lost, dead = context.ledger.recover()
+            if lost:
+                log.warning("%d requests were in flight when the run before died: asked again, alone", lost)
+            counts.dead += dead
+            with ExitStack() as closing:
+                exchange = Exchange(context)
+                closing.callback(exchange.close)
+                (per_day if self.job.per_day else per_record).run(context, exchange)
+        except JobExit as end:
+            counts.failed = max(0, counts.records - counts.done - counts.dead)
+            (log.warning if end.code == exits.NOT_NOW else log.error)("%s", end.message)
+            return end.code
+        except Exception:
+            counts.failed = max(0, counts.records - counts.done - counts.dead)
+            log.exception("a bug, or a job that does not fit its database")
+            return exits.BUG
+        if counts.dead or context.reasons:
+            reasons = "; ".join(context.reasons[:3])
+            log.error("%d records became dead letters: %s", counts.dead, reasons)
+            return exits.RECORDS_FAILED
+        if not counts.requests and not context.made:
+            log.info("nothing to do")
+        return exits.DONE
+
+    def _context(self, ledger: Ledger, stop: Stop, closing: ExitStack) -> Context:
+        self._make_demo_records()
+        writable = not self.job.per_day and not self.options.dry_run
+        source = open_source(self.settings.records_db(), writable=writable)
+        closing.callback(source.close)
+        day_cap = self.settings.get("MAX_COST_USD")
+        budget = Budget(self.options.max_cost, options.usd_setting("MAX_COST_USD", day_cap), ledger.spent_on)
+        return Context(
+            self.run_id,
+            self.job,
+            self.options,
+            self.settings,
+            self.model,
+            source,
+            ledger,
+            budget,
+            stop,
+            self.clock,
+            self.retry,
+        )
+
+    def _make_demo_records(self) -> None:
+        if self.options.demo:
+            from common.demo.records import create
+
+            _folder(self.settings.state)
+            zone = times.zone(self.settings.get("REPORT_TZ"))[1]
+            create(self.settings.state / "records.db", times.now().astimezone(zone).date(), zone)
+
+    def _after(self, ledger: Ledger) -> None:
+        """--after JOB2: not before JOB2 has succeeded once more."""
+        if not (other := self.options.after):
+            return
+        if not (self.settings.root / "jobs" / f"{other}.py").is_file():
+            raise JobExit(exits.USAGE, f"--after {other}: there is no jobs/{other}.py")
+        theirs = Ledger(self.settings.ledger(other), other, self.run_id, read_only=True)
+        theirs_at, ours_at = theirs.last_success(), ledger.last_success()
+        theirs.close()
+        if theirs_at <= ours_at:
+            raise JobExit(
+                exits.NOT_NOW,
+                f"--after {other}: it has not succeeded since this job did ({ours_at or 'never'}): nothing done",
+            )
+
+    def _confirm(self) -> None:
+        """--reprocess pays again: a person at a terminal is asked, cron is not."""
+        if not (self.options.reprocess and sys.stdin and sys.stdin.isatty()):
+            return
+        print(f"Ask records of {self.job.name} that are done again, and pay again? [y/N] ", end="", file=sys.stderr)
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise JobExit(exits.USAGE, "--reprocess was not confirmed: nothing done")
+
+
+def _folder(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise JobExit(exits.CANNOT_CREATE, f"cannot write {path}: {error.strerror}") from error

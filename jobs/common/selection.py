@@ -1,0 +1,75 @@
+"""Which records of a SELECT a run takes up, and in which chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from common.batching import Chunk, packed
+from common.context import Context
+from common.database import Record
+from common.ledger import Known
+from common.log import log
+from common.spool import Spool
+
+Taken = Spool[tuple[Record, Known | None]]
+
+_LOOKED_UP = 500  # records whose state is asked for at once
+
+
+def with_state(context: Context, records: Iterable[Record]) -> Iterator[tuple[Record, Known | None]]:
+    """Each record with what the ledger holds of it (None: fresh), in order, a few hundred looked up at a time."""
+    stream = iter(records)
+    while group := list(islice(stream, _LOOKED_UP)):
+        known = context.ledger.known([record["record_id"] for record in group])
+        for record in group:
+            yield record, known.get(record["record_id"])
+
+
+def is_wanted(context: Context, known: Known | None) -> bool:
+    """Whether a record is to be sent: it is fresh or failed, or an option asks for it again."""
+    if known is None or known.status == "failed":
+        return True
+    if known.status == "dead":
+        return context.options.retry_dead
+    return known.status == "done" and context.options.reprocess
+
+
+def take_up(context: Context, records: Iterable[Record]) -> Taken:
+    """The records to be sent in this run, at most --limit of them in all; `records` is read to its end."""
+    wanted = (pair for pair in with_state(context, records) if is_wanted(context, pair[1]))
+    left = None if context.options.limit is None else context.options.limit - context.counts.records
+    taken = Spool(islice(wanted, left), context.settings.state)
+    context.counts.records += len(taken)
+    return taken
+
+
+def chunks(context: Context, taken: Taken) -> Iterator[Chunk]:
+    """The chunks of a run: first the records nobody suspects, then those that were in flight in a run that died.
+
+    A chunk of suspects is asked again as it was, with nothing beside it; a record that two runs died of is asked all by
+    itself, so that it harms no other.
+    """
+    size = context.options.chunk_size
+    total = -(-len(taken) // size)
+    suspects: dict[str, list[Record]] = {}
+
+    def unsuspected() -> Iterator[Record]:
+        sent: set[str] = set()
+        for record, known in taken:
+            record_id = record["record_id"]
+            if record_id in sent:
+                log.warning("record %s comes twice in the SELECT: its first row is sent", record_id)
+                continue
+            sent.add(record_id)
+            if known is None or known.status != "failed" or not known.crashes:
+                yield record
+            else:
+                key = known.request_id if known.crashes == 1 else record_id
+                suspects.setdefault(key, []).append(record)
+
+    number = 0
+    for number, records in enumerate(packed(context.job, unsuspected(), size), 1):
+        yield Chunk(records, f"chunk {number}/{max(total, number)}")
+    for number, records in enumerate(suspects.values(), number + 1):
+        yield Chunk(records, f"chunk {number}/{max(total, number)} (alone)", alone=True)

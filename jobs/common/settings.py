@@ -1,0 +1,130 @@
+"""Paths and settings, resolved once per run.
+
+A setting comes from the environment, then from .env (data, never executed), then from its default; NAME_JOB, such as
+CLAUDE_MODEL_DAILY_REPORT, wins over NAME wherever it stands.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from common import exits
+from common.exits import JobExit
+from common.log import log
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO_KEY = "demo"  # the stand-in takes any
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where one run of one job finds and puts things. `home` is the root, or state/demo in a demo."""
+
+    root: Path
+    job: str
+    demo: bool
+    values: Mapping[str, str]
+
+    def get(self, name: str, default: str = "") -> str:
+        """A setting's value, stripped; the default where it is unset or empty."""
+        for key in (f"{name}_{self.job.upper()}", name):
+            if value := self.values.get(key, "").strip():
+                return value
+        return default
+
+    @property
+    def state(self) -> Path:
+        """The folder of ledgers and locks."""
+        return self.root / "state" / "demo" if self.demo else self.root / "state"
+
+    @property
+    def reports(self) -> Path:
+        """The folder of this job's reports."""
+        return (self.state if self.demo else self.root) / "reports" / self.job
+
+    def ledger(self, job: str = "") -> Path:
+        """The file of a job's ledger (default: this job's)."""
+        if self.demo:
+            return self.state / f"{job or self.job}.db"
+        template = self.get("LEDGER_DB", "state/{job}.db")
+        if "://" in template:
+            raise JobExit(exits.SETTINGS, "LEDGER_DB: only a SQLite path with {job} in it is supported here")
+        if "{job}" not in template:
+            raise JobExit(
+                exits.SETTINGS,
+                f"LEDGER_DB={template}: write {{job}} into it, so that each job has a file of its own",
+            )
+        return self.root / Path(template.replace("{job}", job or self.job)).expanduser()
+
+    def records_db(self) -> str:
+        """The source database. Raises JobExit (78) where none is set."""
+        if self.demo:
+            return str(self.state / "records.db")
+        if value := self.get("RECORDS_DB"):
+            return value
+        raise JobExit(
+            exits.SETTINGS,
+            "RECORDS_DB is not set: put the path of your SQLite file into .env, or try the sample records with --demo",
+        )
+
+    def api_key(self) -> str:
+        """The key. Raises JobExit (78) where none is set."""
+        if key := self.get("ANTHROPIC_API_KEY"):
+            if key.isascii() and key.isprintable() and " " not in key:
+                return key
+            raise JobExit(
+                exits.SETTINGS,
+                "ANTHROPIC_API_KEY holds characters that no key has: copy it into .env again",
+            )
+        raise JobExit(
+            exits.SETTINGS,
+            "ANTHROPIC_API_KEY is not set: put it into .env (see .env.example), or try the job with --demo",
+        )
+
+    def base_url(self) -> str:
+        """Where Claude is. Raises JobExit (78) for an address to which the key would travel in clear."""
+        url = self.get("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
+        parts = urlsplit(url)
+        if parts.scheme == "https" and parts.hostname:
+            return url
+        if parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1"):
+            return url
+        raise JobExit(
+            exits.SETTINGS,
+            f"ANTHROPIC_BASE_URL={url}: must begin with https:// (plain http:// only to this machine)",
+        )
+
+
+def load(
+    job: str, *, demo: bool, root: Path = ROOT, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """The settings of a job. Raises JobExit (78) for an .env that cannot be read."""
+    environ = os.environ if environ is None else environ
+    given = {name: value for name, value in environ.items() if value.strip()}
+    return Settings(root, job, demo, {**_dotenv(root / ".env"), **given})
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    """The lines of .env as data: nothing in them is executed or expanded."""
+    if not path.exists():
+        return {}
+    from dotenv.parser import parse_stream
+
+    try:
+        with path.open(encoding="utf-8-sig") as stream:
+            bindings = list(parse_stream(stream))
+        readable_by_others = path.stat().st_mode & 0o077
+    except (OSError, UnicodeDecodeError) as error:
+        raise JobExit(exits.SETTINGS, f".env cannot be read ({error}): mend {path}") from error
+    for binding in bindings:
+        # The line itself stays out of the message: it may well be the key.
+        if binding.error:
+            line = binding.original.line
+            raise JobExit(exits.SETTINGS, f".env line {line} is not NAME=value: mend {path}")
+    if readable_by_others:
+        log.warning(".env can be read by other users of this machine: chmod 600 %s", path)
+    return {binding.key: binding.value for binding in bindings if binding.key and binding.value}

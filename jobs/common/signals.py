@@ -1,0 +1,37 @@
+"""TERM, INT and HUP end a run in order: what is in flight may finish, nothing new is sent. A second one ends it now."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from types import FrameType
+
+from common import exits
+from common.exits import JobExit
+from common.log import log
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Stop:
+    """Whether the run has been told to stop."""
+
+    def __init__(self) -> None:
+        self.by = ""  # the signal's name, "" while nobody has
+        self._wake: Callable[[], None] = lambda: None
+
+    def listen(self) -> None:
+        """Handle the signals from now on; also where a shell has made the process ignore INT."""
+        for number in _SIGNALS:
+            signal.signal(number, self._handle)
+
+    def waking(self, wake: Callable[[], None]) -> None:
+        """Call `wake` when a signal comes: whoever waits shall come back."""
+        self._wake = wake
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.by:
+            raise JobExit(exits.NOT_NOW, f"stopped at once by a second signal ({signal.strsignal(number)})")
+        self.by = signal.Signals(number).name.removeprefix("SIG")
+        log.warning("%s: finishing what is in flight, then stopping", self.by)
+        self._wake()

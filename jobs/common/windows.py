@@ -1,0 +1,125 @@
+"""Which days a report job looks at, and how many records of each wait.
+
+By default: every finished day since the last one reported, seven at most; the very first run takes the last finished
+day alone. Days that are reported already are looked at again for as long, since records may arrive late.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+
+from common import exits, times
+from common.context import Context
+from common.database import Record
+from common.exits import JobExit
+from common.log import log
+from common.selection import is_wanted, with_state
+from common.times import Day
+
+LOOKED_BACK = 7  # days
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one pass over the source found: records per day, and how many of them are to be sent."""
+
+    records: Counter[date]
+    wanted: Counter[date]
+    undated: int
+
+
+def report_zone(context: Context) -> tuple[str, tzinfo]:
+    """The name and the zone of REPORT_TZ. Raises JobExit (78) for a name that is none."""
+    name = context.settings.get("REPORT_TZ")
+    try:
+        return times.zone(name)
+    except ValueError as error:
+        raise JobExit(
+            exits.SETTINGS,
+            f"REPORT_TZ={error}: no such time zone here: write a name such as Europe/Berlin (or apt-get install tzdata)",
+        ) from None
+
+
+def days(context: Context, zone: tzinfo, now: datetime) -> list[Day]:
+    """The days to look at, oldest first. Raises JobExit (2) for a day that is not over."""
+    last = times.day_of(now, zone).plus(-1)
+    options = context.options
+    if days_named(context):
+        until = _day(options.until, zone) if options.until else last
+        since = _day(options.since, zone) if options.since else until
+        if since > until:
+            raise JobExit(exits.USAGE, f"--since {since} comes after --until {until}: swap them")
+        if until > last:
+            raise JobExit(exits.USAGE, f"{until} is not over in {zone}: the last finished day is {last}")
+        return [since.plus(n) for n in range((until.date - since.date).days + 1)]
+    reported = context.ledger.windows()
+    if not reported:
+        return [last]
+    first, newest = (Day(date.fromisoformat(pick(reported)), zone) for pick in (min, max))
+    oldest = last.plus(1 - LOOKED_BACK)
+    if newest < oldest.plus(-1):
+        log.warning(
+            "the days from %s to %s were never reported and are too far back: --since %s reports them",
+            newest.plus(1),
+            oldest.plus(-1),
+            newest.plus(1),
+        )
+    looked_at = (oldest.plus(n) for n in range(LOOKED_BACK))
+    return [day for day in looked_at if str(day) in reported or (day > newest and day > first)]
+
+
+def survey(context: Context, looked_at: list[Day]) -> Survey:
+    """Count the records of these days, and of the week before them for comparison, in one pass."""
+    zone = looked_at[0].zone
+    parameters = {
+        "start": times.sql_time(looked_at[0].plus(-LOOKED_BACK).start),
+        "end": times.sql_time(looked_at[-1].end),
+    }
+    found = Survey(Counter(), Counter(), 0)
+    asked = {day.date for day in looked_at}
+    for record, known in with_state(context, context.source.select(context.job.select, parameters)):
+        day = day_of_record(context, record, zone)
+        if day is None:
+            continue
+        found.records[day] += 1
+        if day in asked and is_wanted(context, known):
+            found.wanted[day] += 1
+    undated = context.source.undated
+    if undated:
+        log.warning(
+            "%d records have a %s that is no time, such as %s: they belong to no day",
+            undated,
+            context.job.time,
+            context.source.undated_example,
+        )
+    return Survey(found.records, found.wanted, undated)
+
+
+def records_of(context: Context, day: Day) -> Iterator[Record]:
+    """The records of a day."""
+    window = {"start": times.sql_time(day.start), "end": times.sql_time(day.end)}
+    return context.source.select(context.job.select, window)
+
+
+def days_named(context: Context) -> bool:
+    """Whether the days were named on the command line."""
+    return context.options.since is not None or context.options.until is not None
+
+
+def day_of_record(context: Context, record: Record, zone: tzinfo) -> date | None:
+    """The date of a record, None where its time cannot be read. Raises JobExit (78) where it has none."""
+    if context.job.time not in record:
+        raise JobExit(exits.SETTINGS, f"the SELECT gives no {context.job.time}: a report needs to know when")
+    try:
+        return times.instant(record[context.job.time]).astimezone(zone).date()
+    except ValueError:
+        return None
+
+
+def _day(given: date, zone: tzinfo) -> Day:
+    if isinstance(given, datetime):
+        return times.day_of(given if given.tzinfo else given.replace(tzinfo=zone), zone)
+    return Day(given, zone)
