@@ -132,13 +132,17 @@ close_log() {
 
 asked=0 passed_on=0 child=''
 
-# The job is told to stop once for each time we are; with TERM, since INT is ignored in what bash starts with `&`.
+# The job is told to stop each time we are; with TERM, since INT is ignored in what bash starts with `&`. `timeout` hands
+# on the first one and is deaf to the others, which therefore go to its process group.
 pass_on() {
-  if [[ -n $child ]] && ((passed_on < asked)); then
-    passed_on=$asked
-    kill -TERM "$child" 2>/dev/null
-  fi
-}
+  while [[ -n $child ]] && ((passed_on < asked)); do
+    if ((passed_on++)); then
+      kill -TERM -- "-$child"
+    else
+      kill -TERM "$child"
+    fi
+  done
+} 2>/dev/null
 
 # The exit status of `child`. A signal ends `wait` early, with a status that is not the child's; the last `wait` has it.
 await_child() {
@@ -149,14 +153,15 @@ await_child() {
   status=$? child=''
 } 2>/dev/null # "Killed ..." is bash's remark, the END line says it better
 
-# With the person's terminal as stdin the job stays in its foreground: it may ask for a confirmation. Otherwise timeout
-# makes a process group of its own, and all that the job has started ends with it.
+# timeout makes a process group of its own, so that all that the job has started ends with it. When a person may be asked
+# something (stdin is their terminal) it is a session of its own: a mere background group could not read from there, and
+# in ours the job would be told of Ctrl-C by the terminal, by timeout and by us.
 run_once() {
-  local job_command=("$root/venv/bin/python" "$root/jobs/$job.py" "$@")
+  local command=(timeout -k "$kill_after" "$time_limit" "$root/venv/bin/python" "$root/jobs/$job.py" "$@")
   if [[ -t 0 ]]; then
-    timeout --foreground -k "$kill_after" "$time_limit" "${job_command[@]}" <&0 2>&8 8>&- 6<&- &
+    setsid "${command[@]}" <&0 2>&8 8>&- 6<&- &
   else
-    timeout -k "$kill_after" "$time_limit" "${job_command[@]}" </dev/null 2>&8 8>&- 6<&- &
+    "${command[@]}" </dev/null 2>&8 8>&- 6<&- &
   fi
   await_child
 }

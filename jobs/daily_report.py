@@ -10,8 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from common import Job, run
-from common.digests import Finding
-from common.report_files import write
+from common.report import DayReport, Finding, write
 
 # 1. Which records? Those of one day, from :start up to :end. within() understands every usual form of time, and reads
 #    the whole table for it. Where created_at is always 'YYYY-MM-DD HH:MM:SS' in UTC and has an index, this uses it:
@@ -49,8 +48,8 @@ class Digest(BaseModel):
 
 
 # 4. What do we do with it? The report goes to reports/, as Markdown and as HTML, whole or not at all.
-def save(folder, report):
-    return write(report, folder)
+def save(folder: Path, report: DayReport) -> None:
+    write(report, folder)
 
 
 JOB = Job(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, timezone
 
-from common.report import DayReport, Entry, Footer, Quote, Section, Unread
+from common.report.model import DayReport, Entry, Footer, Quote, Section, Unread
 
 DAY = date(2026, 11, 21)
 
+_BERLIN = timezone(timedelta(hours=1))
 _HOURS = (3, 1, 0, 0, 2, 6, 14, 27, 41, 58, 63, 55, 47, 52, 60, 71, 66, 49, 37, 28, 16, 9, 6, 3)
 _PREVIOUS = (612, 655, 590, 701, 648, 633, 627)
 
@@ -24,7 +25,9 @@ FOOTER = Footer(
 
 
 def quote(record_id: str, hour: int, minute: int, text: str) -> Quote:
-    return Quote(record_id, datetime(DAY.year, DAY.month, DAY.day, hour, minute), text)
+    return Quote(
+        record_id, datetime(DAY.year, DAY.month, DAY.day, hour, minute, tzinfo=_BERLIN), text
+    )
 
 
 THEMES = Section(
@@ -196,9 +199,7 @@ def quiet() -> DayReport:
 
 def with_text(text: str) -> DayReport:
     """A report that has this text in every place where a text can be."""
-    one = Entry(
-        text, text, 2, (Quote(text, datetime(2026, 11, 21, 9, 12), text), quote("7", 9, 13, text))
-    )
+    one = Entry(text, text, 2, (quote(text, 9, 12, text), quote("7", 9, 13, text)))
     entries = (one, replace(one, records=0, quotes=()), one)
     return replace(
         sample(),

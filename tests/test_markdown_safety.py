@@ -12,10 +12,10 @@ from cmarkgfm.cmark import Options, markdown_to_html_with_extensions
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from common.markdown_escape import JOINER, escaped
-from common.plain_text import plain
-from common.report import Entry, Section, Unread
-from common.report_markdown import markdown
+from common.report.markdown_escape import JOINER, escaped
+from common.report.plain_text import plain
+from common.report.model import Entry, Section, Unread
+from common.report.markdown import markdown
 from hostile_texts import HOSTILE, random_texts
 from sample_report import FOOTER, quiet, sample, with_text
 
@@ -140,6 +140,33 @@ def test_nothing_invisible_that_misleads_reaches_the_file(text: str) -> None:
             assert unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp"), ascii(
                 text
             )
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "{}",
+        "a line before\n{}",
+        "### {}",
+        "**{}**, {}",
+        "*{}*",
+        "- {}\n- {}",
+        "> {}",
+        "| head | head |\n|---|---|\n| {} | {} |",
+        "{}\n\n[1]: http://example.com\n[x]: /x",
+    ],
+    ids=ascii,
+)
+def test_an_escaped_text_shows_all_its_characters_wherever_it_stands(place: str) -> None:
+    for text in [*HOSTILE, *random_texts(300, seed=5)]:
+        if line := plain(text, 600):
+            page, kind = gfm(place.replace("{}", escaped(line))), gfm(place.replace("{}", "kind"))
+            assert page.tags == kind.tags, text
+            assert squeezed(page.text) == squeezed(kind.text.replace("kind", line)), text
+
+
+def test_what_could_begin_markup_is_escaped_even_where_nothing_ends_it() -> None:
+    assert escaped("_a b_ *a b* a|b") == "\\_a b\\_ \\*a b\\* a\\|b"
 
 
 def test_a_reasonless_summary_cannot_become_markup() -> None:

@@ -13,16 +13,16 @@ import pytest
 
 import common
 from common.files import write_whole
-from common.report_files import write
-from common.report_html import html
-from common.report_markdown import markdown
+from common.report.write import write
+from common.report.page import html
+from common.report.markdown import markdown
 from sample_report import sample
 
 JOBS = Path(common.__file__).parent.parent
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(os.listdir(folder))
+    return sorted(path.name for path in folder.iterdir())
 
 
 def mode(path: Path) -> int:
@@ -73,7 +73,7 @@ def test_a_folder_that_exists_keeps_its_mode(tmp_path: Path) -> None:
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from common.report_files import write
+from common.report.write import write
 from sample_report import sample
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 try:
@@ -98,7 +98,7 @@ def test_a_write_that_runs_out_of_room_keeps_the_old_report_and_leaves_nothing(
 def test_a_name_that_cannot_be_taken_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "2026-11-21.md").mkdir()
     (tmp_path / "2026-11-21.md" / "in the way").touch()
-    with pytest.raises(OSError):
+    with pytest.raises(IsADirectoryError):
         write_whole(tmp_path / "2026-11-21.md", "text")
     assert names(tmp_path) == ["2026-11-21.md"]
 
@@ -113,7 +113,7 @@ def test_a_text_that_cannot_be_encoded_leaves_the_old_file(tmp_path: Path) -> No
 
 def test_a_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "reports").write_text("in the way")
-    with pytest.raises(OSError):
+    with pytest.raises(NotADirectoryError):
         write(sample(), tmp_path / "reports")
 
 

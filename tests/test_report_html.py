@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from common import report_words as words
-from common.plain_text import DETAIL, QUOTE, TITLE, plain
-from common.report import Section, Unread
-from common.report_html import html
+from common.report import words
+from common.report.plain_text import DETAIL, QUOTE, TITLE, plain
+from common.report.model import Section, Unread
+from common.report.page import html
 from hostile_texts import HOSTILE, random_texts
 from sample_report import FOOTER, quiet, sample, with_text
 

@@ -8,10 +8,10 @@ from datetime import date
 
 import pytest
 
-from common import report_words as words
-from common.plain_text import plain
-from common.report import Entry, Section, Unread
-from common.report_markdown import markdown
+from common.report import words
+from common.report.plain_text import plain
+from common.report.model import Entry, Section, Unread
+from common.report.markdown import markdown
 from sample_report import FOOTER, THEMES, quiet, sample, with_text
 
 
@@ -57,6 +57,11 @@ def test_the_bars_are_aligned_and_a_zero_hour_is_a_quiet_dot() -> None:
     assert {line.index("  ", 4) for line in hours if "█" in line} == {6}
     assert days[0].startswith("Sat 14 Nov  612  █") and days[-1].endswith("  ← this day")
     assert max(map(len, hours + days)) < 64
+
+
+def test_one_record_is_seen_beside_thousands() -> None:
+    text = markdown(replace(sample(), by_hour=(("00", 1), ("01", 9000))))
+    assert "00      1  ▏\n01  9,000  █" in text
 
 
 @pytest.mark.parametrize("hours", [23, 25])

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from common import report_words as words
+from common.report import words
 from sample_report import DAY, FOOTER, sample
 
 

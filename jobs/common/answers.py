@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -22,7 +23,11 @@ _USABLE = ("end_turn", "stop_sequence")
 
 def is_message(answer: object) -> bool:
     """Whether a 200 holds a Messages API message: a proxy's page or half a body is none."""
-    return isinstance(answer, dict) and answer.get("type") == "message" and isinstance(answer.get("usage"), dict)
+    return (
+        isinstance(answer, dict)
+        and answer.get("type") == "message"
+        and isinstance(answer.get("usage"), dict)
+    )
 
 
 def tokens_of(message: dict[str, Any]) -> Tokens:
@@ -71,7 +76,9 @@ def outputs_per_record(
     return outputs, faults
 
 
-def output_of_chunk(model: type[BaseModel], message: dict[str, Any]) -> tuple[BaseModel | None, Fault | None]:
+def output_of_chunk(
+    model: type[BaseModel], message: dict[str, Any]
+) -> tuple[BaseModel | None, Fault | None]:
     """An answer's one output, or what is wrong with it."""
     data, fault = _json(message)
     return (None, fault) if fault else _validated(model, data)
@@ -82,7 +89,9 @@ def foreign_ids(message: dict[str, Any], record_ids: Sequence[str]) -> int:
     data, _ = _json(message)
     results = data.get("results") if isinstance(data, dict) else None
     asked = set(record_ids)
-    return sum(isinstance(entry, dict) and str(entry.get("id")) not in asked for entry in results or [])
+    return sum(
+        isinstance(entry, dict) and str(entry.get("id")) not in asked for entry in results or []
+    )
 
 
 def _json(message: dict[str, Any]) -> tuple[Any, Fault | None]:
@@ -104,7 +113,7 @@ def _json(message: dict[str, Any]) -> tuple[Any, Fault | None]:
 
 
 def _validated(model: type[BaseModel], data: Any) -> tuple[BaseModel | None, Fault | None]:
-    schema = model.model_json_schema()
+    schema = _schema(model)
     try:
         return model.model_validate(_in_case(data, schema, schema.get("$defs", {}))), None
     except ValidationError as error:
@@ -112,6 +121,11 @@ def _validated(model: type[BaseModel], data: Any) -> tuple[BaseModel | None, Fau
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(part for part in first["loc"] if isinstance(part, str))
         return None, _wrong(f"wrong schema ({where}: {first['type']})")
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def _in_case(data: Any, schema: dict[str, Any], definitions: dict[str, Any]) -> Any:
@@ -122,7 +136,9 @@ def _in_case(data: Any, schema: dict[str, Any], definitions: dict[str, Any]) -> 
         data = _in_case(data, choice, definitions)
     if isinstance(data, dict):
         fields = schema.get("properties", {})
-        return {name: _in_case(value, fields.get(name, {}), definitions) for name, value in data.items()}
+        return {
+            name: _in_case(value, fields.get(name, {}), definitions) for name, value in data.items()
+        }
     if isinstance(data, list):
         return [_in_case(value, schema.get("items", {}), definitions) for value in data]
     if isinstance(data, str):

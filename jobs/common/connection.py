@@ -7,21 +7,29 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from common import exits, pricing, times
-from common.claude import Model, Request, connect, look_up, must_be_fault
+from common.claude import connect, look_up, must_be_fault
 from common.context import Context
 from common.deliveries.live import Live
 from common.exits import JobExit
 from common.faults import Whose
 from common.log import log
 from common.pricing import Tokens
+from common.request import Model, Request
+from common.settings import DEMO_KEY
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
 
 
 class Connection:
     """A client, what its model takes, and the delivery that uses it."""
 
-    def __init__(self, context: Context, may_send_again: Callable[[Request, int, float], bool]) -> None:
+    def __init__(
+        self, context: Context, may_send_again: Callable[[Request, int, float], bool]
+    ) -> None:
         """Raises JobExit: 77 or 78 for a key or a model that is refused, 69 where nobody answers, 75 when stopped."""
         _check_price(context)
         self._context = context
@@ -29,13 +37,12 @@ class Connection:
         self._loop = asyncio.new_event_loop()
         self._closing.callback(self._loop.close)
         try:
-            client = connect(context.settings, self._demo_url() if context.options.demo else "")
-            self._closing.callback(lambda: self._loop.run_until_complete(client.close()))
+            clients = self._clients()
             self._stopped = asyncio.Event()
-            context.stop.waking(lambda: self._loop.call_soon_threadsafe(self._stopped.set))
-            self.model = self._loop.run_until_complete(self._look_up(client))
+            context.stop.waking(self._wake)
+            self.model = self._loop.run_until_complete(self._look_up(clients[0]))
             self.delivery = Live(
-                client,
+                clients,
                 self._loop,
                 context.options.concurrency,
                 may_send_again,
@@ -52,6 +59,18 @@ class Connection:
         self._context.stop.waking(lambda: None)
         self._closing.close()
 
+    def _wake(self) -> None:
+        self._loop.call_soon_threadsafe(self._stopped.set)
+
+    def _clients(self) -> list[AsyncAnthropic]:
+        settings, concurrency = self._context.settings, self._context.options.concurrency
+        if self._context.options.demo:
+            clients = connect(DEMO_KEY, self._demo_url(), concurrency)
+        else:
+            clients = connect(settings.api_key(), settings.base_url(), concurrency)
+        self._closing.callback(lambda: self._loop.run_until_complete(_close_all(clients)))
+        return clients
+
     def _demo_url(self) -> str:
         from common.demo.standin import StandIn
 
@@ -60,18 +79,20 @@ class Connection:
         standin = StandIn(state=self._context.settings.state / "standin")
         return self._closing.enter_context(standin).url
 
-    async def _look_up(self, client: object) -> Model:
+    async def _look_up(self, client: AsyncAnthropic) -> Model:
         context, attempts = self._context, 0
         began = context.clock.now()
         while True:
             attempts += 1
             try:
-                model = await look_up(client, context.model)  # type: ignore[arg-type]
+                model = await look_up(client, context.model)
                 break
             except Exception as error:
                 fault = must_be_fault(error)
             if fault.whose is not Whose.NOBODY:
-                remedy = "set CLAUDE_MODEL or --model" if fault.code == exits.SETTINGS else "see .env"
+                remedy = (
+                    "set CLAUDE_MODEL or --model" if fault.code == exits.SETTINGS else "see .env"
+                )
                 raise JobExit(fault.code, f"{fault.reason} ({context.model}; {remedy})")
             wait = context.retry.wait(attempts, fault)
             spent = context.clock.now() - began
@@ -80,10 +101,19 @@ class Connection:
             log.warning("Claude: %s: trying again in %s", fault.reason, times.in_words(wait))
             await context.clock.sleep(wait, self._stopped)
             if context.stop.by:
-                raise JobExit(exits.NOT_NOW, f"stopped by {context.stop.by} before anything was sent")
+                raise JobExit(
+                    exits.NOT_NOW, f"stopped by {context.stop.by} before anything was sent"
+                )
         if model.retires_at:
-            log.warning("model %s is retired on %s: choose another in time", model.id, model.retires_at[:10])
+            log.warning(
+                "model %s is retired on %s: choose another in time", model.id, model.retires_at[:10]
+            )
         return model
+
+
+async def _close_all(clients: list[AsyncAnthropic]) -> None:
+    for client in clients:
+        await client.close()
 
 
 def _check_price(context: Context) -> None:

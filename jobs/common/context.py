@@ -11,6 +11,7 @@ from common.job import Job
 from common.ledger import Ledger
 from common.options import Options
 from common.retries import Clock, Retry
+from common.runs import Runs
 from common.settings import Settings
 from common.signals import Stop
 
@@ -41,13 +42,16 @@ class Context:
     model: str
     source: Database
     ledger: Ledger
+    runs: Runs
     budget: Budget
     stop: Stop
     clock: Clock
     retry: Retry
     counts: Counts = field(default_factory=Counts)
     taken: int = 0  # records that count for --limit
-    reasons: list[str] = field(default_factory=list)  # why records failed or died, or a report lacks its summary
+    reasons: list[str] = field(
+        default_factory=list
+    )  # why records failed or died, or a report lacks its summary
     made: list[str] = field(default_factory=list)  # files written
 
     def summary(self, status: str, exit_code: int, seconds: float) -> dict[str, Any]:

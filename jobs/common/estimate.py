@@ -36,7 +36,9 @@ def estimate(context: Context) -> dict[str, object]:
 
     for window in _windows(context):
         taken = take_up(context, window)
-        for chunk in packed(context.job, (record for record, _ in taken), context.options.chunk_size):
+        for chunk in packed(
+            context.job, (record for record, _ in taken), context.options.chunk_size
+        ):
             records += len(chunk)
             weights = sum(estimated_tokens(envelope(context.job, record)) for record in chunk)
             answer = round(len(chunk) * context.job.output_tokens * _SHARE_OF_OUTPUT)

@@ -10,22 +10,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from common import exits, pricing, times
-from common.answers import tokens_of
+from common import exits
+from common.accounts import Accounts
 from common.batching import Chunk
-from common.claude import Request, ask_about, most_input_tokens
-from common.connection import Connection
 from common.context import Context
-from common.deliveries.live import Outcome
 from common.exits import JobExit
 from common.faults import Fault, Whose
 from common.log import log
-from common.pricing import Tokens
+from common.request import Outcome, Request, ask_about
 from common.verdicts import Again, Used, Verdicts
+
+if TYPE_CHECKING:
+    from common.connection import Connection
 
 # What answers are good for, in the order of the requests they answer.
 Use = Callable[[list[tuple[Request, dict[str, Any]]]], list[Used]]
@@ -37,13 +36,13 @@ class Exchange:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._ledger = context.ledger
-        self._counts = context.counts
+        self._accounts = Accounts(context)
         self._connection: Connection | None = None
         self._numbers = count(1)
         self._verdicts = Verdicts(context)
         self._waiting: deque[Request] = deque()  # to be sent before any new chunk
         self._alone = False  # what is in flight must have nothing beside it
-        self._ending: JobExit | None = None
+        self._ending: Exception | None = None
 
     def close(self) -> None:
         """Let go of the connection, if there is one."""
@@ -54,19 +53,20 @@ class Exchange:
     def connection(self) -> Connection:
         """The connection, made now if there is none."""
         if self._connection is None:
-            self._connection = Connection(self._context, self._may_send_again)
+            # Not before: the SDK and asyncio would double the time of a run with nothing to do.
+            from common.connection import Connection
+
+            self._connection = Connection(self._context, self._accounts.may_send_again)
         return self._connection
 
     def ask(self, chunks: Iterator[Chunk], use: Use) -> None:
         """Send every chunk, and what has to be asked again. Raises JobExit where the run has to end before that."""
         try:
-            while not self._ending:
-                self._send_what_may_be_sent(chunks)
-                if not self._in_flight:
-                    break
-                self._settle(self.connection.delivery.collect(), use)
-            if self._ending and self._in_flight:
-                self._settle(self.connection.delivery.drain(), use)
+            self._settle([], chunks, use)
+            while self._in_flight and not self._ending:
+                self._settle(self.connection.delivery.collect(), chunks, use)
+            if self._in_flight:
+                self._settle(self.connection.delivery.drain(), iter(()), use)
         except BaseException:
             self._rescue()
             raise
@@ -78,13 +78,15 @@ class Exchange:
         if self._in_flight:
             log.warning("waiting for what is in flight, to keep its answers")
             outcomes = self.connection.delivery.drain()
-            self._store([outcome for outcome in outcomes if outcome.message is not None])
+            self._accounts.store([outcome for outcome in outcomes if outcome.message is not None])
             with self._ledger.transaction():
                 for outcome in outcomes:
                     if outcome.message is None:
-                        self._unanswered(outcome)
+                        self._ledger.lost(outcome.request.request_id, outcome.request.record_ids)
 
-    def ask_once(self, request_id: str, params: dict[str, Any], label: str) -> dict[str, Any] | Fault:
+    def ask_once(
+        self, request_id: str, params: dict[str, Any], label: str
+    ) -> dict[str, Any] | Fault:
         """Send one request that is about no record: its message, or the fault that asking again cannot mend.
 
         Raises JobExit where the run has to end before that.
@@ -100,31 +102,22 @@ class Exchange:
         self.ask(iter(()), use)
         return found[0]
 
-    def _send_what_may_be_sent(self, chunks: Iterator[Chunk]) -> None:
-        if self._context.stop.by and not self._ending:
-            self._ending = JobExit(
-                exits.NOT_NOW, f"stopped by {self._context.stop.by}: what is left waits for the next run"
-            )
-        requests: list[Request] = []
-        while self._room(len(requests)) and (request := self._next(chunks)):
-            busy = bool(requests) or self._in_flight > 0
-            if request.alone and busy:
-                self._waiting.appendleft(request)
-                break
-            request.most_usd = self._most_usd(request)
-            if not self._context.budget.reserve(request.most_usd):
-                self._waiting.appendleft(request)
-                # What is in flight reserves the most it can cost, and gives most of it back.
-                if not busy:
-                    reached = self._context.budget.reached()
-                    self._ending = JobExit(exits.COST_CAP, f"cost cap: {reached}; the rest waits")
-                break
-            request.reserved_usd = request.most_usd
-            self._alone = request.alone
-            requests.append(request)
-        if not requests:
-            return
+    def _settle(self, outcomes: list[Outcome], chunks: Iterator[Chunk], use: Use) -> None:
+        """Store the answers, use them, note what came of them, and send what there is room for now.
+
+        Two commits for all outcomes together: the answers; then their ends, with the intents of what is sent next.
+        """
+        answered = [outcome for outcome in outcomes if outcome.message is not None]
+        if full := self._accounts.store(answered):
+            self._ending = full
+        used = use([(outcome.request, outcome.message or {}) for outcome in answered])
         with self._ledger.transaction():
+            for outcome, result in zip(answered, used, strict=True):
+                self._take_up(self._verdicts.on_answer(outcome.request, result), outcome.request)
+            for outcome in outcomes:
+                if outcome.message is None:
+                    self._unanswered(outcome)
+            requests = self._chosen(chunks)
             for request in requests:
                 self._ledger.submitted(
                     request.request_id,
@@ -133,9 +126,36 @@ class Exchange:
                     self._context.model,
                     request.most_usd,
                 )
-        self._counts.requests += len(requests)
+        self._context.counts.requests += len(requests)
         for request in requests:
             self.connection.delivery.submit(request)
+        for outcome in outcomes:
+            if outcome.bug:
+                raise outcome.bug
+
+    def _chosen(self, chunks: Iterator[Chunk]) -> list[Request]:
+        """The requests to be sent now, each with its cost reserved."""
+        if (by := self._context.stop.by) and not self._ending:
+            waits = "what is left waits for the next run"
+            self._ending = JobExit(exits.NOT_NOW, f"stopped by {by}: {waits}")
+        requests: list[Request] = []
+        while not self._ending and self._room(len(requests)):
+            request = self._next(chunks)
+            if request is None:
+                break
+            busy = bool(requests) or self._in_flight > 0
+            if request.alone and busy:
+                self._waiting.appendleft(request)
+                break
+            if not self._accounts.reserve(request):
+                self._waiting.appendleft(request)
+                # What is in flight reserves the most it can cost, and gives most of it back.
+                if not busy:
+                    self._ending = self._accounts.cap_reached()
+                break
+            self._alone = request.alone
+            requests.append(request)
+        return requests
 
     @property
     def _in_flight(self) -> int:
@@ -151,10 +171,14 @@ class Exchange:
     def _next(self, chunks: Iterator[Chunk]) -> Request | None:
         if self._waiting:
             return self._waiting.popleft()
-        chunk = next(chunks, None)
-        if chunk is None:
+        try:
+            chunk = next(chunks, None)
+            if chunk is None:
+                return None
+            return self._request(Again(chunk.records, chunk.label, whole=True), alone=chunk.alone)
+        except Exception as error:  # ends the run, but not before what is in flight has come in
+            self._ending = error
             return None
-        return self._request(Again(chunk.records, chunk.label, whole=True), alone=chunk.alone)
 
     def _request(self, again: Again, *, alone: bool = False) -> Request:
         params = ask_about(self._context.job, self.connection.model, again.records, room=again.room)
@@ -167,96 +191,19 @@ class Exchange:
             alone=alone,
         )
 
-    def _most_usd(self, request: Request) -> float:
-        most = Tokens(input=most_input_tokens(request.params), output=request.params["max_tokens"])
-        return pricing.usd(self._context.model, most, datetime.now(UTC).date()) or 0.0
-
-    def _may_send_again(self, request: Request, attempts: int, most_usd: float) -> bool:
-        """Commit the intent of one more attempt, unless the cost cap forbids it."""
-        # Only an attempt that may have been billed keeps its reservation: after any other, there is no more to reserve.
-        more = max(0.0, most_usd - request.reserved_usd)
-        if not self._context.budget.reserve(more):
-            reached = self._context.budget.reached()
-            self._ending = JobExit(exits.COST_CAP, f"cost cap: {reached}; the rest waits")
-            return False
-        request.reserved_usd += more
-        with self._ledger.transaction():
-            self._ledger.attempted(request.request_id, attempts, most_usd)
-        return True
-
-    def _settle(self, outcomes: list[Outcome], use: Use) -> None:
-        """Store the answers, use them, then note what came of them: a commit each, for all outcomes together."""
-        answered = [outcome for outcome in outcomes if outcome.message is not None]
-        self._store(answered)
-        used = use([(outcome.request, outcome.message or {}) for outcome in answered])
-        with self._ledger.transaction():
-            for outcome, result in zip(answered, used, strict=True):
-                self._take_up(self._verdicts.on_answer(outcome.request, result), outcome.request)
-            for outcome in outcomes:
-                if outcome.message is None:
-                    self._unanswered(outcome)
-        for outcome in outcomes:
-            if outcome.bug:
-                raise outcome.bug
-
-    def _store(self, answered: list[Outcome]) -> None:
-        if not answered:
-            return
-        today = datetime.now(UTC).date()
-        tokens = [tokens_of(outcome.message or {}) for outcome in answered]
-        costs = [pricing.usd(self._context.model, spent, today) for spent in tokens]
-        try:
-            self._commit(answered, tokens, costs)
-        except JobExit as error:
-            if error.code != exits.CANNOT_WRITE:
-                raise
-            self._ledger.release_ballast()
-            self._commit(answered, tokens, costs)
-            self._ending = error
-        for outcome, spent, usd in zip(answered, tokens, costs, strict=True):
-            self._count(outcome, spent, usd)
-
-    def _commit(self, answered: list[Outcome], tokens: list[Tokens], costs: list[float | None]) -> None:
-        with self._ledger.transaction():
-            for outcome, spent, usd in zip(answered, tokens, costs, strict=True):
-                self._ledger.answered(
-                    outcome.request.request_id,
-                    outcome.request.record_ids,
-                    outcome.answer,
-                    outcome.api_request_id,
-                    spent,
-                    usd,
-                    outcome.unsettled_usd,
-                )
-
-    def _count(self, outcome: Outcome, tokens: Tokens, usd: float | None) -> None:
-        request, counts = outcome.request, self._context.counts
-        counts.attempts += outcome.attempts
-        counts.input_tokens += tokens.prompt
-        counts.output_tokens += tokens.output
-        counts.usd += usd or 0.0
-        self._context.budget.settle(request.reserved_usd, (usd or 0.0) + outcome.unsettled_usd)
-        log.info(
-            "%s: %s%s in %s out tokens, %s, %s",
-            request.label,
-            f"{len(request.records)} records answered, " if request.records else "",
-            f"{tokens.prompt:,}",
-            f"{tokens.output:,}",
-            "cost unknown" if usd is None else f"${usd:.4f}",
-            times.in_words(outcome.seconds),
-        )
-
     def _unanswered(self, outcome: Outcome) -> None:
         request, fault = outcome.request, outcome.fault
-        self._counts.attempts += outcome.attempts
-        self._context.budget.settle(request.reserved_usd, outcome.unsettled_usd)
-        self._ledger.attempted(request.request_id, max(1, outcome.attempts), outcome.unsettled_usd)
+        self._accounts.unanswered(outcome)
         if fault is not None and fault.whose is Whose.RECORD:
             self._take_up(self._verdicts.on_fault(request, fault), request)
             return
         # Nobody here is to blame: its records wait for the next run as if they had not been sent.
         self._ledger.lost(request.request_id, request.record_ids)
-        if fault is not None and not self._ending and not self._context.stop.by:
+        if self._ending or self._context.stop.by:
+            return
+        if outcome.capped:
+            self._ending = self._accounts.cap_reached()
+        elif fault is not None:
             reached = "Claude could not be reached: " if fault.whose is Whose.NOBODY else ""
             self._ending = JobExit(fault.code, f"{reached}{fault.reason}; the rest waits")
 

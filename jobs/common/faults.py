@@ -1,8 +1,8 @@
 """Whose fault was it? What came instead of an answer, sorted by what has to be done about it.
 
-    nobody's        408, 409, 429, 5xx, connection, broken 200           sent again, after a wait
-    the record's    400, 413, 422, refusal, cut off, wrong schema        split down to the culprit, which is given up on
-    the account's   401, 402, 403, 404, spend limits, credit, settings   the run stops, and blames no record
+nobody's        408, 409, 429, 5xx, connection, broken 200           sent again, after a wait
+the record's    400, 413, 422, refusal, cut off, wrong schema        split down to the culprit, which is given up on
+the account's   401, 402, 403, 404, spend limits, credit, settings   the run stops, and blames no record
 """
 
 from __future__ import annotations
@@ -50,7 +50,11 @@ _ACCOUNT_CODES = {
     "cmek_key_disabled",
     "cmek_key_network_blocked",
 }
-_ACCOUNT_TEXTS = ("credit balance is too low", "you have reached your specified", "api usage limits")
+_ACCOUNT_TEXTS = (
+    "credit balance is too low",
+    "you have reached your specified",
+    "api usage limits",
+)
 
 # What the SDK calls a connection error although the network had no part in it.
 _OUR_MISTAKES = ("UnsupportedProtocol", "InvalidURL", "LocalProtocolError", "RuntimeError")
@@ -68,8 +72,12 @@ def fault_of(error: BaseException) -> Fault | None:
         if type(cause).__name__ in _OUR_MISTAKES:
             reason = f"Claude cannot be called: {shortened(str(cause))}"
             return Fault(Whose.ACCOUNT, reason, exits.SETTINGS)
-        never_sent = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
-        return Fault(Whose.NOBODY, f"connection: {type(cause).__name__}", may_be_billed=not never_sent)
+        never_sent = isinstance(
+            cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout
+        )
+        return Fault(
+            Whose.NOBODY, f"connection: {type(cause).__name__}", may_be_billed=not never_sent
+        )
     if isinstance(error, TimeoutError):
         return Fault(Whose.NOBODY, "no answer in time", may_be_billed=True)
     if isinstance(error, json.JSONDecodeError | anthropic.APIResponseValidationError):

@@ -24,15 +24,16 @@ def write_whole(path: Path, text: str) -> None:
     """
     _remove_left_behind(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    unfinished = Path(name)
     try:
-        with open(handle, "w", encoding="utf-8", newline="\n") as unfinished:
-            unfinished.write(text)
-            unfinished.flush()
-            os.fsync(unfinished.fileno())
-        os.replace(name, path)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(name)
+            unfinished.unlink()
         raise
     _sync_folder(path.parent)
 
@@ -48,9 +49,8 @@ def _sync_folder(folder: Path) -> None:
 
 def _remove_left_behind(path: Path) -> None:
     """Remove what an earlier write of the same file left when it was killed in the middle."""
-    for name in os.listdir(path.parent):
-        if name.startswith(f".{path.name}.") and name.endswith(".part"):
+    for left in path.parent.iterdir():
+        if left.name.startswith(f".{path.name}.") and left.suffix == ".part":
             with contextlib.suppress(OSError):
-                unfinished = path.with_name(name)
-                if time.time() - unfinished.stat().st_mtime > _LEFT_BEHIND:
-                    unfinished.unlink()
+                if time.time() - left.stat().st_mtime > _LEFT_BEHIND:
+                    left.unlink()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel
@@ -28,7 +29,9 @@ class Job:
     """
 
     name: str  # the script's: Path(__file__).resolve().stem, so that a copy has a ledger of its own
-    select: str  # must give record_id; may use :start and :end, with within(created_at, :start, :end)
+    select: (
+        str  # must give record_id; may use :start and :end, with within(created_at, :start, :end)
+    )
     instructions: str  # the system prompt
     output: type[BaseModel]
     save: Callable[..., object]
@@ -57,11 +60,12 @@ class Job:
         """Whether its SELECT works on a window of time."""
         return ":start" in self.select or ":end" in self.select
 
+    @cached_property
     def schema(self) -> dict[str, Any]:
         """The JSON schema of an answer, in pydantic's form."""
-        if self.per_day:
-            return self.output.model_json_schema()
         one = self.output.model_json_schema()
+        if self.per_day:
+            return one
         definitions = one.pop("$defs", {})
         one["properties"] = {
             "id": {"type": "string", "description": "the record's id, exactly as given"},

@@ -11,23 +11,16 @@ for what was in flight. One process at a time writes a ledger, under the job's l
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import quote
 
-from common import exits, times
-from common.database import plain_error
-from common.exits import JobExit
+from common import times
+from common.ledger_file import LedgerFile
 from common.pricing import Tokens
 
 CRASHES_TO_DEAD = 3  # runs that died with a record in flight before it is given up on
-_BALLAST_BYTES = 1 << 20  # more than the answers that can be in flight
-_APPLICATION_ID = 0x436C6A62  # "Cljb": tells this file from any other SQLite file
-_SCHEMA = Path(__file__).with_name("ledger.sql")
+_LOOKED_UP = 500  # records whose state is asked for at once
 
 
 @dataclass(frozen=True)
@@ -52,153 +45,42 @@ class Sent:
 
 
 class Ledger:
-    """The ledger of one job in a SQLite file, open for writing."""
+    """The tables `records` and `requests`: the state of every record and of every request of one job."""
 
-    def __init__(self, path: Path, job: str, run_id: str, *, read_only: bool = False) -> None:
-        """Open it, or make it. Read-only, one that is not there is empty.
-
-        Raises JobExit: 73 where it cannot be made, 78 where the file is something else.
-        """
-        self.path = path
+    def __init__(self, file: LedgerFile, job: str, run_id: str) -> None:
+        self._file = file
+        self._db = file.db
         self.job = job
         self.run_id = run_id
-        self._ballast = path.with_suffix(".ballast")
-        with self._plain_errors("opened"):
-            if read_only:
-                source = f"file:{quote(str(path.resolve()))}?mode=ro" if path.exists() else ":memory:"
-                self._db = sqlite3.connect(source, uri=True, timeout=30, isolation_level=None)
-            else:
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-                self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
-                # FULL: an answer that was committed survives a power cut. NORMAL would lose the newest ones.
-                self._db.executescript("pragma journal_mode = wal; pragma synchronous = full;")
-            self._db.row_factory = sqlite3.Row
-            self._prepare()
-            if not read_only:
-                self._keep_ballast()
 
-    def _prepare(self) -> None:
-        application_id = self._db.execute("pragma application_id").fetchone()[0]
-        tables = self._db.execute("select count(*) from sqlite_master").fetchone()[0]
-        if application_id != _APPLICATION_ID and tables:
-            remedy = "LEDGER_DB must name a file of its own"
-            raise JobExit(exits.SETTINGS, f"{self.path} is another program's database: {remedy}")
-        if not tables:
-            # In one transaction, since half a schema would be there for ever.
-            schema = _SCHEMA.read_text(encoding="utf-8")
-            self._db.executescript(
-                f"begin immediate; {schema} pragma application_id = {_APPLICATION_ID}; commit;"
-            )
+    def transaction(self) -> AbstractContextManager[None]:
+        """Everything inside is committed together, on disk when the block ends. Raises JobExit (74) where it cannot be."""
+        return self._file.transaction()
 
     def release_ballast(self) -> None:
         """Give back the disk space that was kept for a full disk, so that answers on their way still find a place."""
-        self._ballast.unlink(missing_ok=True)
-
-    def _keep_ballast(self) -> None:
-        if not self._ballast.exists():
-            descriptor = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.posix_fallocate(descriptor, 0, _BALLAST_BYTES)
-            finally:
-                os.close(descriptor)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Everything inside is committed together, on disk when the block ends. Raises JobExit (74) where the disk fails."""
-        with self._plain_errors("written"):
-            self._db.execute("begin immediate")
-            try:
-                yield
-                self._db.execute("commit")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("rollback")
-                raise
-
-    @contextmanager
-    def _plain_errors(self, done: str) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise plain_error(error, f"ledger {self.path}", done) from error
-        except OSError as error:
-            raise JobExit(exits.CANNOT_CREATE, f"ledger {self.path} cannot be made: {error.strerror}") from error
-
-    # A run
-
-    def start_run(self, delivery: str, model: str) -> None:
-        """Note that this run began."""
-        with self.transaction():
-            self._db.execute(
-                "insert or replace into runs (run_id, job, started_at, delivery, model) values (?, ?, ?, ?, ?)",
-                (self.run_id, self.job, times.stamp(), delivery, model),
-            )
-
-    def end_run(self, exit_code: int, counts: dict[str, int | float]) -> None:
-        """Note how this run ended; `counts` are columns of `runs`."""
-        assignments = ", ".join(f"{name} = :{name}" for name in counts)
-        with self.transaction():
-            self._db.execute(
-                f"update runs set ended_at = :ended_at, exit_code = :exit_code, {assignments} where run_id = :run_id",
-                {
-                    "ended_at": times.stamp(),
-                    "exit_code": exit_code,
-                    "run_id": self.run_id,
-                    **counts,
-                },
-            )
-
-    def spent_on(self, day: str) -> float:
-        """USD that requests made on a UTC day cost, with the most that those of unknown outcome can have cost."""
-        row = self._db.execute(
-            "select total(usd) + total(unsettled_usd) from requests"
-            " where job = ? and created_at >= ? and created_at < ? || 'U'",
-            (self.job, day, day),
-        ).fetchone()
-        return float(row[0])
-
-    def last_success(self) -> str:
-        """When this job last ended with 0; "" for never."""
-        row = self._db.execute(
-            "select max(started_at) from runs where job = ? and exit_code = 0", (self.job,)
-        ).fetchone()
-        return row[0] or ""
-
-    # Windows
-
-    def windows(self) -> dict[str, str]:
-        """The windows that were reported, each with what its report was made from."""
-        rows = self._db.execute("select window, made_from from windows where job = ?", (self.job,))
-        return {row["window"]: row["made_from"] for row in rows}
-
-    def set_window(self, window: str, records: int, made_from: str) -> None:
-        """A window was reported, inside a transaction of the caller's."""
-        self._db.execute(
-            "insert or replace into windows (job, window, records, made_from, updated_at) values (?, ?, ?, ?, ?)",
-            (self.job, window, records, made_from, times.stamp()),
-        )
-
-    # Records
+        self._file.release_ballast()
 
     def known(self, record_ids: Sequence[str]) -> dict[str, Known]:
         """What it holds of these records; a fresh one is not in the answer."""
-        marks = ",".join("?" * len(record_ids))
-        rows = self._db.execute(
-            "select record_id, status, request_id, failures, crashes, error from records"
-            f" where job = ? and record_id in ({marks})",
-            (self.job, *record_ids),
-        )
-        return {
-            row["record_id"]: Known(
-                row["record_id"], row["status"], row["request_id"] or "", row["failures"], row["crashes"], row["error"] or ""
-            )
-            for row in rows
-        }
+        known = {}
+        for first in range(0, len(record_ids), _LOOKED_UP):
+            some = record_ids[first : first + _LOOKED_UP]
+            marks = ",".join("?" * len(some))
+            for row in self._db.execute(
+                "select record_id, status, request_id, failures, crashes, error from records"
+                f" where job = ? and record_id in ({marks})",
+                (self.job, *some),
+            ):
+                known[row["record_id"]] = Known(
+                    row["record_id"],
+                    row["status"],
+                    row["request_id"] or "",
+                    row["failures"],
+                    row["crashes"],
+                    row["error"] or "",
+                )
+        return known
 
     def recover(self) -> tuple[int, int]:
         """Take up what dead runs left in flight, under the lock: (requests lost, records that become dead letters).
@@ -226,7 +108,16 @@ class Ledger:
             # Only a request named after its content is ever made again under the same id.
             " on conflict (request_id) do update set status = 'submitted', run_id = excluded.run_id,"
             " attempts = attempts + 1, unsettled_usd = unsettled_usd + excluded.unsettled_usd",
-            (request_id, self.job, self.run_id, delivery, json.dumps(record_ids), model, most_usd, now),
+            (
+                request_id,
+                self.job,
+                self.run_id,
+                delivery,
+                json.dumps(record_ids),
+                model,
+                most_usd,
+                now,
+            ),
         )
         self._db.executemany(
             "insert into records (job, record_id, status, request_id, updated_at) values (?, ?, 'submitted', ?, ?)"
@@ -287,7 +178,8 @@ class Ledger:
         """A request whose answer will not come: the run was stopped in order, or (`crash=1`) died."""
         now = times.stamp()
         self._db.execute(
-            "update requests set status = 'lost', ended_at = ? where request_id = ?", (now, request_id)
+            "update requests set status = 'lost', ended_at = ? where request_id = ?",
+            (now, request_id),
         )
         self._db.executemany(
             "update records set crashes = crashes + :crash, updated_at = :now,"
@@ -312,7 +204,10 @@ class Ledger:
         self._db.executemany(
             "update records set status = 'done', output = ?, error = null, request_id = ?, updated_at = ?"
             " where job = ? and record_id = ?",
-            [(output, request_id, now, self.job, record_id) for record_id, output in outputs.items()],
+            [
+                (output, request_id, now, self.job, record_id)
+                for record_id, output in outputs.items()
+            ],
         )
 
     def failed(
@@ -341,7 +236,9 @@ class Ledger:
             " where request_id = ? and status in ('answered', 'done')",
             (request_id,),
         ).fetchone()
-        return Sent(row["request_id"], json.loads(row["record_ids"]), row["answer"]) if row else None
+        return (
+            Sent(row["request_id"], json.loads(row["record_ids"]), row["answer"]) if row else None
+        )
 
     def unsaved(self) -> list[Sent]:
         """The requests whose answer is here and whose outputs are not saved yet."""
@@ -355,26 +252,6 @@ class Ledger:
             (status, self.job),
         )
         return [
-            Sent(row["request_id"], json.loads(row["record_ids"]), row["answer"] or "") for row in rows
+            Sent(row["request_id"], json.loads(row["record_ids"]), row["answer"] or "")
+            for row in rows
         ]
-
-    def totals(self, request_ids: Iterable[str]) -> dict[str, int | float | None]:
-        """What these requests took in all: requests, input_tokens, output_tokens, usd (None where one has no price)."""
-        requests = input_tokens = output_tokens = 0
-        usd: float | None = 0.0
-        for request_id in request_ids:
-            row = self._db.execute(
-                "select input_tokens + cache_write_tokens + cache_read_tokens, output_tokens, usd"
-                " from requests where request_id = ?",
-                (request_id,),
-            ).fetchone()
-            requests += 1
-            input_tokens += row[0]
-            output_tokens += row[1]
-            usd = None if usd is None or row[2] is None else usd + row[2]
-        return {
-            "requests": requests,
-            "input_tokens": input_tokens,
-            "output_tokens": output_tokens,
-            "usd": usd,
-        }

@@ -20,7 +20,9 @@ class Options:
 
     dry_run: bool
     limit: int | None
-    since: date | None  # a datetime where a time was given; without an offset it is in the report's zone
+    since: (
+        date | None
+    )  # a datetime where a time was given; without an offset it is in the report's zone
     until: date | None
     concurrency: int
     chunk_size: int
@@ -37,7 +39,11 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
     """The options of a command line. Raises JobExit (2) for a wrong one; prints the help and leaves for --help."""
     parser = _Parser(prog=f"./run_job.sh {job.name}", allow_abbrev=False)
     add = parser.add_argument
-    add("--dry-run", action="store_true", help="say what would be sent and what it costs; call nothing")
+    add(
+        "--dry-run",
+        action="store_true",
+        help="say what would be sent and what it costs; call nothing",
+    )
     add("--limit", type=_count, metavar="N", help="at most N records")
     if job.has_window:
         what = "of the day" if job.per_day else "of the records"
@@ -46,19 +52,28 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
         add("--until", type=_time, metavar="DATE", help=f"the last {what} (ISO date or time)")
     add("--live", action="store_true", help="send requests live (the only delivery so far)")
     add("--concurrency", type=_count, default=8, metavar="N", help="requests in flight (8)")
-    add("--chunk-size", type=_count, default=job.chunk_size, metavar="N", help="records per request")
+    add(
+        "--chunk-size", type=_count, default=job.chunk_size, metavar="N", help="records per request"
+    )
     add("--model", default="", metavar="ID", help="over CLAUDE_MODEL")
     add("--max-cost", type=_usd, metavar="USD", help="a request that could pass it is not sent")
     add("--retry-dead", action="store_true", help="ask dead letters again")
     add("--reprocess", action="store_true", help="ask records that are done again")
-    add("--after", default="", metavar="JOB2", help="only if JOB2 has succeeded since this job last did")
+    add(
+        "--after",
+        default="",
+        metavar="JOB2",
+        help="only if JOB2 has succeeded since this job last did",
+    )
     add("--json", action="store_true", help="the summary as one JSON object on stdout")
     add("--demo", action="store_true", help="sample records and a stand-in: no key, no network")
     given = parser.parse_args(arguments)
     since, until = (given.since, given.until) if job.has_window else (None, None)
     if job.has_window and given.date is not None:
         if since or until:
-            raise JobExit(exits.USAGE, "--date is a window of its own: leave out --since and --until")
+            raise JobExit(
+                exits.USAGE, "--date is a window of its own: leave out --since and --until"
+            )
         since = until = given.date
     return Options(
         given.dry_run,
@@ -112,5 +127,7 @@ def _time(text: str) -> date:
     try:
         return date.fromisoformat(text) if len(text) <= 10 else datetime.fromisoformat(text)
     except ValueError:
-        message = f"{text!r} is not an ISO date such as 2026-11-21, or a time such as 2026-11-21T06:00"
+        message = (
+            f"{text!r} is not an ISO date such as 2026-11-21, or a time such as 2026-11-21T06:00"
+        )
         raise argparse.ArgumentTypeError(message) from None

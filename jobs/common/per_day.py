@@ -10,12 +10,12 @@ from typing import Any
 
 from common import times
 from common.answers import output_of_chunk
-from common.claude import Request
-from common.composing import compose
 from common.context import Context
 from common.exchange import Exchange
 from common.log import log
 from common.replay import replay
+from common.report.composing import compose
+from common.request import Request
 from common.selection import chunks, take_up
 from common.times import Day
 from common.verdicts import Used
@@ -35,7 +35,7 @@ def run(context: Context, exchange: Exchange) -> None:
     found = survey(context, looked_at) if looked_at else None
     for day in looked_at:
         assert found is not None
-        known = str(day) in context.ledger.windows()
+        known = str(day) in context.runs.windows()
         if not found.records[day.date]:
             if not known or days_named(context):
                 _say_empty(context, day)
@@ -59,4 +59,4 @@ def _digested(context: Context, request: Request, message: dict[str, Any]) -> Us
 def _say_empty(context: Context, day: Day) -> None:
     log.info("%s: no records", day)
     with context.ledger.transaction():
-        context.ledger.set_window(str(day), 0, "")
+        context.runs.set_window(str(day), 0, "")

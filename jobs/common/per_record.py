@@ -8,12 +8,12 @@ from typing import Any
 
 from common import times
 from common.answers import foreign_ids, outputs_per_record
-from common.claude import Request
 from common.context import Context
 from common.database import Record
 from common.exchange import Exchange
 from common.log import log
 from common.replay import replay
+from common.request import Request
 from common.selection import chunks, take_up
 from common.verdicts import Used
 from common.windows import report_zone
@@ -68,7 +68,11 @@ def _save(context: Context, answered: list[tuple[Request, dict[str, Any]]]) -> l
     for request, message in answered:
         read.append(outputs_per_record(job, message, request.record_ids))
         if foreign := foreign_ids(message, request.record_ids):
-            log.warning("%s: %d results about records that were not asked for: dropped", request.label, foreign)
+            log.warning(
+                "%s: %d results about records that were not asked for: dropped",
+                request.label,
+                foreign,
+            )
 
     def save() -> None:
         for (request, _), (outputs, _) in zip(answered, read, strict=True):

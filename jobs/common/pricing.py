@@ -12,7 +12,14 @@ from typing import Any
 from common import exits
 from common.exits import JobExit
 
-_NUMBERS = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read", "message_batch_factor")
+_NUMBERS = (
+    "input",
+    "output",
+    "cache_write_5m",
+    "cache_write_1h",
+    "cache_read",
+    "message_batch_factor",
+)
 PRICES = Path(__file__).with_name("prices.json")
 
 

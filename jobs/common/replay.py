@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from common.claude import Request
 from common.context import Context
 from common.database import Record
 from common.exchange import Use
 from common.log import log
+from common.request import Request
 
 # The records with these ids, as far as they are still there.
 Find = Callable[[set[str]], dict[str, Record]]
@@ -29,11 +29,16 @@ def replay(context: Context, use: Use, find: Find) -> None:
         records = [
             found[record_id]
             for record_id, known in still_its_own.items()
-            if known.request_id == sent.request_id and known.status == "answered" and record_id in found
+            if known.request_id == sent.request_id
+            and known.status == "answered"
+            and record_id in found
         ]
         gone = sum(known.status == "answered" for known in still_its_own.values()) - len(records)
         if gone:
-            log.warning("%d answered records are not in the SELECT now: their outputs wait in the ledger", gone)
+            log.warning(
+                "%d answered records are not in the SELECT now: their outputs wait in the ledger",
+                gone,
+            )
         request = Request(sent.request_id, {}, records)
         used = use([(request, json.loads(sent.answer))])[0]
         with ledger.transaction():

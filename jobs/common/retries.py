@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from common.faults import Fault
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Clock:
 
     async def sleep(self, seconds: float, until: asyncio.Event) -> None:
         """Wait, or less long if `until` is set."""
+        import asyncio
+
         try:
             async with asyncio.timeout(seconds):
                 await until.wait()

@@ -19,10 +19,12 @@ from common.exchange import Exchange
 from common.exits import JobExit
 from common.job import Job
 from common.ledger import Ledger
+from common.ledger_file import LedgerFile
 from common.lock import hold
 from common.log import configure, log
 from common.options import Options
 from common.retries import Clock, Retry
+from common.runs import Runs
 from common.settings import ROOT, Settings
 from common.signals import Stop
 
@@ -44,7 +46,10 @@ def run(
     `environ`, `clock` and `retry` are there for tests.
     """
     os.umask(0o077)
-    run_id = os.environ.pop("RUN_ID", "") or f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}"
+    run_id = (
+        os.environ.pop("RUN_ID", "")
+        or f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}"
+    )
     configure(run_id, demo=False)
     stdout = sys.stdout
     # A job's stray print belongs into the log, not between the lines of --json.
@@ -80,34 +85,34 @@ class _Run:
 
     def dry_run(self) -> tuple[int, str]:
         """What would be sent, for stdout."""
-        ledger = Ledger(self.settings.ledger(), self.job.name, self.run_id, read_only=True)
         with ExitStack() as closing:
-            closing.callback(ledger.close)
-            figures = estimate.estimate(self._context(ledger, Stop(), closing))
+            file = LedgerFile(self.settings.ledger(), read_only=True)
+            closing.callback(file.close)
+            figures = estimate.estimate(self._context(file, Stop(), closing))
         return exits.DONE, json.dumps(figures) if self.options.json else estimate.in_words(figures)
 
     def run(self) -> tuple[int, str]:
         """The exit code, and the summary for stdout where it was asked for."""
         stop = Stop()
-        stop.listen()
         with ExitStack() as closing:
+            closing.callback(stop.listen())
             _folder(self.settings.state)
-            hold(self.settings.state / f"{self.job.name}.lock")
+            closing.callback(os.close, hold(self.settings.state / f"{self.job.name}.lock"))
             if not self.options.demo:
                 self.settings.api_key()
                 self.settings.base_url()
-            ledger = Ledger(self.settings.ledger(), self.job.name, self.run_id)
-            closing.callback(ledger.close)
-            self._after(ledger)
+            file = LedgerFile(self.settings.ledger())
+            closing.callback(file.close)
+            context = self._context(file, stop, closing)
+            self._after(context)
             self._confirm()
-            context = self._context(ledger, stop, closing)
-            ledger.start_run("live", self.model)
+            context.runs.start("live", self.model)
             code = self._outcome(context)
             seconds = time.monotonic() - self.began
             summary = context.summary(exits.STATUS.get(code, "error"), code, seconds)
             counts = asdict(context.counts)
             attempts = counts.pop("attempts")
-            ledger.end_run(code, counts)
+            context.runs.end(code, counts)
         line = " ".join(
             f"{name}={summary[name]}"
             for name in ("job", "run", "status", "records", "done", "failed", "dead", "requests")
@@ -129,7 +134,9 @@ class _Run:
         try:
             lost, dead = context.ledger.recover()
             if lost:
-                log.warning("%d requests were in flight when the run before died: asked again, alone", lost)
+                log.warning(
+                    "%d requests were in flight when the run before died: asked again, alone", lost
+                )
             counts.dead += dead
             with ExitStack() as closing:
                 exchange = Exchange(context)
@@ -151,13 +158,16 @@ class _Run:
             log.info("nothing to do")
         return exits.DONE
 
-    def _context(self, ledger: Ledger, stop: Stop, closing: ExitStack) -> Context:
+    def _context(self, file: LedgerFile, stop: Stop, closing: ExitStack) -> Context:
+        runs = Runs(file, self.job.name, self.run_id)
         self._make_demo_records()
         writable = not self.job.per_day and not self.options.dry_run
         source = open_source(self.settings.records_db(), writable=writable)
         closing.callback(source.close)
         day_cap = self.settings.get("MAX_COST_USD")
-        budget = Budget(self.options.max_cost, options.usd_setting("MAX_COST_USD", day_cap), ledger.spent_on)
+        budget = Budget(
+            self.options.max_cost, options.usd_setting("MAX_COST_USD", day_cap), runs.spent_on
+        )
         return Context(
             self.run_id,
             self.job,
@@ -165,7 +175,8 @@ class _Run:
             self.settings,
             self.model,
             source,
-            ledger,
+            Ledger(file, self.job.name, self.run_id),
+            runs,
             budget,
             stop,
             self.clock,
@@ -180,15 +191,16 @@ class _Run:
             zone = times.zone(self.settings.get("REPORT_TZ"))[1]
             create(self.settings.state / "records.db", times.now().astimezone(zone).date(), zone)
 
-    def _after(self, ledger: Ledger) -> None:
+    def _after(self, context: Context) -> None:
         """--after JOB2: not before JOB2 has succeeded once more."""
         if not (other := self.options.after):
             return
         if not (self.settings.root / "jobs" / f"{other}.py").is_file():
             raise JobExit(exits.USAGE, f"--after {other}: there is no jobs/{other}.py")
-        theirs = Ledger(self.settings.ledger(other), other, self.run_id, read_only=True)
-        theirs_at, ours_at = theirs.last_success(), ledger.last_success()
-        theirs.close()
+        file = LedgerFile(self.settings.ledger(other), read_only=True)
+        theirs_at = Runs(file, other, self.run_id).last_success()
+        file.close()
+        ours_at = context.runs.last_success()
         if theirs_at <= ours_at:
             raise JobExit(
                 exits.NOT_NOW,
@@ -199,7 +211,8 @@ class _Run:
         """--reprocess pays again: a person at a terminal is asked, cron is not."""
         if not (self.options.reprocess and sys.stdin and sys.stdin.isatty()):
             return
-        print(f"Ask records of {self.job.name} that are done again, and pay again? [y/N] ", end="", file=sys.stderr)
+        question = f"Ask records of {self.job.name} that are done again, and pay again? [y/N] "
+        sys.stderr.write(question)
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise JobExit(exits.USAGE, "--reprocess was not confirmed: nothing done")

@@ -17,7 +17,9 @@ Taken = Spool[tuple[Record, Known | None]]
 _LOOKED_UP = 500  # records whose state is asked for at once
 
 
-def with_state(context: Context, records: Iterable[Record]) -> Iterator[tuple[Record, Known | None]]:
+def with_state(
+    context: Context, records: Iterable[Record]
+) -> Iterator[tuple[Record, Known | None]]:
     """Each record with what the ledger holds of it (None: fresh), in order, a few hundred looked up at a time."""
     stream = iter(records)
     while group := list(islice(stream, _LOOKED_UP)):
@@ -69,7 +71,9 @@ def chunks(context: Context, taken: Taken) -> Iterator[Chunk]:
                 suspects.setdefault(key, []).append(record)
 
     number = 0
-    for number, records in enumerate(packed(context.job, unsuspected(), size), 1):
+    for records in packed(context.job, unsuspected(), size):
+        number += 1
         yield Chunk(records, f"chunk {number}/{max(total, number)}")
-    for number, records in enumerate(suspects.values(), number + 1):
+    for records in suspects.values():
+        number += 1
         yield Chunk(records, f"chunk {number}/{max(total, number)} (alone)", alone=True)

@@ -52,7 +52,9 @@ class Settings:
             return self.state / f"{job or self.job}.db"
         template = self.get("LEDGER_DB", "state/{job}.db")
         if "://" in template:
-            raise JobExit(exits.SETTINGS, "LEDGER_DB: only a SQLite path with {job} in it is supported here")
+            raise JobExit(
+                exits.SETTINGS, "LEDGER_DB: only a SQLite path with {job} in it is supported here"
+            )
         if "{job}" not in template:
             raise JobExit(
                 exits.SETTINGS,

@@ -20,10 +20,15 @@ class Stop:
         self.by = ""  # the signal's name, "" while nobody has
         self._wake: Callable[[], None] = lambda: None
 
-    def listen(self) -> None:
-        """Handle the signals from now on; also where a shell has made the process ignore INT."""
-        for number in _SIGNALS:
-            signal.signal(number, self._handle)
+    def listen(self) -> Callable[[], None]:
+        """Handle the signals from now on, also where a shell has made the process ignore INT; returns the way back."""
+        before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
+
+        def give_back() -> None:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+        return give_back
 
     def waking(self, wake: Callable[[], None]) -> None:
         """Call `wake` when a signal comes: whoever waits shall come back."""
@@ -31,7 +36,9 @@ class Stop:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.by:
-            raise JobExit(exits.NOT_NOW, f"stopped at once by a second signal ({signal.strsignal(number)})")
+            raise JobExit(
+                exits.NOT_NOW, f"stopped at once by a second signal ({signal.strsignal(number)})"
+            )
         self.by = signal.Signals(number).name.removeprefix("SIG")
         log.warning("%s: finishing what is in flight, then stopping", self.by)
         self._wake()

@@ -22,7 +22,9 @@ class Spool(Generic[T]):
 
     def __init__(self, things: Iterable[T], folder: Path) -> None:
         """Read all of `things`. The file, if one is needed, is made in `folder`."""
-        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=folder)  # noqa: SIM115
+        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - it lives on
+            _IN_MEMORY, dir=str(folder)
+        )
         self._count = 0
         for thing in things:
             pickle.dump(thing, self._file, pickle.HIGHEST_PROTOCOL)
@@ -34,5 +36,5 @@ class Spool(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         for _ in range(self._count):
-            yield pickle.load(self._file)
+            yield pickle.load(self._file)  # noqa: S301 - written by this very process
         self._file.close()

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from common import exits
-from common.claude import Request
 from common.context import Context
 from common.database import Record
 from common.exits import JobExit
 from common.faults import Fault
 from common.log import log
+from common.request import Request
 
 ASKED_ALONE = 3  # how often a record is asked alone before it is a dead letter
 CHUNKS_IN_A_ROW = 3

@@ -53,9 +53,11 @@ def days(context: Context, zone: tzinfo, now: datetime) -> list[Day]:
         if since > until:
             raise JobExit(exits.USAGE, f"--since {since} comes after --until {until}: swap them")
         if until > last:
-            raise JobExit(exits.USAGE, f"{until} is not over in {zone}: the last finished day is {last}")
+            raise JobExit(
+                exits.USAGE, f"{until} is not over in {zone}: the last finished day is {last}"
+            )
         return [since.plus(n) for n in range((until.date - since.date).days + 1)]
-    reported = context.ledger.windows()
+    reported = context.runs.windows()
     if not reported:
         return [last]
     first, newest = (Day(date.fromisoformat(pick(reported)), zone) for pick in (min, max))
@@ -112,7 +114,9 @@ def days_named(context: Context) -> bool:
 def day_of_record(context: Context, record: Record, zone: tzinfo) -> date | None:
     """The date of a record, None where its time cannot be read. Raises JobExit (78) where it has none."""
     if context.job.time not in record:
-        raise JobExit(exits.SETTINGS, f"the SELECT gives no {context.job.time}: a report needs to know when")
+        raise JobExit(
+            exits.SETTINGS, f"the SELECT gives no {context.job.time}: a report needs to know when"
+        )
     try:
         return times.instant(record[context.job.time]).astimezone(zone).date()
     except ValueError:

@@ -8,39 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from itertools import cycle
+from typing import TYPE_CHECKING
 
 from common import times
 from common.answers import is_message
-from common.claude import Request, must_be_fault, post
+from common.claude import must_be_fault, post
 from common.faults import Fault, Whose
 from common.log import log
+from common.request import Outcome, Request
 from common.retries import Clock, Pace, Retry
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
 SECONDS_TO_DRAIN = 20.0  # what is in flight when the run is stopped gets this long
-_LINGER = 0.003  # so long after one answer, others are gathered to share its commit
+_LINGER = 0.003  # so long after one answer, others are gathered to share its commits …
+_SHARE = 8  # … up to this part of what is in flight, so that most of it stays under way
 
 _BROKEN = Fault(Whose.NOBODY, "an answer that is not a message", may_be_billed=True)
-
-
-@dataclass
-class Outcome:
-    """What became of a request: an answer, or a fault, or neither where the run stopped before it was sent again."""
-
-    request: Request
-    answer: str = ""  # as it came, JSON
-    message: dict[str, Any] | None = None  # the same, parsed
-    api_request_id: str = ""
-    fault: Fault | None = None
-    attempts: int = 0
-    unsettled_usd: float = 0.0  # what attempts of unknown outcome can have cost
-    seconds: float = 0.0
-    bug: Exception | None = None  # what nobody foresaw; it ends the run after the others are safe
 
 
 class Live:
@@ -50,7 +37,7 @@ class Live:
 
     def __init__(
         self,
-        client: AsyncAnthropic,
+        clients: Sequence[AsyncAnthropic],
         loop: asyncio.AbstractEventLoop,
         concurrency: int,
         may_send_again: Callable[[Request, int, float], bool],
@@ -58,7 +45,7 @@ class Live:
         clock: Clock,
     ) -> None:
         """`may_send_again(request, attempts, unsettled_usd)` commits the next attempt, or forbids it."""
-        self._client = client
+        self._clients = cycle(clients)
         self._loop = loop
         self._concurrency = concurrency
         self._may_send_again = may_send_again
@@ -122,7 +109,7 @@ class Live:
         if self._tasks and not self._stop.is_set():
             try:
                 async with asyncio.timeout(_LINGER):
-                    await self._until(self.in_flight // 4 + 1)
+                    await self._until(self.in_flight // _SHARE + 1)
             except TimeoutError:
                 pass
         return self._take()
@@ -156,9 +143,11 @@ class Live:
             await self._pace.wait()
             if self._stop.is_set():
                 return outcome
+            most_usd = outcome.unsettled_usd + request.most_usd
             if outcome.attempts and not self._may_send_again(
-                request, outcome.attempts + 1, outcome.unsettled_usd + request.most_usd
+                request, outcome.attempts + 1, most_usd
             ):
+                outcome.capped = True
                 return outcome
             outcome.attempts += 1
             outcome.fault = await self._attempt(outcome)
@@ -187,7 +176,7 @@ class Live:
     async def _attempt(self, outcome: Outcome) -> Fault | None:
         """Send it once: the fault, or None with the answer noted in the outcome."""
         try:
-            answer, outcome.api_request_id = await post(self._client, outcome.request.params)
+            answer, outcome.api_request_id = await post(next(self._clients), outcome.request.params)
             message = json.loads(answer)
             if not is_message(message):
                 return _BROKEN

@@ -122,6 +122,8 @@ def parse_rule(rule: Any, number: int) -> Rule:
     if len(phases) > 1:
         raise BadRule(f"{where}: kinds that happen at different points cannot take turns")
     phase = phases.pop()
+    if phase == "setting" and rule.keys() & {"when", "times", "path", "method", "cycle"}:
+        raise BadRule(f"{where}: {rule.get('kind')} holds always, and takes seconds only")
     path = rule.get("path", DEFAULT_PATH.get(faults[0].kind, MESSAGES))
     check_path(path, faults, where)
     posts = path in (MESSAGES, MESSAGE_BATCHES) or path.endswith(("count_tokens", "cancel"))

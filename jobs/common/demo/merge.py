@@ -54,7 +54,8 @@ def merged(findings: list[Finding], section: str, total: int) -> list[Merged]:
         detail = largest.detail
         if is_themes and largest.title != OTHER:
             of = f"of {total} " if total else ""
-            detail = f"By word count, {weight} {of}messages mention {word}."
+            # "At least": a chunk in which the word is rare made no theme of it.
+            detail = f"By word count, at least {weight} {of}messages mention {word}."
         elif is_themes:
             detail = "By word count, these messages share no frequent word with the others."
         keys = [finding.key for finding in sorted(group, key=lambda finding: -finding.weight)]
@@ -88,9 +89,8 @@ def summary(findings: list[Finding], total: int) -> str:
         return f"Nothing stood out among the {total} messages. No word is frequent. {closing}"
     of = f" of {total}" if total else ""
     largest = subjects[0]
-    first = (
-        f"The most frequent subject is {subject(largest.title)}, in {largest.weight}{of} messages."
-    )
+    count = f"at least {largest.weight}{of} messages"
+    first = f"The most frequent subject is {subject(largest.title)}, in {count}."
     rest = [f"{subject(entry.title)} ({entry.weight})" for entry in subjects[1:4]]
     second = f"Next come {listed(rest)}." if rest else "No other word is frequent."
     return f"{first} {second} {closing}"

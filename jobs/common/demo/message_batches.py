@@ -41,6 +41,7 @@ class MessageBatches:
         faults: Faults,
         duration: float,
         expiry: float,
+        base_url: str,
     ) -> None:
         self.store = store
         self.process = process
@@ -49,7 +50,7 @@ class MessageBatches:
         self.expiry = expiry
         self.skew = faults.settings.get("clock_skew", 0.0)
         self.list_lag = faults.settings.get("list_lag", 0.0)
-        self.base_url = ""  # known once the server listens
+        self.base_url = base_url
         self.tasks: set[asyncio.Task[None]] = set()
 
     def resume(self) -> None:
@@ -170,16 +171,15 @@ class MessageBatches:
     # What happens by itself.
 
     async def run(self, message_batch_id: str) -> None:
-        """Process a message batch to its end, a slice at a time so that others are served
-        meanwhile.
-        """
-        while (pause := self.advance(message_batch_id)) is not None:
+        """Process a message batch to its end, in slices: others are served in between."""
+        while True:
+            pause = self.advance(message_batch_id)
+            if pause is None:
+                return
             await asyncio.sleep(pause)
 
     def advance(self, message_batch_id: str) -> float | None:
-        """Do some of what is due; seconds until there is more, None when it has ended (or is
-        gone).
-        """
+        """Do some of what is due; seconds until there is more, None when it has ended or is gone."""
         stored = self.store.get(message_batch_id)
         if stored is None or stored.ended_at is not None:
             return None

@@ -33,7 +33,7 @@ def create(path: Path, today: date, timezone: tzinfo) -> int:
             with os.fdopen(descriptor) as written:
                 _fill(part, today, timezone)
                 os.fsync(written.fileno())
-            os.replace(part, path)
+            Path(part).replace(path)
         except BaseException:
             Path(part).unlink(missing_ok=True)
             raise

@@ -106,27 +106,29 @@ class StandIn:
     async def serve(self, announce: bool = False) -> None:
         """Serve until `stop`. With `announce`, print the URL once connections are taken."""
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        message_batches = MessageBatches(
-            MessageBatchStore(self._state),
-            self._api.settle,
-            self._faults,
-            self._message_batch_seconds,
-            self._message_batch_expiry,
-        )
-        self._api.message_batches = message_batches
         listener = Listener(self._api.handle, limit_of)
-        self.url = f"http://127.0.0.1:{await listener.listen(self._port)}"
-        message_batches.base_url = self.url
-        message_batches.resume()
-        if announce:
-            self._loop.add_signal_handler(signal.SIGTERM, self._stopping.set)
-            self._loop.add_signal_handler(signal.SIGINT, self._stopping.set)
-            print(self.url, flush=True)  # noqa: T201  the one line that whoever started it waits for
-        self._ready.set()
-        await self._stopping.wait()
-        await listener.stop()
-        await message_batches.stop()
-        self._bills.close()
+        try:
+            self.url = f"http://127.0.0.1:{await listener.listen(self._port)}"
+            message_batches = MessageBatches(
+                MessageBatchStore(self._state),
+                self._api.settle,
+                self._faults,
+                self._message_batch_seconds,
+                self._message_batch_expiry,
+                self.url,
+            )
+            self._api.message_batches = message_batches
+            message_batches.resume()
+            if announce:
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    self._loop.add_signal_handler(number, self._stopping.set)
+                print(self.url, flush=True)  # noqa: T201  the line that whoever started it waits for
+            self._ready.set()
+            await self._stopping.wait()
+            await listener.stop()
+            await message_batches.stop()
+        finally:
+            self._bills.close()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,7 +7,7 @@ WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 STOPWORDS = frozenset(
     """
-    a about after again all almost already also am an and another any anyone anything are around
+    com http https www a about after again all almost already also am an and another any anyone anything are around
     as ask asked at away back be became because been before being both but by came can cannot come
     could did do does doing done down each either else enough even ever every everything few find
     for from further gave get gets getting give given go goes going gone got had has have having

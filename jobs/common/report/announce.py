@@ -6,7 +6,7 @@ from pathlib import Path
 
 from common.context import Context
 from common.log import log, shortened
-from common.report import DayReport
+from common.report.model import DayReport
 
 _SECONDS = 10
 _MOST_CHARACTERS = 2_900  # of one Slack section, counted after escaping
@@ -20,7 +20,9 @@ def announce(context: Context, report: DayReport, path: Path, *, again: bool) ->
     import requests
 
     verb = " (written again: it gained records)" if again else ""
-    text = f"{report.title}, {report.day}{verb}: {report.records:,} records\n{report.summary}\n{path}"
+    text = (
+        f"{report.title}, {report.day}{verb}: {report.records:,} records\n{report.summary}\n{path}"
+    )
     try:
         reply = requests.post(url, json={"text": slack_text(text)}, timeout=_SECONDS)
     except requests.RequestException as error:
@@ -28,7 +30,11 @@ def announce(context: Context, report: DayReport, path: Path, *, again: bool) ->
         log.warning("the report could not be announced in Slack: %s", type(error).__name__)
         return
     if reply.status_code != 200:
-        log.warning("Slack did not take the report's announcement: %d %s", reply.status_code, shortened(reply.text, 40))
+        log.warning(
+            "Slack did not take the report's announcement: %d %s",
+            reply.status_code,
+            shortened(reply.text, 40),
+        )
 
 
 def slack_text(text: str) -> str:

@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from common import digests, merging, times
-from common.announce import announce
+from common import times
 from common.answers import output_of_chunk
 from common.context import Context
-from common.digests import Group
 from common.exchange import Exchange
 from common.log import log
-from common.report import DayReport, Entry, Footer, Quote, Section, Unread
+from common.report import digests, merging
+from common.report.announce import announce
+from common.report.digests import Group
+from common.report.model import DayReport, Entry, Footer, Quote, Section, Unread
 from common.selection import with_state
 from common.times import Day
 from common.windows import LOOKED_BACK, Survey, records_of
@@ -48,7 +49,7 @@ def compose(context: Context, exchange: Exchange, day: Day, zone_name: str, foun
         waiting = f"{gathered.waiting} of {gathered.records}"
         log.info("%s: %s records wait: the report is written when all are digested", day, waiting)
         return
-    before = context.ledger.windows().get(str(day))
+    before = context.runs.windows().get(str(day))
     path = context.settings.reports / f"{day}.md"
     if before == gathered.made_from and path.exists():
         log.info("%s: the report is up to date: %s", day, path)
@@ -72,11 +73,11 @@ def compose(context: Context, exchange: Exchange, day: Day, zone_name: str, foun
         undated=found.undated,
         footer=_footer(context, requests),
     )
-    path = context.job.save(context.settings.reports, report)
+    context.job.save(context.settings.reports, report)
     with context.ledger.transaction():
         for request_id in merged.request_ids:
             context.ledger.closed(request_id, "done")
-        context.ledger.set_window(str(day), gathered.records, gathered.made_from)
+        context.runs.set_window(str(day), gathered.records, gathered.made_from)
     context.made.append(str(path))
     verb = "written again" if before else "written"
     log.info("%s: report of %d records %s: %s", day, gathered.records, verb, path)
@@ -163,5 +164,5 @@ def _previous(day: Day, found: Survey) -> tuple[tuple[date, int], ...]:
 
 
 def _footer(context: Context, request_ids: list[str]) -> Footer:
-    sums: dict[str, Any] = context.ledger.totals(request_ids)
+    sums: dict[str, Any] = context.runs.totals(request_ids)
     return Footer(model=context.model, run_id=context.run_id, demo=context.options.demo, **sums)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from common.files import make_folder, write_whole
-from common.report import DayReport
-from common.report_html import html
-from common.report_markdown import markdown
+from common.report.markdown import markdown
+from common.report.model import DayReport
+from common.report.page import html
 
 
 def write(report: DayReport, folder: Path) -> Path:

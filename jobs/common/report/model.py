@@ -1,6 +1,6 @@
 """A finished day's report: what is in it.
 
-`days.py` computes a DayReport; `report_markdown.py` and `report_html.py` show it; `report_files.py`
+`composing.py` computes a DayReport; `markdown.py` and `page.py` show it; `write.py`
 writes both to disk. Every count is computed by the code from record ids, never believed from the
 model; every text in it may come from a record or from the model, and is shown as text, never as markup.
 """

@@ -62,7 +62,9 @@ def packs(groups: list[Group]) -> list[list[Group]]:
     """Groups for as few merge requests as the token limit allows, each with the heaviest of its part first."""
     result: list[list[Group]] = []
     tokens = CHUNK_TOKENS
-    for group in sorted(groups, key=lambda group: (group.section, -len(group.record_ids), group.title)):
+    for group in sorted(
+        groups, key=lambda group: (group.section, -len(group.record_ids), group.title)
+    ):
         weight = estimated_tokens(_shown("0000", group))
         if tokens + weight > CHUNK_TOKENS:
             result.append([])
@@ -94,7 +96,10 @@ def merge_schema(sections: list[str]) -> dict[str, Any]:
         },
         "required": ["title", "detail", "findings"],
     }
-    summary = {"type": "string", "description": "what matters about the day, in three plain sentences"}
+    summary = {
+        "type": "string",
+        "description": "what matters about the day, in three plain sentences",
+    }
     return {
         "type": "object",
         "properties": {

@@ -1,7 +1,7 @@
 """A day's report as one HTML page: no script, no request for anything, fit to be forwarded and printed.
 
 Every text of a record or of the model goes through `_inline` or `_block`, which escape it and let it
-run in the direction of its own script; all else in here is ours. The looks are in `report.css`.
+run in the direction of its own script; all else in here is ours. The looks are in `page.css`.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-from common import report_words as words
-from common.plain_text import DETAIL, HOUR, QUOTE, SUMMARY, TITLE, WORD, plain
-from common.report import DayReport, Footer, Quote, Section
+from common.report import words
+from common.report.model import DayReport, Footer, Quote, Section
+from common.report.plain_text import DETAIL, HOUR, QUOTE, SUMMARY, TITLE, WORD, plain
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def html(report: DayReport) -> str:
     """Return the report as a whole HTML document, ending in a newline."""
-    style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+    style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     title = escape(f"{plain(report.title, TITLE)}, {words.long_day(report.day)}", quote=True)
     page = [
         "<!DOCTYPE html>",
@@ -70,11 +70,12 @@ def _section(heading: str, kind: str, content: Iterator[str]) -> Iterator[str]:
 
 
 def _glance(report: DayReport) -> Iterator[str]:
-    noun = "record" if report.records == 1 else "records"
-    compared = words.compared(report)
-    yield f'<p class="total"><strong>{words.number(report.records)}</strong> {noun}'
-    comma = '<span class="comma">, </span>'
-    yield f'{comma}<span class="compared">{compared}</span></p>' if compared else "</p>"
+    total = (
+        f"<strong>{words.number(report.records)}</strong> {words.noun(report.records, 'record')}"
+    )
+    if compared := words.compared(report):
+        total += f'<span class="comma">, </span><span class="compared">{compared}</span>'
+    yield f'<p class="total">{total}</p>'
     hours = [escape(sentence, quote=True) for sentence in words.hours_said(report)]
     said = [*hours, f"Times are in {_inline(report.timezone, WORD)}."]
     yield f'<p class="note">{" ".join(said)}</p>'

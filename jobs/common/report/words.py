@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from common.plain_text import HOUR, WORD, plain
-from common.report import DayReport, Entry, Footer
+from common.report.model import DayReport, Entry, Footer
+from common.report.plain_text import HOUR, WORD, plain
 
 ACTION_ITEMS = "action_items"  # the section shown as check boxes
 NO_SHARE = (
@@ -45,9 +45,13 @@ def number(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def counted(count: int, noun: str) -> str:
+def noun(count: int, one: str) -> str:
+    return one if count == 1 else f"{one}s"
+
+
+def counted(count: int, one: str) -> str:
     """(1, "record") -> "1 record", (1200, "record") -> "1,200 records"."""
-    return f"{number(count)} {noun}" if count == 1 else f"{number(count)} {noun}s"
+    return f"{number(count)} {noun(count, one)}"
 
 
 def share(part: int, whole: int) -> str:

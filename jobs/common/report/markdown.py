@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from common import report_words as words
-from common.markdown_escape import escaped
-from common.plain_text import DETAIL, HOUR, QUOTE, SUMMARY, TITLE, WORD, plain
-from common.report import DayReport, Entry, Footer, Quote, Section
+from common.report import words
+from common.report.markdown_escape import escaped
+from common.report.model import DayReport, Entry, Footer, Quote, Section
+from common.report.plain_text import DETAIL, HOUR, QUOTE, SUMMARY, TITLE, WORD, plain
 
 _WIDTH = 32  # characters of the longest bar
 _EIGHTHS = " ▏▎▍▌▋▊▉"

@@ -13,14 +13,14 @@ from typing import Any
 
 from pydantic import BaseModel, create_model
 
-from common import digests
 from common.answers import output_of_chunk
-from common.claude import parameters
 from common.context import Context
-from common.digests import Group
 from common.exchange import Exchange
 from common.faults import Fault
 from common.log import log
+from common.report import digests
+from common.report.digests import Group
+from common.request import parameters
 from common.times import Day
 
 _ASKED = 3  # times, where asking again can change the answer
@@ -44,7 +44,9 @@ class Merged:
     request_ids: list[str] = field(default_factory=list)
 
 
-def merge(context: Context, exchange: Exchange, day: Day, records: int, groups: list[Group]) -> Merged:
+def merge(
+    context: Context, exchange: Exchange, day: Day, records: int, groups: list[Group]
+) -> Merged:
     """Unite the groups that say the same. Raises JobExit where the run has to end before that."""
     result = Merged(groups)
     if not groups:
@@ -70,7 +72,11 @@ def merge(context: Context, exchange: Exchange, day: Day, records: int, groups: 
         result.missing = result.missing or "the findings were too many to be merged"
         result.summary = ""
         context.reasons.append(f"{day}: the digests could not be merged: {result.missing}")
-        log.error("%s: the digests could not be merged (%s): the report shows them as they are", day, result.missing)
+        log.error(
+            "%s: the digests could not be merged (%s): the report shows them as they are",
+            day,
+            result.missing,
+        )
     return result
 
 
@@ -87,17 +93,21 @@ def _ask(
     sections = digests.sections_of(context.job.output)
     text = digests.merge_text(str(day), records, pack)
     schema = digests.merge_schema(sections)
-    model = create_model("Merge", summary=(str, ...), **{name: (list[_Entry], ...) for name in sections})  # type: ignore[call-overload]
+    model = create_model(
+        "Merge", summary=(str, ...), **dict.fromkeys(sections, (list[_Entry], ...))
+    )  # type: ignore[call-overload]
     content = json.dumps([context.model, context.job.merge, text, schema])
     base = f"merge-{day}-{hashlib.blake2b(content.encode(), digest_size=12).hexdigest()}"
-    fault = Fault
+    fault: Fault | None = None
     for asked in range(1, _ASKED + 1):
         request_id = f"{base}-{asked}"
         if sent := context.ledger.request(request_id):
             message = json.loads(sent.answer)
         else:
             needed = (_BASE_TOKENS + _TOKENS_PER_FINDING * len(pack)) * asked
-            params = parameters(exchange.connection.model, context.job.merge.strip(), text, schema, needed)
+            params = parameters(
+                exchange.connection.model, context.job.merge.strip(), text, schema, needed
+            )
             reply = exchange.ask_once(request_id, params, label)
             if isinstance(reply, Fault):
                 return reply
@@ -106,6 +116,7 @@ def _ask(
         output, fault = output_of_chunk(model, message)
         if output is not None:
             return output.model_dump()
-        if fault.final:
+        if fault is not None and fault.final:
             break
+    assert fault is not None
     return fault

@@ -1,0 +1,99 @@
+"""The SQLite file that holds a ledger: making it, committing to it, and room for the last answers on a full disk."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from common import exits
+from common.database import plain_error
+from common.exits import JobExit
+
+_BALLAST_BYTES = 1 << 20  # more than the answers that can be in flight
+_APPLICATION_ID = 0x436C6A62  # "Cljb": tells this file from any other SQLite file
+_SCHEMA = Path(__file__).with_name("ledger.sql")
+
+
+class LedgerFile:
+    """The file of one job's ledger."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open it, or make it. Read-only, one that is not there is empty.
+
+        Raises JobExit: 73 where it cannot be made, 78 where the file is something else.
+        """
+        self.path = path
+        self._ballast = path.with_suffix(".ballast")
+        with self._plain_errors("opened"):
+            if read_only:
+                source = (
+                    f"file:{quote(str(path.resolve()))}?mode=ro" if path.exists() else ":memory:"
+                )
+                self.db = sqlite3.connect(source, uri=True, timeout=30, isolation_level=None)
+            else:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+                self.db = sqlite3.connect(path, timeout=30, isolation_level=None)
+                # FULL: an answer that was committed survives a power cut. NORMAL would lose the newest ones.
+                self.db.executescript("pragma journal_mode = wal; pragma synchronous = full;")
+            self.db.row_factory = sqlite3.Row
+            self._prepare()
+            if not read_only:
+                self._keep_ballast()
+
+    def _prepare(self) -> None:
+        application_id = self.db.execute("pragma application_id").fetchone()[0]
+        tables = self.db.execute("select count(*) from sqlite_master").fetchone()[0]
+        if application_id != _APPLICATION_ID and tables:
+            remedy = "LEDGER_DB must name a file of its own"
+            raise JobExit(exits.SETTINGS, f"{self.path} is another program's database: {remedy}")
+        if not tables:
+            # In one transaction, since half a schema would be there for ever.
+            schema = _SCHEMA.read_text(encoding="utf-8")
+            self.db.executescript(
+                f"begin immediate; {schema} pragma application_id = {_APPLICATION_ID}; commit;"
+            )
+
+    def release_ballast(self) -> None:
+        """Give back the disk space that was kept for a full disk, so that answers on their way still find a place."""
+        self._ballast.unlink(missing_ok=True)
+
+    def _keep_ballast(self) -> None:
+        if not self._ballast.exists():
+            descriptor = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, _BALLAST_BYTES)
+            finally:
+                os.close(descriptor)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is committed together, on disk when the block ends. Raises JobExit (74) where the disk fails."""
+        with self._plain_errors("written"):
+            self.db.execute("begin immediate")
+            try:
+                yield
+                self.db.execute("commit")
+            except BaseException:
+                if self.db.in_transaction:
+                    self.db.execute("rollback")
+                raise
+
+    @contextmanager
+    def _plain_errors(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise plain_error(error, f"ledger {self.path}", done) from error
+        except OSError as error:
+            raise JobExit(
+                exits.CANNOT_CREATE, f"ledger {self.path} cannot be made: {error.strerror}"
+            ) from error

@@ -1,0 +1,90 @@
+"""The runs of a job, what they spent, and the windows they have reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from common import times
+from common.ledger_file import LedgerFile
+
+
+class Runs:
+    """The tables `runs` and `windows`, and sums over `requests`."""
+
+    def __init__(self, file: LedgerFile, job: str, run_id: str) -> None:
+        self._file = file
+        self.job = job
+        self.run_id = run_id
+
+    def start(self, delivery: str, model: str) -> None:
+        """Note that this run began."""
+        with self._file.transaction():
+            self._file.db.execute(
+                "insert or replace into runs (run_id, job, started_at, delivery, model) values (?, ?, ?, ?, ?)",
+                (self.run_id, self.job, times.stamp(), delivery, model),
+            )
+
+    def end(self, exit_code: int, counts: dict[str, int | float]) -> None:
+        """Note how this run ended; `counts` are columns of `runs`."""
+        assignments = ", ".join(f"{name} = :{name}" for name in counts)
+        with self._file.transaction():
+            self._file.db.execute(
+                f"update runs set ended_at = :ended_at, exit_code = :exit_code, {assignments} where run_id = :run_id",
+                {
+                    "ended_at": times.stamp(),
+                    "exit_code": exit_code,
+                    "run_id": self.run_id,
+                    **counts,
+                },
+            )
+
+    def spent_on(self, day: str) -> float:
+        """USD that requests made on a UTC day cost, with the most that those of unknown outcome can have cost."""
+        row = self._file.db.execute(
+            "select total(usd) + total(unsettled_usd) from requests"
+            " where job = ? and created_at >= ? and created_at < ? || 'U'",
+            (self.job, day, day),
+        ).fetchone()
+        return float(row[0])
+
+    def last_success(self) -> str:
+        """When this job last ended with 0; "" for never."""
+        row = self._file.db.execute(
+            "select max(started_at) from runs where job = ? and exit_code = 0", (self.job,)
+        ).fetchone()
+        return row[0] or ""
+
+    def windows(self) -> dict[str, str]:
+        """The windows that were reported, each with what its report was made from."""
+        rows = self._file.db.execute(
+            "select window, made_from from windows where job = ?", (self.job,)
+        )
+        return {row["window"]: row["made_from"] for row in rows}
+
+    def set_window(self, window: str, records: int, made_from: str) -> None:
+        """A window was reported, inside a transaction of the caller's."""
+        self._file.db.execute(
+            "insert or replace into windows (job, window, records, made_from, updated_at) values (?, ?, ?, ?, ?)",
+            (self.job, window, records, made_from, times.stamp()),
+        )
+
+    def totals(self, request_ids: Iterable[str]) -> dict[str, int | float | None]:
+        """What these requests took in all: requests, input_tokens, output_tokens, usd (None where one has no price)."""
+        requests = input_tokens = output_tokens = 0
+        usd: float | None = 0.0
+        for request_id in request_ids:
+            row = self._file.db.execute(
+                "select input_tokens + cache_write_tokens + cache_read_tokens, output_tokens, usd"
+                " from requests where request_id = ?",
+                (request_id,),
+            ).fetchone()
+            requests += 1
+            input_tokens += row[0]
+            output_tokens += row[1]
+            usd = None if usd is None or row[2] is None else usd + row[2]
+        return {
+            "requests": requests,
+            "input_tokens": input_tokens,
+            "output_tokens": output_tokens,
+            "usd": usd,
+        }
