@@ -112,9 +112,9 @@ rotate_log() {
 open_log() {
   { exec 8>>"$log"; } 2>/dev/null || refuse 73 "cannot write $log: let uid $EUID write it (chown), then run again"
   log_line INFO "START ./run_job.sh $job$shown_arguments" || refuse 74 "cannot write to $log: is the disk full?"
-  [[ -t 2 ]] || return
+  [[ -t 2 || -n $demo ]] || return # a demo is always for somebody who looks
   on_terminal=yes
-  export JOB_TERMINAL_FD=7
+  [[ ! -t 2 ]] || export JOB_TERMINAL_FD=7
   exec 7>&2
   printf '%s\n' "$REPLY" >&7
   # Deaf to Ctrl-C and to the closing of the terminal, so that the job's last words still reach the log. Nothing comes

@@ -21,7 +21,7 @@ class Terminal:
     """run_job.sh at a terminal of its own, and what has been shown there so far."""
 
     def __init__(self, here: Installation, *arguments: str, env: dict[str, str] | None = None) -> None:
-        self.shown = ""
+        self._raw = ""
         self._hand, screen = pty.openpty()
         self.process = subprocess.Popen(
             [str(here.root / "run_job.sh"), *arguments],
@@ -34,6 +34,10 @@ class Terminal:
         )
         os.close(screen)
 
+    @property
+    def shown(self) -> str:
+        return self._raw.replace("\r\n", "\n")
+
     def type(self, text: str) -> None:
         os.write(self._hand, text.encode())
 
@@ -43,7 +47,7 @@ class Terminal:
         while word not in self.shown:
             ready, _, _ = select.select([self._hand], [], [], max(0, end - time.monotonic()))
             assert ready, f"{word!r} never came: {self.shown!r}"
-            self._take()
+            assert self._take(), f"ended without {word!r}: {self.shown!r}"
         return self.shown
 
     def end(self) -> int:
@@ -69,7 +73,7 @@ class Terminal:
             text = os.read(self._hand, 65536).decode()
         except OSError:  # nobody holds the screen any more
             return ""
-        self.shown += text.replace("\r\n", "\n")
+        self._raw += text
         return text
 
 

@@ -229,7 +229,10 @@ def test_a_share_is_the_same_in_every_run() -> None:
 
 
 def test_rules_are_tried_in_order_and_the_first_hit_counts() -> None:
-    rules = [{"kind": "503", "times": 1}, {"cycle": ["529", {"kind": "429", "retry_after": 1}]}]
+    rules: Any = [
+        {"kind": "503", "times": 1},
+        {"cycle": ["529", {"kind": "429", "retry_after": 1}]},
+    ]
     faults = load(rules)
     picked = [faults.pick("http", "/v1/messages", "POST", "") for _ in range(4)]
     assert [fault.kind for fault in picked if fault] == ["503", "529", "429", "529"]

@@ -186,6 +186,11 @@ def test_an_unknown_or_retired_model_is_not_found(standin, model) -> None:
         ({"output_format": {}}, "output_format: Extra inputs"),
         ({"thinking": {"type": "off"}}, "thinking: Input tag 'off'"),
         ({"thinking": {"type": "disabled", "budget_tokens": 1}}, "Extra inputs"),
+        ({"thinking": {"type": "adaptive", "display": "loud"}}, "thinking.adaptive.display"),
+        ({"metadata": {"user_id": 7}}, "metadata.user_id: Input should be a valid string"),
+        ({"system": None}, "system: Input should not be null"),
+        ({"tools": [{"name": "a b", "input_schema": {"type": "object"}}]}, "tools.0.name"),
+        ({"tools": [{"name": "a", "input_schema": {}}]}, "tools.0.custom.input_schema.type"),
     ],
 )
 def test_a_value_the_api_does_not_take_is_refused(standin, changed, words) -> None:

@@ -68,10 +68,12 @@ class Installation:
         command = popen.pop("command", str(self.root / "run_job.sh"))
         return subprocess.Popen([command, *arguments], env={**self.env, **(env or {})}, **popen)
 
-    def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, timeout: float = 30, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
         """`start`, and wait for the end."""
         with self.start(*arguments, **options) as process:
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=timeout)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def log(self, job: str) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 
+from common import exits
 from common.database import Record
+from common.exits import JobExit
 from common.job import Job
 
 CHUNK_TOKENS = 60_000  # estimated: no request comes near the 100,000-token price band
@@ -49,8 +51,16 @@ def estimated_tokens(text: str) -> int:
 
 
 def envelope(job: Job, record: Record) -> str:
-    """A record as it travels. Escaped, so that no record can close its envelope or open another's."""
-    attributes = "".join(f' {name}="{_attribute(record[name])}"' for name in job.attributes)
+    """A record as it travels. Escaped, so that no record can close its envelope or open another's.
+
+    Raises JobExit (78) for an attribute that the SELECT does not give.
+    """
+    try:
+        attributes = "".join(f' {name}="{_attribute(record[name])}"' for name in job.attributes)
+    except KeyError as error:
+        raise JobExit(
+            exits.SETTINGS, f"the SELECT gives no {error}, one of the job's attributes"
+        ) from None
     text = escape(_sendable(str(job.show(record))), quote=False)
     return f'<record id="{_attribute(record["record_id"])}"{attributes}>{text}</record>'
 

@@ -82,8 +82,8 @@ class Ledger:
                 )
         return known
 
-    def recover(self) -> tuple[int, int]:
-        """Take up what dead runs left in flight, under the lock: (requests lost, records that become dead letters).
+    def recover(self) -> tuple[int, list[Known]]:
+        """Take up what dead runs left in flight, under the lock: (requests lost, records that are dead letters now).
 
         Their records count a crash each: a record that takes the process down with it must not do so for ever.
         """
@@ -92,7 +92,9 @@ class Ledger:
             for sent in requests:
                 self.lost(sent.request_id, sent.record_ids, crash=1)
         ids = [record_id for sent in requests for record_id in sent.record_ids]
-        return len(requests), sum(known.status == "dead" for known in self.known(ids).values())
+        return len(requests), [
+            known for known in self.known(ids).values() if known.status == "dead"
+        ]
 
     # Requests, each inside a transaction of the caller's, who groups them: one commit is one fsync
 

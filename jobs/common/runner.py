@@ -137,7 +137,8 @@ class _Run:
                 log.warning(
                     "%d requests were in flight when the run before died: asked again, alone", lost
                 )
-            counts.dead += dead
+            counts.dead += len(dead)
+            context.reasons += [f"{known.record_id}: {known.error}" for known in dead]
             with ExitStack() as closing:
                 exchange = Exchange(context)
                 closing.callback(exchange.close)
@@ -151,8 +152,8 @@ class _Run:
             log.exception("a bug, or a job that does not fit its database")
             return exits.BUG
         if counts.dead or context.reasons:
-            reasons = "; ".join(context.reasons[:3])
-            log.error("%d records became dead letters: %s", counts.dead, reasons)
+            dead_letters = f"{counts.dead} records became dead letters: " if counts.dead else ""
+            log.error("%s%s", dead_letters, "; ".join(context.reasons[:3]))
             return exits.RECORDS_FAILED
         if not counts.requests and not context.made:
             log.info("nothing to do")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 from types import FrameType
 
@@ -11,6 +12,7 @@ from common.exits import JobExit
 from common.log import log
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_ONE_REQUEST = 1.0  # seconds in which signals mean the same: timeout(1) sends its TERM to the job, then to its group
 
 
 class Stop:
@@ -18,6 +20,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.by = ""  # the signal's name, "" while nobody has
+        self._since = 0.0
         self._wake: Callable[[], None] = lambda: None
 
     def listen(self) -> Callable[[], None]:
@@ -35,10 +38,13 @@ class Stop:
         self._wake = wake
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.by and time.monotonic() - self._since < _ONE_REQUEST:
+            return
         if self.by:
             raise JobExit(
                 exits.NOT_NOW, f"stopped at once by a second signal ({signal.strsignal(number)})"
             )
         self.by = signal.Signals(number).name.removeprefix("SIG")
+        self._since = time.monotonic()
         log.warning("%s: finishing what is in flight, then stopping", self.by)
         self._wake()

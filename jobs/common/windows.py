@@ -60,7 +60,7 @@ def days(context: Context, zone: tzinfo, now: datetime) -> list[Day]:
     reported = context.runs.windows()
     if not reported:
         return [last]
-    first, newest = (Day(date.fromisoformat(pick(reported)), zone) for pick in (min, max))
+    newest = Day(date.fromisoformat(max(reported)), zone)
     oldest = last.plus(1 - LOOKED_BACK)
     if newest < oldest.plus(-1):
         log.warning(
@@ -70,7 +70,7 @@ def days(context: Context, zone: tzinfo, now: datetime) -> list[Day]:
             newest.plus(1),
         )
     looked_at = (oldest.plus(n) for n in range(LOOKED_BACK))
-    return [day for day in looked_at if str(day) in reported or (day > newest and day > first)]
+    return [day for day in looked_at if str(day) in reported or day > newest]
 
 
 def survey(context: Context, looked_at: list[Day]) -> Survey:
@@ -83,9 +83,10 @@ def survey(context: Context, looked_at: list[Day]) -> Survey:
     found = Survey(Counter(), Counter(), 0)
     asked = {day.date for day in looked_at}
     for record, known in with_state(context, context.source.select(context.job.select, parameters)):
-        day = day_of_record(context, record, zone)
-        if day is None:
+        at = time_of(context, record)
+        if at is None:
             continue
+        day = at.astimezone(zone).date()
         found.records[day] += 1
         if day in asked and is_wanted(context, known):
             found.wanted[day] += 1
@@ -111,14 +112,13 @@ def days_named(context: Context) -> bool:
     return context.options.since is not None or context.options.until is not None
 
 
-def day_of_record(context: Context, record: Record, zone: tzinfo) -> date | None:
-    """The date of a record, None where its time cannot be read. Raises JobExit (78) where it has none."""
+def time_of(context: Context, record: Record) -> datetime | None:
+    """The instant of a record, None where it cannot be read. Raises JobExit (78) where the SELECT gives none."""
     if context.job.time not in record:
-        raise JobExit(
-            exits.SETTINGS, f"the SELECT gives no {context.job.time}: a report needs to know when"
-        )
+        needs = "a report needs to know when"
+        raise JobExit(exits.SETTINGS, f"the SELECT gives no {context.job.time}: {needs}")
     try:
-        return times.instant(record[context.job.time]).astimezone(zone).date()
+        return times.instant(record[context.job.time])
     except ValueError:
         return None
 

@@ -12,6 +12,7 @@ script=${0##*/}
 job=''         # the job's name, once it has been checked
 run_id=''      # 20261122T020001Z-4711: UTC start, pid of the wrapper
 log=''         # the job's log, once this run may write it (it holds the lock)
+demo=''        # not empty: --demo is among the options
 on_terminal='' # not empty: a person watches stderr and sees what the log gets
 
 # The environment that cron, a person and a test have in common.
@@ -44,6 +45,7 @@ set_places() {
   local argument
   for argument in "$@"; do
     if [[ $argument == --demo ]]; then
+      demo=yes
       state=$root/state/demo
       logs=$state/logs reports=$state/reports
     fi

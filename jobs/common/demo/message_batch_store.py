@@ -111,13 +111,17 @@ class MessageBatchStore:
         ).fetchone()
         return int(found[0])
 
-    def waiting(self, message_batch_id: str, most: int) -> list[tuple[int, str, str]]:
-        """The next requests without an outcome: number, custom_id, params."""
-        return self.db.execute(
+    def waiting(self, message_batch_id: str, most: int) -> Iterator[tuple[int, str, str]]:
+        """The next requests without an outcome: number, custom_id, params; read as they are used."""
+        rows = self.db.execute(
             "select number, custom_id, params from requests"
             " where message_batch_id = ? and outcome is null order by number limit ?",
             (message_batch_id, max(0, most)),
-        ).fetchall()
+        )
+        try:
+            yield from rows
+        finally:
+            rows.close()
 
     def settle(self, message_batch_id: str, outcomes: list[tuple[int, str, str]]) -> None:
         """Keep what became of requests: number, outcome, line of the results."""

@@ -22,7 +22,8 @@ from common.demo.problems import Refused, invalid
 
 KEPT = 29 * 86_400.0
 FOREVER = 1e12
-SLICE = 20
+SLICE = 500
+SLICE_SECONDS = 0.05
 LONGEST_CANCEL = 0.2
 OUTCOMES = ("processing", "succeeded", "errored", "canceled", "expired")
 
@@ -202,6 +203,8 @@ class MessageBatches:
             result = self.process(custom_id, json.loads(params))
             outcome = result["type"] if result["type"] in OUTCOMES else "succeeded"
             outcomes.append((number, outcome, line_of(custom_id, result)))
+            if time.time() - now > SLICE_SECONDS:
+                break
         self.store.settle(message_batch_id, outcomes)
         if passed >= 1 and len(outcomes) == left:
             self.store.end(message_batch_id, now)

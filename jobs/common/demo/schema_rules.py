@@ -20,7 +20,7 @@ OF_TYPE: dict[str, set[str]] = {
     "boolean": set(),
     "null": set(),
 }
-FORMATS = {
+FORMATS = (
     "date-time",
     "time",
     "date",
@@ -31,7 +31,7 @@ FORMATS = {
     "ipv4",
     "ipv6",
     "uuid",
-}
+)
 MOST_OPTIONAL = 24
 MOST_UNIONS = 16
 UNSUPPORTED_PATTERN = re.compile(r"\(\?[=!<]|\\[1-9bB]")
@@ -131,14 +131,15 @@ class SchemaCheck:
         if not isinstance(properties, dict) or not isinstance(required, list):
             raise self.refuse("'properties' must be an object and 'required' a list")
         for name in required:
-            if name not in properties:
+            if not isinstance(name, str) or name not in properties:
                 raise self.refuse(f"'required' names '{name}', which is not in 'properties'")
         self.optional += sum(name not in required for name in properties)
         for child in properties.values():
             self.walk(child, inside)
 
     def array(self, node: dict[str, Any], inside: tuple[str, ...]) -> None:
-        if "minItems" in node and node["minItems"] not in (0, 1):
+        least = node.get("minItems", 0)
+        if isinstance(least, bool) or least not in (0, 1):
             raise self.refuse(
                 "For 'array' type, 'minItems' values other than 0 or 1 are not supported"
             )

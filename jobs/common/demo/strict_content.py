@@ -2,6 +2,7 @@
 known.
 """
 
+import re
 from typing import Any
 
 from common.demo.models import Model
@@ -13,10 +14,11 @@ Body = dict[str, Any]
 MOST_MESSAGES = 100_000
 MOST_BREAKPOINTS = 4
 MOST_STRICT_TOOLS = 20
-BLOCK_TYPES = {
+TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+BLOCK_TYPES = (
     "text", "image", "document", "search_result", "thinking", "redacted_thinking", "tool_use",
     "tool_result", "server_tool_use", "web_search_tool_result", "container_upload",
-}  # fmt: skip
+)  # fmt: skip
 
 
 def check_text(text: Any, where: str) -> None:
@@ -117,11 +119,24 @@ def check_tools(body: Body, model: Model) -> None:
         return
     if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
         raise invalid("tools: Input should be a valid list of tools")
+    for number, tool in enumerate(tools):
+        check_tool(tool, f"tools.{number}")
     strict = [tool for tool in tools if tool.get("strict")]
     if len(strict) > MOST_STRICT_TOOLS:
         raise invalid("Schema is too complex for compilation.")
     for number, tool in enumerate(strict):
         check_schema(tool.get("input_schema"), f"tools.{number}.custom.input_schema")
+
+
+def check_tool(tool: dict[str, Any], where: str) -> None:
+    """The name of a tool, and that a tool of the caller's own says what goes into it."""
+    name = tool.get("name")
+    if not isinstance(name, str) or not TOOL_NAME.fullmatch(name):
+        raise invalid(f"{where}.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'")
+    schema = tool.get("input_schema")
+    own = tool.get("type", "custom") == "custom"
+    if own and (not isinstance(schema, dict) or schema.get("type") != "object"):
+        raise invalid(f"{where}.custom.input_schema.type: Input should be 'object'")
 
 
 def check_breakpoints(body: Body) -> None:

@@ -25,6 +25,7 @@ MESSAGE = COUNTED | {
     "max_tokens", "stop_sequences", "metadata", "service_tier", "inference_geo", "container",
     "diagnostics", "stream",
 }  # fmt: skip
+NULLABLE = {"cache_control", "container", "diagnostics", "inference_geo", "speed"}
 SAMPLING = {"temperature", "top_p", "top_k"}
 OLD_VERSION = "2023-06-01"
 VERSIONS = {"2023-01-01", OLD_VERSION, "2026-10-21"}
@@ -38,22 +39,7 @@ class Strictness:
 
     def check(self, body: Any, version: str, schema_json: str, only_count: bool = False) -> Model:
         """The model asked for, or `Refused` with what the API would say."""
-        if not isinstance(body, dict):
-            raise invalid("Input should be a valid dictionary")
-        known = COUNTED if only_count else MESSAGE
-        model = find_model(body["model"]) if isinstance(body.get("model"), str) else None
-        if version == OLD_VERSION and model and model.sampling and not only_count:
-            known = known | SAMPLING
-        if not known.issuperset(body):
-            name = next(name for name in body if name not in known)
-            raise invalid(f"{name}: Extra inputs are not permitted")
-        for name in ("model", "messages") if only_count else ("model", "max_tokens", "messages"):
-            if name not in body:
-                raise invalid(f"{name}: Field required")
-        if not isinstance(body["model"], str):
-            raise invalid("model: Input should be a valid string")
-        if model is None or model.lifecycle == "retired":
-            raise Refused(404, f"model: {body['model']}")
+        model = check_names(body, version, only_count)
         if not only_count:
             check_max_tokens(body["max_tokens"], model)
             check_small_settings(body)
@@ -68,6 +54,31 @@ class Strictness:
             if len(self._good_schemas) < 1_000:
                 self._good_schemas.add(schema_json)
         return model
+
+
+def check_names(body: Any, version: str, only_count: bool) -> Model:
+    """The model asked for, once every parameter is known, and the needed ones are there."""
+    if not isinstance(body, dict):
+        raise invalid("Input should be a valid dictionary")
+    model = find_model(body["model"]) if isinstance(body.get("model"), str) else None
+    known = COUNTED if only_count else MESSAGE
+    if version == OLD_VERSION and model and model.sampling and not only_count:
+        known = known | SAMPLING
+    if not known.issuperset(body):
+        name = next(name for name in body if name not in known)
+        raise invalid(f"{name}: Extra inputs are not permitted")
+    for name in ("model", "messages") if only_count else ("model", "max_tokens", "messages"):
+        if name not in body:
+            raise invalid(f"{name}: Field required")
+    if None in body.values():
+        for name in body.keys() - NULLABLE:
+            if body[name] is None:
+                raise invalid(f"{name}: Input should not be null")
+    if not isinstance(body["model"], str):
+        raise invalid("model: Input should be a valid string")
+    if model is None or model.lifecycle == "retired":
+        raise Refused(404, f"model: {body['model']}")
+    return model
 
 
 def check_max_tokens(value: Any, model: Model) -> None:
@@ -89,6 +100,8 @@ def check_small_settings(body: Body) -> None:
             raise invalid("metadata: Input should be a valid dictionary")
         for name in metadata.keys() - {"user_id"}:
             raise invalid(f"metadata.{name}: Extra inputs are not permitted")
+        if not isinstance(metadata.get("user_id"), str | None):
+            raise invalid("metadata.user_id: Input should be a valid string")
     if body.get("service_tier", "auto") not in ("auto", "standard_only"):
         raise invalid("service_tier: Input should be 'auto' or 'standard_only'")
     if body.get("speed") not in (None, "standard", "fast"):
@@ -117,6 +130,8 @@ def check_thinking(body: Body, model: Model) -> None:
     allowed = {"type", "display", "budget_tokens"} if kind == "enabled" else {"type", "display"}
     for name in thinking.keys() - (allowed if kind in ("enabled", "adaptive") else {"type"}):
         raise invalid(f"thinking.{kind}.{name}: Extra inputs are not permitted")
+    if thinking.get("display") not in (None, "summarized", "omitted"):
+        raise invalid(f"thinking.{kind}.display: Input should be 'summarized' or 'omitted'")
     if kind not in model.thinking:
         raise invalid(f"thinking.type: '{kind}' is not supported by {model.id}")
     if kind in ("disabled", "between_tools") and effort in ("xhigh", "max"):

@@ -20,7 +20,7 @@ from common.report.digests import Group
 from common.report.model import DayReport, Entry, Footer, Quote, Section, Unread
 from common.selection import with_state
 from common.times import Day
-from common.windows import LOOKED_BACK, Survey, records_of
+from common.windows import LOOKED_BACK, Survey, records_of, time_of
 
 _QUOTES = 3  # examples of an entry
 
@@ -88,7 +88,8 @@ def _gather(context: Context, day: Day) -> Gathered:
     gathered = Gathered()
     for record, known in with_state(context, records_of(context, day)):
         gathered.records += 1
-        gathered.by_hour[times.hour_of(times.instant(record[context.job.time]), day.zone)] += 1
+        if at := time_of(context, record):
+            gathered.by_hour[times.hour_of(at, day.zone)] += 1
         if known is not None and known.status == "done":
             gathered.digested[known.request_id].add(known.record_id)
         elif known is not None and known.status == "dead":
@@ -124,7 +125,7 @@ def _sections(context: Context, day: Day, groups: list[Group]) -> tuple[Section,
     quotes: dict[str, Quote] = {}
     for record in records_of(context, day):
         if (record_id := record["record_id"]) in wanted:
-            at = times.instant(record[context.job.time]).astimezone(day.zone)
+            at = (time_of(context, record) or day.start).astimezone(day.zone)
             quotes[record_id] = Quote(record_id, at, context.job.show(record))
     return tuple(
         Section(
