@@ -9,7 +9,7 @@ from common import exits, pricing, times
 from common.answers import tokens_of
 from common.context import Context
 from common.exits import JobExit
-from common.log import log
+from common.log import counted, log
 from common.pricing import Tokens
 from common.request import Outcome, Request, most_input_tokens
 
@@ -24,9 +24,15 @@ class Accounts:
 
     def reserve(self, request: Request) -> bool:
         """Reserve what one attempt of a request can cost; False where that could pass a cap."""
-        most = Tokens(input=most_input_tokens(request.params), output=request.params["max_tokens"])
+        # As if all of it were written to the cache for an hour, which is the dearest that input can be.
+        most = Tokens(
+            cache_write_1h=most_input_tokens(request.params), output=request.params["max_tokens"]
+        )
         today = datetime.now(UTC).date()
-        request.most_usd = pricing.usd(self._context.model, most, today) or 0.0
+        half_price = request.delivery == "message_batch"
+        request.most_usd = (
+            pricing.usd(self._context.model, most, today, message_batch=half_price) or 0.0
+        )
         if not self._budget.reserve(request.most_usd):
             return False
         request.reserved_usd = request.most_usd
@@ -54,7 +60,15 @@ class Accounts:
         full = None
         today = datetime.now(UTC).date()
         tokens = [tokens_of(outcome.message or {}) for outcome in answered]
-        costs = [pricing.usd(self._context.model, spent, today) for spent in tokens]
+        costs = [
+            pricing.usd(
+                self._context.model,
+                spent,
+                today,
+                message_batch=outcome.request.delivery == "message_batch",
+            )
+            for outcome, spent in zip(answered, tokens, strict=True)
+        ]
         try:
             self._commit(answered, tokens, costs)
         except JobExit as error:
@@ -89,10 +103,12 @@ class Accounts:
         counts.output_tokens += tokens.output
         counts.usd += usd or 0.0
         self._budget.settle(request.reserved_usd, (usd or 0.0) + outcome.unsettled_usd)
+        if request.delivery != "live":
+            return
         log.info(
             "%s: %s%s in %s out tokens, %s, %s",
             request.label,
-            f"{len(request.records)} records answered, " if request.records else "",
+            f"{counted(len(request.records), 'record')} answered, " if request.records else "",
             f"{tokens.prompt:,}",
             f"{tokens.output:,}",
             "cost unknown" if usd is None else f"${usd:.4f}",

@@ -21,6 +21,7 @@ class Chunk:
 
     records: list[Record]
     label: str  # how the log calls it, "chunk 3/10"
+    total: int = 1  # of how many chunks it is one, about
     alone: bool = False  # was in flight in a run that died: to be sent with nothing beside it
 
 
@@ -53,16 +54,21 @@ def estimated_tokens(text: str) -> int:
 def envelope(job: Job, record: Record) -> str:
     """A record as it travels. Escaped, so that no record can close its envelope or open another's.
 
-    Raises JobExit (78) for an attribute that the SELECT does not give.
+    Raises JobExit (78) for a column that the SELECT does not give.
     """
     try:
         attributes = "".join(f' {name}="{_attribute(record[name])}"' for name in job.attributes)
+        text = escape(_sendable(str(job.show(record))), quote=False)
     except KeyError as error:
         raise JobExit(
-            exits.SETTINGS, f"the SELECT gives no {error}, one of the job's attributes"
-        ) from None
-    text = escape(_sendable(str(job.show(record))), quote=False)
-    return f'<record id="{_attribute(record["record_id"])}"{attributes}>{text}</record>'
+            exits.SETTINGS, f"the SELECT gives no {error}, which the job shows to Claude"
+        ) from error
+    elements = "".join(
+        f"<{name}>{escape(_sendable(str(value)), quote=False)}</{name}>"
+        for name in job.elements
+        if (value := record.get(name))
+    )
+    return f'<record id="{_attribute(record["record_id"])}"{attributes}>{text}{elements}</record>'
 
 
 def _attribute(value: object) -> str:

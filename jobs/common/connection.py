@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from common import exits, pricing, times
 from common.claude import connect, look_up, must_be_fault
 from common.context import Context
 from common.deliveries.live import Live
 from common.exits import JobExit
-from common.faults import Whose
+from common.faults import Fault, Whose
 from common.log import log
 from common.pricing import Tokens
 from common.request import Model, Request
@@ -22,6 +22,8 @@ from common.settings import DEMO_KEY
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
+
+T = TypeVar("T")
 
 
 class Connection:
@@ -34,13 +36,15 @@ class Connection:
         _check_price(context)
         self._context = context
         self._closing = ExitStack()
+        self._delivery_is_there = False
         self._loop = asyncio.new_event_loop()
         self._closing.callback(self._loop.close)
         try:
             clients = self._clients()
             self._stopped = asyncio.Event()
             context.stop.waking(self._wake)
-            self.model = self._loop.run_until_complete(self._look_up(clients[0]))
+            self._client = clients[0]
+            self.model = self._look_up()
             self.delivery = Live(
                 clients,
                 self._loop,
@@ -49,7 +53,7 @@ class Connection:
                 context.retry,
                 context.clock,
             )
-            context.stop.waking(self.delivery.wake)
+            self._delivery_is_there = True
         except BaseException:
             self.close()
             raise
@@ -61,6 +65,8 @@ class Connection:
 
     def _wake(self) -> None:
         self._loop.call_soon_threadsafe(self._stopped.set)
+        if self._delivery_is_there:
+            self.delivery.wake()
 
     def _clients(self) -> list[AsyncAnthropic]:
         settings, concurrency = self._context.settings, self._context.options.concurrency
@@ -79,21 +85,41 @@ class Connection:
         standin = StandIn(state=self._context.settings.state / "standin")
         return self._closing.enter_context(standin).url
 
-    async def _look_up(self, client: AsyncAnthropic) -> Model:
+    def call(self, call: Callable[[AsyncAnthropic], Coroutine[Any, Any, T]]) -> T | Fault:
+        """What a free call gives, made again while it is nobody's fault; or the fault that it is of somebody's.
+
+        Raises JobExit: 69 where nobody answers within the limits of Retry, 75 when stopped.
+        """
+        return self._loop.run_until_complete(self._persistently(call))
+
+    def call_once(self, call: Callable[[AsyncAnthropic], Coroutine[Any, Any, T]]) -> T | Fault:
+        """What a call gives that must not be made twice, or the fault it met."""
+
+        async def once() -> T | Fault:
+            try:
+                return await call(self._client)
+            except Exception as error:
+                return must_be_fault(error)
+
+        return self._loop.run_until_complete(once())
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, or less long if the run is stopped."""
+        self._loop.run_until_complete(self._context.clock.sleep(seconds, self._stopped))
+
+    async def _persistently(
+        self, call: Callable[[AsyncAnthropic], Coroutine[Any, Any, T]]
+    ) -> T | Fault:
         context, attempts = self._context, 0
         began = context.clock.now()
         while True:
             attempts += 1
             try:
-                model = await look_up(client, context.model)
-                break
+                return await call(self._client)
             except Exception as error:
                 fault = must_be_fault(error)
             if fault.whose is not Whose.NOBODY:
-                remedy = (
-                    "set CLAUDE_MODEL or --model" if fault.code == exits.SETTINGS else "see .env"
-                )
-                raise JobExit(fault.code, f"{fault.reason} ({context.model}; {remedy})")
+                return fault
             wait = context.retry.wait(attempts, fault)
             spent = context.clock.now() - began
             if attempts >= context.retry.attempts or spent + wait > context.retry.seconds:
@@ -101,13 +127,17 @@ class Connection:
             log.warning("Claude: %s: trying again in %s", fault.reason, times.in_words(wait))
             await context.clock.sleep(wait, self._stopped)
             if context.stop.by:
-                raise JobExit(
-                    exits.NOT_NOW, f"stopped by {context.stop.by} before anything was sent"
-                )
+                waits = "what is left waits for the next run"
+                raise JobExit(exits.NOT_NOW, f"stopped by {context.stop.by}: {waits}")
+
+    def _look_up(self) -> Model:
+        model = self.call(lambda client: look_up(client, self._context.model))
+        if isinstance(model, Fault):
+            remedy = "set CLAUDE_MODEL or --model" if model.code == exits.SETTINGS else "see .env"
+            raise JobExit(model.code, f"{model.reason} ({self._context.model}; {remedy})")
         if model.retires_at:
-            log.warning(
-                "model %s is retired on %s: choose another in time", model.id, model.retires_at[:10]
-            )
+            day = model.retires_at[:10]
+            log.warning("model %s is retired on %s: choose another in time", model.id, day)
         return model
 
 

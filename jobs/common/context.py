@@ -9,6 +9,7 @@ from common.budget import Budget
 from common.database import Database
 from common.job import Job
 from common.ledger import Ledger
+from common.message_batches import MessageBatches
 from common.options import Options
 from common.retries import Clock, Retry
 from common.runs import Runs
@@ -43,12 +44,14 @@ class Context:
     source: Database
     ledger: Ledger
     runs: Runs
+    message_batches: MessageBatches
+    delivery: str  # live, or message_batch
     budget: Budget
     stop: Stop
     clock: Clock
     retry: Retry
     counts: Counts = field(default_factory=Counts)
-    taken: int = 0  # records that count for --limit
+    troubled: set[str] = field(default_factory=set)  # records that failed and are to be asked again
     reasons: list[str] = field(
         default_factory=list
     )  # why records failed or died, or a report lacks its summary

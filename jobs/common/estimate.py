@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 
-from common import per_record, pricing, times
+from common import per_record, pricing
 from common.batching import envelope, estimated_tokens, packed
 from common.context import Context
 from common.database import Record
@@ -35,14 +36,14 @@ def estimate(context: Context) -> dict[str, object]:
             usd[message_batch] = None if so_far is None or cost is None else so_far + cost
 
     for window in _windows(context):
-        taken = take_up(context, window)
-        for chunk in packed(
-            context.job, (record for record, _ in taken), context.options.chunk_size
-        ):
-            records += len(chunk)
-            weights = sum(estimated_tokens(envelope(context.job, record)) for record in chunk)
-            answer = round(len(chunk) * context.job.output_tokens * _SHARE_OF_OUTPUT)
-            add(Tokens(input=instructions + weights, output=answer))
+        with closing(take_up(context, window)) as taken:
+            for chunk in packed(
+                context.job, (record for record, _ in taken), context.options.chunk_size
+            ):
+                records += len(chunk)
+                weights = sum(estimated_tokens(envelope(context.job, record)) for record in chunk)
+                answer = round(len(chunk) * context.job.output_tokens * _SHARE_OF_OUTPUT)
+                add(Tokens(input=instructions + weights, output=answer))
         if len(taken) and context.job.per_day:
             add(_MERGE)
     return {
@@ -83,7 +84,7 @@ def _windows(context: Context) -> Iterator[Iterator[Record]]:
         yield per_record.records_of(context)
         return
     _, zone = report_zone(context)
-    looked_at = days(context, zone, times.now())
+    looked_at = days(context, zone, context.clock.utc_now())
     wanted = survey(context, looked_at).wanted if looked_at else {}
     for day in looked_at:
         if wanted[day.date]:

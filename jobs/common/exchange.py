@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import count
+from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from common import exits
@@ -20,11 +21,13 @@ from common.context import Context
 from common.exits import JobExit
 from common.faults import Fault, Whose
 from common.log import log
-from common.request import Outcome, Request, ask_about
+from common.request import Outcome, Request
+from common.request_maker import RequestMaker
 from common.verdicts import Again, Used, Verdicts
 
 if TYPE_CHECKING:
     from common.connection import Connection
+    from common.deliveries.message_batch import ByMessageBatch
 
 # What answers are good for, in the order of the requests they answer.
 Use = Callable[[list[tuple[Request, dict[str, Any]]]], list[Used]]
@@ -38,7 +41,7 @@ class Exchange:
         self._ledger = context.ledger
         self._accounts = Accounts(context)
         self._connection: Connection | None = None
-        self._numbers = count(1)
+        self._requests = RequestMaker(context, lambda: self.connection.model)
         self._verdicts = Verdicts(context)
         self._waiting: deque[Request] = deque()  # to be sent before any new chunk
         self._alone = False  # what is in flight must have nothing beside it
@@ -76,13 +79,36 @@ class Exchange:
     def _rescue(self) -> None:
         """Something broke: keep the answers that are on their way; they are used by the next run."""
         if self._in_flight:
-            log.warning("waiting for what is in flight, to keep its answers")
-            outcomes = self.connection.delivery.drain()
+            now = self._context.stop.now
+            if not now:
+                log.warning("waiting for what is in flight, to keep its answers")
+            outcomes = self.connection.delivery.drain(now=now)
             self._accounts.store([outcome for outcome in outcomes if outcome.message is not None])
             with self._ledger.transaction():
                 for outcome in outcomes:
                     if outcome.message is None:
                         self._ledger.lost(outcome.request.request_id, outcome.request.record_ids)
+
+    def submit(self, chunks: Iterator[Chunk]) -> int:
+        """Send chunks by message batch; how many requests were sent. Raises JobExit (4) where a cap forbids the first."""
+        first = next(chunks, None)
+        if first is None:
+            return 0
+        requests = (self._requests.of_chunk(chunk) for chunk in chain((first,), chunks))
+        sent = self._by_message_batch.submit(requests)
+        if not sent:
+            raise self._accounts.cap_reached()
+        return sent
+
+    def collect(self, wait: float) -> None:
+        """Store the results of all message batches under way. Raises JobExit (75) while one is still processing."""
+        self._by_message_batch.collect(wait)
+
+    @cached_property
+    def _by_message_batch(self) -> ByMessageBatch:
+        from common.deliveries.message_batch import ByMessageBatch
+
+        return ByMessageBatch(self._context, self._accounts, self.connection)
 
     def ask_once(
         self, request_id: str, params: dict[str, Any], label: str
@@ -144,7 +170,8 @@ class Exchange:
             if request is None:
                 break
             busy = bool(requests) or self._in_flight > 0
-            if request.alone and busy:
+            by_itself = request.alone or request.warms
+            if by_itself and busy:
                 self._waiting.appendleft(request)
                 break
             if not self._accounts.reserve(request):
@@ -153,7 +180,7 @@ class Exchange:
                 if not busy:
                     self._ending = self._accounts.cap_reached()
                 break
-            self._alone = request.alone
+            self._alone = by_itself
             requests.append(request)
         return requests
 
@@ -175,21 +202,10 @@ class Exchange:
             chunk = next(chunks, None)
             if chunk is None:
                 return None
-            return self._request(Again(chunk.records, chunk.label, whole=True), alone=chunk.alone)
+            return self._requests.of_chunk(chunk)
         except Exception as error:  # ends the run, but not before what is in flight has come in
             self._ending = error
             return None
-
-    def _request(self, again: Again, *, alone: bool = False) -> Request:
-        params = ask_about(self._context.job, self.connection.model, again.records, room=again.room)
-        return Request(
-            f"{self._context.run_id}-{next(self._numbers):06d}",
-            params,
-            again.records,
-            again.label,
-            whole=again.whole,
-            alone=alone,
-        )
 
     def _unanswered(self, outcome: Outcome) -> None:
         request, fault = outcome.request, outcome.fault
@@ -211,4 +227,6 @@ class Exchange:
         if isinstance(again, JobExit):
             self._ending = self._ending or again
         else:
-            self._waiting.extend(self._request(one, alone=request.alone) for one in again)
+            self._waiting.extend(
+                self._requests.about(one, request.number, alone=request.alone) for one in again
+            )

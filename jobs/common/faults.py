@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import re
 import time
 from dataclasses import dataclass
 from enum import Enum
@@ -36,6 +37,7 @@ class Fault:
     final: bool = False  # the record's: asking again cannot change it
     slow_down: bool = False  # nobody's: everybody is told to wait
     retry_after: float | None = None  # nobody's: seconds, as the server asked
+    no_effect: bool = False  # nobody's: surely nothing was done, not even begun
     may_be_billed: bool = False  # an answer may have been made, and paid for, that never arrived
 
 
@@ -50,11 +52,15 @@ _ACCOUNT_CODES = {
     "cmek_key_disabled",
     "cmek_key_network_blocked",
 }
+# A 400 that is nobody's: the upload was too slow.
+_SENT_AGAIN_CODES = {"request_body_timeout"}
 _ACCOUNT_TEXTS = (
     "credit balance is too low",
     "you have reached your specified",
     "api usage limits",
 )
+
+_DECIMAL = re.compile(r"[0-9]+(?:\.[0-9]*)?").fullmatch
 
 # What the SDK calls a connection error although the network had no part in it.
 _OUR_MISTAKES = ("UnsupportedProtocol", "InvalidURL", "LocalProtocolError", "RuntimeError")
@@ -76,7 +82,10 @@ def fault_of(error: BaseException) -> Fault | None:
             cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout
         )
         return Fault(
-            Whose.NOBODY, f"connection: {type(cause).__name__}", may_be_billed=not never_sent
+            Whose.NOBODY,
+            f"connection: {type(cause).__name__}",
+            may_be_billed=not never_sent,
+            no_effect=never_sent,
         )
     if isinstance(error, TimeoutError):
         return Fault(Whose.NOBODY, "no answer in time", may_be_billed=True)
@@ -96,13 +105,14 @@ def _of_status(error: Any) -> Fault:
         return Fault(Whose.ACCOUNT, reason, exits.REFUSED)
     if status == 404:
         return Fault(Whose.ACCOUNT, reason, exits.SETTINGS)
-    if status in (408, 409, 429) or status >= 500:
+    if status in (408, 409, 429) or status >= 500 or error.error_code in _SENT_AGAIN_CODES:
         wait = _retry_after(error.response.headers)
         return Fault(
             Whose.NOBODY,
             reason,
             slow_down=wait is not None or status in (429, 503, 529),
             retry_after=wait,
+            no_effect=status == 429,
             may_be_billed=status in (408, 504),
         )
     return Fault(Whose.RECORD, reason, final=True)
@@ -110,13 +120,11 @@ def _of_status(error: Any) -> Fault:
 
 def _retry_after(headers: Any) -> float | None:
     """Seconds that the server asks to wait: `retry-after-ms`, or `retry-after` as seconds or as an HTTP date."""
+    for value, unit in ((headers.get("retry-after-ms"), 1000), (headers.get("retry-after"), 1)):
+        if value and _DECIMAL(value):
+            return float(value) / unit
     try:
-        if milliseconds := headers.get("retry-after-ms"):
-            return max(0.0, float(milliseconds) / 1000)
-        if not (value := headers.get("retry-after")):
-            return None
-        if value.replace(".", "", 1).isdigit():
-            return float(value)
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
+        at = email.utils.parsedate_to_datetime(headers.get("retry-after") or "")
+        return max(0.0, at.timestamp() - time.time())
+    except (TypeError, ValueError, OverflowError):
         return None

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from inspect import Parameter, signature
 from typing import Any
 
 from pydantic import BaseModel
 
-from common import exits
 from common.database import Record
-from common.exits import JobExit
 
 
 def _content(record: Record) -> str:
-    return str(record["content"] or "")
+    content = record["content"]
+    if isinstance(content, bytes):
+        return content.decode("utf-8", "replace")
+    return "" if content is None else str(content)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an output comes from: the model that wrote it, and the run that asked for it."""
+
+    model: str
+    run_id: str
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,7 @@ class Job:
     With `merge` the job writes one report per day: `output` is the digest of a chunk, and `save(folder, report)` puts
     the day's report down. Without it there is one answer per record: `output` is what comes back for one record, and
     `save(db, record, output)` stores it through db.execute(…). `save` may run twice for the same: replace, never append.
+    A `save(db, record, output, origin)` is also told which model and which run the output comes from.
     """
 
     name: str  # the script's: Path(__file__).resolve().stem, so that a copy has a ledger of its own
@@ -37,18 +47,24 @@ class Job:
     save: Callable[..., object]
     show: Callable[[Record], str] = _content  # a record's text, as Claude reads it
     attributes: tuple[str, ...] = ()  # columns that travel beside the text, such as created_at
+    elements: tuple[str, ...] = ()  # the same for long ones, which a record may be without
+    # What records bring along besides their columns: called with some that are about to be sent, gives them back with more …
+    prepare: Callable[[list[Record]], list[Record]] | None = None
+    # … of which note(db, record) can keep something through db.execute(…), before they are sent.
+    note: Callable[[Any, Record], object] | None = None
     merge: str = ""  # what to ask for when the digests of a day become its report
     time: str = "created_at"  # the column that says when, for a report
     tables: str = ""  # SQL that creates the tables save() writes, if they are not there
     chunk_size: int = 50  # records per request at most
+    delivery: str = "live"  # or "message_batch": half price, done within a day
     output_tokens: int = 150  # what the answer about one record needs at most
 
-    def __post_init__(self) -> None:
-        if self.name in sys.stdlib_module_names or self.name in ("common", "ops"):
-            raise JobExit(
-                exits.SETTINGS,
-                f"jobs/{self.name}.py: a module of that name exists already: call the job something else",
-            )
+    @cached_property
+    def save_wants_origin(self) -> bool:
+        """Whether save() asks for a fourth argument, an Origin."""
+        asked = signature(self.save).parameters.values()
+        positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+        return sum(one.kind in positional and one.default is Parameter.empty for one in asked) == 4
 
     @property
     def per_day(self) -> bool:

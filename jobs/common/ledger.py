@@ -11,7 +11,8 @@ for what was in flight. One process at a time writes a ledger, under the job's l
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -88,7 +89,8 @@ class Ledger:
         Their records count a crash each: a record that takes the process down with it must not do so for ever.
         """
         with self.transaction():
-            requests = self._sent("submitted")
+            # What is in a message batch is not lost: it is collected.
+            requests = list(self._sent("submitted", "and delivery = 'live'"))
             for sent in requests:
                 self.lost(sent.request_id, sent.record_ids, crash=1)
         ids = [record_id for sent in requests for record_id in sent.record_ids]
@@ -99,17 +101,25 @@ class Ledger:
     # Requests, each inside a transaction of the caller's, who groups them: one commit is one fsync
 
     def submitted(
-        self, request_id: str, record_ids: Iterable[str], delivery: str, model: str, most_usd: float
+        self,
+        request_id: str,
+        record_ids: Iterable[str],
+        delivery: str,
+        model: str,
+        most_usd: float,
+        message_batch_id: str | None = None,
     ) -> None:
         """The intent to send a request, which can cost `most_usd`."""
         record_ids = list(record_ids)
         now = times.stamp()
+        # A request named after its content is made again under the same id. What the one before can have cost stays.
+        self._db.execute(
+            "update requests set request_id = ? where request_id = ? and status in ('lost', 'failed')",
+            (f"{request_id}-{secrets.token_hex(4)}", request_id),
+        )
         self._db.execute(
             "insert into requests (request_id, job, run_id, delivery, status, record_ids, attempts, model,"
-            " unsettled_usd, created_at) values (?, ?, ?, ?, 'submitted', ?, 1, ?, ?, ?)"
-            # Only a request named after its content is ever made again under the same id.
-            " on conflict (request_id) do update set status = 'submitted', run_id = excluded.run_id,"
-            " attempts = attempts + 1, unsettled_usd = unsettled_usd + excluded.unsettled_usd",
+            " unsettled_usd, message_batch_id, created_at) values (?, ?, ?, ?, 'submitted', ?, 1, ?, ?, ?, ?)",
             (
                 request_id,
                 self.job,
@@ -118,6 +128,7 @@ class Ledger:
                 json.dumps(record_ids),
                 model,
                 most_usd,
+                message_batch_id,
                 now,
             ),
         )
@@ -227,7 +238,8 @@ class Ledger:
     def revive(self, record_ids: Iterable[str]) -> None:
         """Forget the failures and crashes of dead letters, so that they are asked like fresh records."""
         self._db.executemany(
-            "update records set status = 'failed', failures = 0, crashes = 0 where job = ? and record_id = ?",
+            "update records set status = 'failed', failures = 0, crashes = 0"
+            " where job = ? and record_id = ? and status in ('failed', 'dead')",
             [(self.job, record_id) for record_id in record_ids],
         )
 
@@ -242,18 +254,31 @@ class Ledger:
             Sent(row["request_id"], json.loads(row["record_ids"]), row["answer"]) if row else None
         )
 
-    def unsaved(self) -> list[Sent]:
-        """The requests whose answer is here and whose outputs are not saved yet."""
-        return self._sent("answered")
+    def requests_of_run(self) -> int:
+        """How many requests are numbered after this run: it is tried again under the same id."""
+        row = self._db.execute(
+            "select count(*) from requests where request_id > ? || '-' and request_id < ? || '.'",
+            (self.run_id, self.run_id),
+        ).fetchone()
+        return int(row[0])
 
-    def _sent(self, status: str) -> list[Sent]:
+    def unsaved(self) -> Iterator[Sent]:
+        """The requests about records whose answer is here and whose outputs are not saved yet, one at a time."""
+        # An answer about no record is a merge's: it is found by its id when its report is written.
+        return self._sent("answered", "and record_ids <> '[]'")
+
+    def answered_records(self) -> Iterator[dict[str, str]]:
+        """The ids of the records of these requests, each as a record of nothing else."""
+        for sent in self.unsaved():
+            for record_id in sent.record_ids:
+                yield {"record_id": record_id}
+
+    def _sent(self, status: str, condition: str) -> Iterator[Sent]:
         rows = self._db.execute(
             "select request_id, record_ids, answer from requests"
             # The first condition is the partial index's own, which is how SQLite knows to use it.
-            " where status in ('submitted', 'answered') and status = ? and job = ?",
+            f" where status in ('submitted', 'answered') and status = ? and job = ? {condition}",
             (status, self.job),
         )
-        return [
-            Sent(row["request_id"], json.loads(row["record_ids"]), row["answer"] or "")
-            for row in rows
-        ]
+        for row in rows:
+            yield Sent(row["request_id"], json.loads(row["record_ids"]), row["answer"] or "")

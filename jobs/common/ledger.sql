@@ -1,4 +1,6 @@
-create table records (
+-- Run whenever a ledger is opened to be written: what an older one lacks is made then.
+
+create table if not exists records (
     job        text not null,
     record_id  text not null,
     status     text not null check (status in ('submitted', 'answered', 'done', 'failed', 'dead')),
@@ -11,10 +13,12 @@ create table records (
     primary key (job, record_id)
 ) without rowid;
 
--- Dead letters are a handful among millions that are done: the index costs nothing for the rest.
-create index records_dead on records (job, record_id) where status = 'dead';
+-- `status` counts by these, since the table itself holds every output. A record enters the first one once, when it is
+-- done, and the second one hardly ever. A question has to repeat an index's condition word for word to be answered by it.
+create index if not exists records_done on records (job) where status = 'done';
+create index if not exists records_stuck on records (job, status, updated_at) where status in ('failed', 'dead');
 
-create table requests (
+create table if not exists requests (
     request_id         text primary key,
     job                text not null,
     run_id             text not null,
@@ -36,20 +40,25 @@ create table requests (
     created_at         text not null,
     ended_at           text
 );
-create index requests_under_way on requests (job) where status in ('submitted', 'answered');
-create index requests_by_time on requests (job, created_at);
+create index if not exists requests_under_way on requests (job) where status in ('submitted', 'answered');
+create index if not exists requests_by_message_batch on requests (message_batch_id)
+    where message_batch_id is not null;
+-- All that is asked about costs, so that no answer is read for it.
+create index if not exists requests_spent on requests (job, created_at, model, usd, unsettled_usd);
 
-create table message_batches (
-    message_batch_id text primary key,
+create table if not exists message_batches (
+    message_batch_id text primary key,      -- Claude's, or the name of the intent while there is none
     run_id           text not null,
     job              text not null,
     status           text not null,
     requests         integer not null,
+    head             text not null default '',  -- the newest message batch there was when it was intended
+    expires_at       text,
     created_at       text not null,
     ended_at         text
 );
 
-create table windows (                      -- what has been reported
+create table if not exists windows (                      -- what has been reported
     job        text not null,
     window     text not null,               -- the day, 2026-11-21
     records    integer not null,
@@ -58,7 +67,7 @@ create table windows (                      -- what has been reported
     primary key (job, window)
 );
 
-create table runs (
+create table if not exists runs (
     run_id        text primary key,
     job           text not null,
     started_at    text not null,
@@ -75,4 +84,4 @@ create table runs (
     output_tokens integer not null default 0,
     usd           real not null default 0
 );
-create index runs_by_time on runs (job, started_at);
+create index if not exists runs_by_time on runs (job, started_at);

@@ -31,7 +31,8 @@ class _Line(logging.Formatter):
         time_and_level = f"{self.formatTime(record)} {record.levelname:<5}"
         line = f"{time_and_level} [{self._run_id}] {self._mark}{message}"
         if record.exc_info:
-            line += "\n" + redacted(self.formatException(record.exc_info))
+            traceback = self.formatException(record.exc_info).split("\n")
+            line += "\n" + redacted("\n".join(map(one_line, traceback)))
         return line
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
@@ -44,6 +45,7 @@ def configure(run_id: str, *, demo: bool) -> None:
     handler.setFormatter(_Line(run_id, "demo: " if demo else ""))
     log.handlers[:] = [handler]
     log.setLevel(logging.INFO)
+    logging.addLevelName(logging.WARNING, "WARN")
     log.propagate = False
     # The SDK's own loggers print whole prompts at DEBUG, which ANTHROPIC_LOG=debug would turn on.
     os.environ.pop("ANTHROPIC_LOG", None)
@@ -57,6 +59,11 @@ def one_line(text: str) -> str:
 def redacted(text: str) -> str:
     """`text` without anything that looks like an API key."""
     return _KEY.sub("sk-ant-***", text)
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things in words: `1 record`, `10,003 records`."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def shortened(text: str, limit: int = 200) -> str:

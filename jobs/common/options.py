@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -12,6 +13,8 @@ from typing import NoReturn
 from common import exits
 from common.exits import JobExit
 from common.job import Job
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Options:
         date | None
     )  # a datetime where a time was given; without an offset it is in the report's zone
     until: date | None
+    delivery: str  # "" for the job's own
+    wait: float  # seconds
     concurrency: int
     chunk_size: int
     model: str
@@ -50,7 +55,18 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
         add("--date", type=_time, metavar="DATE", help="that day alone")
         add("--since", type=_time, metavar="DATE", help=f"the first {what} (ISO date or time)")
         add("--until", type=_time, metavar="DATE", help=f"the last {what} (ISO date or time)")
-    add("--live", action="store_true", help="send requests live (the only delivery so far)")
+    delivery = parser.add_mutually_exclusive_group().add_argument
+    delivery("--live", action="store_true", help="send requests live")
+    delivery(
+        "--message-batch", action="store_true", help="send them in message batches: half price"
+    )
+    add(
+        "--wait",
+        type=_duration,
+        default=7200.0,
+        metavar="DURATION",
+        help="for a message batch (2h)",
+    )
     add("--concurrency", type=_count, default=8, metavar="N", help="requests in flight (8)")
     add(
         "--chunk-size", type=_count, default=job.chunk_size, metavar="N", help="records per request"
@@ -61,7 +77,7 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
     add("--reprocess", action="store_true", help="ask records that are done again")
     add(
         "--after",
-        default="",
+        type=_name,
         metavar="JOB2",
         help="only if JOB2 has succeeded since this job last did",
     )
@@ -74,22 +90,33 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
             raise JobExit(
                 exits.USAGE, "--date is a window of its own: leave out --since and --until"
             )
-        since = until = given.date
+        since = until = _day(given.date)
     return Options(
         given.dry_run,
         given.limit,
         since,
         until,
+        "live" if given.live else "message_batch" if given.message_batch else "",
+        given.wait,
         given.concurrency,
         given.chunk_size,
         given.model,
         given.max_cost,
         given.retry_dead,
         given.reprocess,
-        given.after,
+        given.after or "",
         given.json,
         given.demo,
     )
+
+
+def _day(at: date) -> date:
+    """The whole day, also where a time of it was given. With an offset it could be another day in the report's zone."""
+    if not isinstance(at, datetime):
+        return at
+    if at.tzinfo is not None:
+        raise JobExit(exits.USAGE, f"--date {at.isoformat()}: a day has no offset: leave it out")
+    return at.date()
 
 
 def usd_setting(name: str, value: str) -> float | None:
@@ -108,9 +135,23 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _count(text: str) -> int:
-    if text.isdecimal() and int(text) > 0:
+    if text.isdecimal() and len(text) < 10 and int(text) > 0:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+
+
+def _duration(text: str) -> float:
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _SECONDS else (text, "s")
+    if number.isdecimal():
+        return float(int(number) * _SECONDS[unit])
+    raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 90s, 15m or 2h")
+
+
+def _name(text: str) -> str:
+    # An empty one is a shell variable that is not set: not to wait would be no answer to that.
+    if re.fullmatch(r"[a-z][a-z0-9_]*", text):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is not the name of a job")
 
 
 def _usd(text: str) -> float:
@@ -125,7 +166,9 @@ def _usd(text: str) -> float:
 
 def _time(text: str) -> date:
     try:
-        return date.fromisoformat(text) if len(text) <= 10 else datetime.fromisoformat(text)
+        at = date.fromisoformat(text) if len(text) <= 10 else datetime.fromisoformat(text)
+        # The ends of the calendar have no day before or after them.
+        return at.replace(year=at.year if 1000 <= at.year < 9000 else 0)
     except ValueError:
         message = (
             f"{text!r} is not an ISO date such as 2026-11-21, or a time such as 2026-11-21T06:00"

@@ -6,20 +6,20 @@ of them; a run that died half way goes on where it stood.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
-from common import times
 from common.answers import output_of_chunk
 from common.context import Context
+from common.delivering import Window, collect, deliver
 from common.exchange import Exchange
+from common.files import sweep
 from common.log import log
-from common.replay import replay
 from common.report.composing import compose
 from common.request import Request
-from common.selection import chunks, take_up
 from common.times import Day
 from common.verdicts import Used
-from common.windows import days, days_named, records_of, report_zone, survey
+from common.windows import Survey, days, days_named, records_of, report_zone, survey
 
 
 def run(context: Context, exchange: Exchange) -> None:
@@ -29,23 +29,37 @@ def run(context: Context, exchange: Exchange) -> None:
     def use(answered: list[tuple[Request, dict[str, Any]]]) -> list[Used]:
         return [_digested(context, request, message) for request, message in answered]
 
+    sweep(context.settings.reports)  # under the job's lock: nobody writes there now
     # A digest is checked by its ids alone.
-    replay(context, use, lambda ids: {record_id: {"record_id": record_id} for record_id in ids})
-    looked_at = days(context, zone, times.now())
-    found = survey(context, looked_at) if looked_at else None
+    processing = collect(context, exchange, context.ledger.answered_records, use)
+    looked_at = days(context, zone, context.clock.utc_now())
+    found = survey(context, looked_at) if looked_at else Survey(Counter(), Counter(), 0)
+    windows = [_window(context, day) for day in looked_at if found.wanted[day.date]]
+    reported = context.runs.windows()
     for day in looked_at:
-        assert found is not None
-        known = str(day) in context.runs.windows()
+        if found.wanted[day.date] and reported.get(str(day)):
+            # The report lacks what comes now: until it is written again, it counts as not written.
+            _note(context, day)
+    if context.delivery != "live":
+        deliver(context, exchange, windows, use)
+    waiting = False  # an earlier day: a later one noted as reported would hide it from the next run
+    for day in looked_at:
+        made_from = context.runs.windows().get(str(day))
         if not found.records[day.date]:
-            if not known or days_named(context):
-                _say_empty(context, day)
+            if days_named(context) or (made_from is None and not waiting):
+                log.info("%s: no records", day)
+                _note(context, day)
             continue
-        if found.wanted[day.date]:
-            taken = take_up(context, records_of(context, day))
-            log.info("%s: %d of %d records to digest", day, len(taken), found.records[day.date])
-            exchange.ask(chunks(context, taken), use)
-        if found.wanted[day.date] or days_named(context) or not known:
-            compose(context, exchange, day, zone_name, found)
+        if context.delivery == "live" and found.wanted[day.date]:
+            deliver(context, exchange, [_window(context, day)], use)
+        if found.wanted[day.date] or days_named(context) or not made_from:
+            waiting |= not compose(context, exchange, day, zone_name, found)
+    if processing:
+        raise processing
+
+
+def _window(context: Context, day: Day) -> Window:
+    return Window(str(day), lambda: records_of(context, day))
 
 
 def _digested(context: Context, request: Request, message: dict[str, Any]) -> Used:
@@ -56,7 +70,7 @@ def _digested(context: Context, request: Request, message: dict[str, Any]) -> Us
     return Used(dict.fromkeys(request.record_ids), {})
 
 
-def _say_empty(context: Context, day: Day) -> None:
-    log.info("%s: no records", day)
+def _note(context: Context, day: Day) -> None:
+    """A day that was looked at, and has no report that holds all of it."""
     with context.ledger.transaction():
         context.runs.set_window(str(day), 0, "")

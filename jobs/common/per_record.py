@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from common import times
+from common import exits, times
 from common.answers import foreign_ids, outputs_per_record
 from common.context import Context
 from common.database import Record
+from common.delivering import Window, collect, deliver
 from common.exchange import Exchange
+from common.exits import JobExit
+from common.job import Origin
 from common.log import log
-from common.replay import replay
 from common.request import Request
-from common.selection import chunks, take_up
 from common.verdicts import Used
 from common.windows import report_zone
 
@@ -27,16 +28,12 @@ def run(context: Context, exchange: Exchange) -> None:
     def use(answered: list[tuple[Request, dict[str, Any]]]) -> list[Used]:
         return _save(context, answered)
 
-    def find(record_ids: set[str]) -> dict[str, Record]:
-        return {r["record_id"]: r for r in records_of(context) if r["record_id"] in record_ids}
-
     if context.job.tables:
         context.source.create(context.job.tables)
-    replay(context, use, find)
-    taken = take_up(context, records_of(context))
-    if taken:
-        log.info("%d records to send", len(taken))
-        exchange.ask(chunks(context, taken), use)
+    processing = collect(context, exchange, lambda: records_of(context), use)
+    deliver(context, exchange, [Window("", lambda: records_of(context))], use)
+    if processing:
+        raise processing
 
 
 def records_of(context: Context) -> Iterator[Record]:
@@ -51,15 +48,20 @@ def _window(context: Context) -> Mapping[str, str]:
     _, zone = report_zone(context)
 
     def at(given: date, *, end: bool) -> str:
-        if not isinstance(given, datetime):
-            given = datetime.combine(given + timedelta(days=end), time())
-        return times.sql_time(given if given.tzinfo else given.replace(tzinfo=zone))
+        try:
+            if not isinstance(given, datetime):
+                given = datetime.combine(given + timedelta(days=end), time())
+            return times.sql_time(given if given.tzinfo else given.replace(tzinfo=zone))
+        except OverflowError:  # in another zone the calendar ends a few hours apart
+            return _EVER[given.year > 1]
 
     since, until = context.options.since, context.options.until
-    return {
-        "start": at(since, end=False) if since else _EVER[0],
-        "end": at(until, end=True) if until else _EVER[1],
-    }
+    start = at(since, end=False) if since else _EVER[0]
+    end = at(until, end=True) if until else _EVER[1]
+    if start >= end:
+        window = f"the window from {start} up to {end} (UTC) is empty"
+        raise JobExit(exits.USAGE, f"{window}: --since must come before --until")
+    return {"start": start, "end": end}
 
 
 def _save(context: Context, answered: list[tuple[Request, dict[str, Any]]]) -> list[Used]:
@@ -67,7 +69,7 @@ def _save(context: Context, answered: list[tuple[Request, dict[str, Any]]]) -> l
     job, read = context.job, []
     for request, message in answered:
         read.append(outputs_per_record(job, message, request.record_ids))
-        if foreign := foreign_ids(message, request.record_ids):
+        if foreign := foreign_ids(message, request.asked_ids or request.record_ids):
             log.warning(
                 "%s: %d results about records that were not asked for: dropped",
                 request.label,
@@ -75,10 +77,13 @@ def _save(context: Context, answered: list[tuple[Request, dict[str, Any]]]) -> l
             )
 
     def save() -> None:
-        for (request, _), (outputs, _) in zip(answered, read, strict=True):
+        for (request, message), (outputs, _) in zip(answered, read, strict=True):
+            # A message batch's answers are saved by another run than the one that asked.
+            origin = Origin(str(message.get("model")), request.request_id.rpartition("-")[0])
+            more = (origin,) if job.save_wants_origin else ()
             for record in request.records:
                 if (output := outputs.get(record["record_id"])) is not None:
-                    job.save(context.source.connection, record, output)
+                    job.save(context.source.connection, record, output, *more)
 
     if any(outputs for outputs, _ in read):
         context.source.write(save)

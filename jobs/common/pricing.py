@@ -74,9 +74,10 @@ def _rows() -> list[dict[str, Any]]:
     try:
         rows: list[dict[str, Any]] = json.loads(PRICES.read_text(encoding="utf-8"))["prices"]
         for row in rows:
-            date.fromisoformat(row["from"])
-            [float(row[name]) for name in _NUMBERS]
-            str(row["model"]), row["prompt_up_to"]
+            row["model"], date.fromisoformat(row["from"])
+            for number in [row["prompt_up_to"] or 0, *(row[name] for name in _NUMBERS)]:
+                if not (isinstance(number, int | float) and number >= 0):
+                    raise ValueError(f"{row['model']}: {number!r}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise JobExit(exits.SETTINGS, f"{PRICES} cannot be used: {error!r}: mend it") from error
     return rows

@@ -1,50 +1,84 @@
-"""Answers that reached the ledger in a run that died before it used them: used now, before anything is sent."""
+"""Answers that wait in the ledger are used: those of a run that died before it could, and those of message batches."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from itertools import groupby, islice
 
 from common.context import Context
 from common.database import Record
 from common.exchange import Use
-from common.log import log
+from common.ledger import Known, Sent
+from common.log import counted, log
 from common.request import Request
+from common.selection import with_state
+from common.spool import Spool
 
-# The records with these ids, as far as they are still there.
-Find = Callable[[set[str]], dict[str, Record]]
+_TOGETHER = 100  # requests whose outputs are saved and noted in one commit each
 
 
-def replay(context: Context, use: Use, find: Find) -> None:
-    """Use every answer that waits in the ledger. Records it has no output for are asked again like failed ones."""
+def replay(context: Context, use: Use, records: Iterable[Record]) -> None:
+    """Use every answer that waits. Records it has no output for are asked again like failed ones.
+
+    `records` are those of the SELECT; it is read to its end before anything is saved.
+    """
+    answered = Spool(
+        (
+            (known.request_id, record)
+            for record, known in with_state(context, records)
+            if known is not None and known.status == "answered"
+        ),
+        context.settings.state,
+    )
+    with closing(answered):
+        if answered:
+            log.info("using the answers about %s that waited", counted(len(answered), "record"))
+        requests = _requests(context, answered)
+        while some := list(islice(requests, _TOGETHER)):
+            _use(context, use, some)
+    gone = sum(1 for _ in context.ledger.unsaved())
+    if gone:
+        log.warning(
+            "%s: records that are not in the SELECT now; the answers wait", counted(gone, "request")
+        )
+
+
+def _requests(
+    context: Context, answered: Iterable[tuple[str, Record]]
+) -> Iterator[tuple[Sent, list[Record]]]:
+    """Each request with its records, as far as they stand together in the SELECT."""
+    for request_id, group in groupby(answered, key=lambda pair: pair[0]):
+        sent = context.ledger.request(request_id)
+        if sent is not None:
+            yield sent, [record for _, record in group]
+
+
+def _use(context: Context, use: Use, some: list[tuple[Sent, list[Record]]]) -> None:
     ledger = context.ledger
-    # An answer about no record is a merge's: it is found by its id when its report is written.
-    unsaved = [sent for sent in ledger.unsaved() if sent.record_ids]
-    if not unsaved:
-        return
-    found = find({record_id for sent in unsaved for record_id in sent.record_ids})
-    log.info("using %d answers that the run before had no time for", len(unsaved))
-    for sent in unsaved:
-        still_its_own = ledger.known(sent.record_ids)
-        records = [
-            found[record_id]
-            for record_id, known in still_its_own.items()
-            if known.request_id == sent.request_id
-            and known.status == "answered"
-            and record_id in found
+    requests = [
+        Request(sent.request_id, {}, records, sent.request_id, asked_ids=sent.record_ids)
+        for sent, records in some
+    ]
+    used = use(
+        [
+            (request, json.loads(sent.answer))
+            for request, (sent, _) in zip(requests, some, strict=True)
         ]
-        gone = sum(known.status == "answered" for known in still_its_own.values()) - len(records)
-        if gone:
-            log.warning(
-                "%d answered records are not in the SELECT now: their outputs wait in the ledger",
-                gone,
-            )
-        request = Request(sent.request_id, {}, records)
-        used = use([(request, json.loads(sent.answer))])[0]
-        with ledger.transaction():
-            ledger.done(sent.request_id, used.outputs)
-            for record_id, fault in used.faults.items():
+    )
+    with ledger.transaction():
+        for request, result in zip(requests, used, strict=True):
+            ledger.done(request.request_id, result.outputs)
+            for record_id, fault in result.faults.items():
                 ledger.failed([record_id], fault.reason)
-            if not gone:
+                context.troubled.add(record_id)
+            context.troubled.difference_update(result.outputs)
+            context.counts.done += len(result.outputs)
+        for sent, _ in some:
+            if not _waits(ledger.known(sent.record_ids), sent.request_id):
                 ledger.closed(sent.request_id, "done")
-        context.counts.done += len(used.outputs)
+
+
+def _waits(known: dict[str, Known], request_id: str) -> bool:
+    return any(one.status == "answered" and one.request_id == request_id for one in known.values())

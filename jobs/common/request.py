@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from common.batching import envelope
+from common.caching import system_block
 from common.database import Record
 from common.faults import Fault
 from common.job import Job
@@ -29,9 +30,15 @@ class Request:
     params: dict[str, Any]
     records: list[Record] = field(default_factory=list)
     label: str = ""  # how the log calls it, "chunk 3/10"
+    asked_ids: list[str] = field(
+        default_factory=list
+    )  # where more than its records were asked about
     whole: bool = True  # a chunk as it was made, not a part of one that failed
+    number: int = 0  # of the chunk that it is, or is a part of, in the order of sending
     alone: bool = False  # was in flight in a run that died: nothing else may be in flight beside it
+    warms: bool = False  # writes the prompt cache that the others read, so it goes ahead of them
     most_usd: float = 0.0  # what one attempt can cost at most
+    delivery: str = "live"
     reserved_usd: float = 0.0  # what is reserved of the budget for all its attempts
 
     @property
@@ -70,15 +77,30 @@ class Model:
     retires_at: str  # "" where no date is set
 
 
-def ask_about(job: Job, model: Model, records: list[Record], *, room: int = 1) -> dict[str, Any]:
-    """The parameters of a request about these records; `room` times the usual room for the answer."""
+def system_prompt(job: Job) -> str:
+    """What every request of a job begins with, byte for byte the same."""
+    return job.instructions.strip() + _RECORDS_ARE_DATA
+
+
+def ask_about(
+    job: Job, model: Model, records: list[Record], *, room: int = 1, lifetime: str = ""
+) -> dict[str, Any]:
+    """The parameters of a request about these records; `room` times the usual room for the answer.
+
+    `lifetime` is how long the system prompt is to be kept in the prompt cache, "" for not at all.
+    """
     text = "\n".join(["<records>", *(envelope(job, record) for record in records), "</records>"])
     needed = (_BASE_TOKENS + job.output_tokens * len(records)) * room
-    return parameters(model, job.instructions.strip() + _RECORDS_ARE_DATA, text, job.schema, needed)
+    system = system_block(system_prompt(job), lifetime)
+    return parameters(model, system, text, job.schema, needed)
 
 
 def parameters(
-    model: Model, system: str, user: str, schema: dict[str, Any], needed: int
+    model: Model,
+    system: str | list[dict[str, Any]],
+    user: str,
+    schema: dict[str, Any],
+    needed: int,
 ) -> dict[str, Any]:
     """The parameters of a request that `needed` tokens of answer suffice for, thinking off or at its cheapest."""
     output_config: dict[str, Any] = {"format": {"type": "json_schema", "schema": _strict(schema)}}

@@ -22,6 +22,7 @@ from common.ledger import Ledger
 from common.ledger_file import LedgerFile
 from common.lock import hold
 from common.log import configure, log
+from common.message_batches import MessageBatches
 from common.options import Options
 from common.retries import Clock, Retry
 from common.runs import Runs
@@ -55,7 +56,9 @@ def run(
     # A job's stray print belongs into the log, not between the lines of --json.
     with redirect_stdout(sys.stderr):
         try:
-            given = options.parse(job, sys.argv[1:] if arguments is None else arguments)
+            _check_name(job)
+            with redirect_stdout(stdout):  # --help is asked for
+                given = options.parse(job, sys.argv[1:] if arguments is None else arguments)
             configure(run_id, demo=given.demo)
             found = settings.load(job.name, demo=given.demo, root=root, environ=environ)
             one = _Run(run_id, job, given, found, clock or Clock(), retry or Retry())
@@ -63,6 +66,9 @@ def run(
         except JobExit as end:
             log.error("%s", end.message)
             return end.code
+        except Exception:
+            log.exception("a bug")
+            return exits.BUG
     if result:
         print(result, file=stdout, flush=True)
     return code
@@ -81,6 +87,7 @@ class _Run:
         self.clock = clock
         self.retry = retry
         self.model = given.model or found.get("CLAUDE_MODEL", DEFAULT_MODEL)
+        self.delivery = given.delivery or job.delivery
         self.began = time.monotonic()
 
     def dry_run(self) -> tuple[int, str]:
@@ -106,7 +113,7 @@ class _Run:
             context = self._context(file, stop, closing)
             self._after(context)
             self._confirm()
-            context.runs.start("live", self.model)
+            context.runs.start(self.delivery, self.model)
             code = self._outcome(context)
             seconds = time.monotonic() - self.began
             summary = context.summary(exits.STATUS.get(code, "error"), code, seconds)
@@ -144,11 +151,11 @@ class _Run:
                 closing.callback(exchange.close)
                 (per_day if self.job.per_day else per_record).run(context, exchange)
         except JobExit as end:
-            counts.failed = max(0, counts.records - counts.done - counts.dead)
+            counts.failed = len(context.troubled)
             (log.warning if end.code == exits.NOT_NOW else log.error)("%s", end.message)
             return end.code
         except Exception:
-            counts.failed = max(0, counts.records - counts.done - counts.dead)
+            counts.failed = len(context.troubled)
             log.exception("a bug, or a job that does not fit its database")
             return exits.BUG
         if counts.dead or context.reasons:
@@ -160,6 +167,7 @@ class _Run:
         return exits.DONE
 
     def _context(self, file: LedgerFile, stop: Stop, closing: ExitStack) -> Context:
+        ledger = Ledger(file, self.job.name, self.run_id)
         runs = Runs(file, self.job.name, self.run_id)
         self._make_demo_records()
         writable = not self.job.per_day and not self.options.dry_run
@@ -176,8 +184,10 @@ class _Run:
             self.settings,
             self.model,
             source,
-            Ledger(file, self.job.name, self.run_id),
+            ledger,
             runs,
+            MessageBatches(file, ledger),
+            self.delivery,
             budget,
             stop,
             self.clock,
@@ -190,7 +200,8 @@ class _Run:
 
             _folder(self.settings.state)
             zone = times.zone(self.settings.get("REPORT_TZ"))[1]
-            create(self.settings.state / "records.db", times.now().astimezone(zone).date(), zone)
+            today = self.clock.utc_now().astimezone(zone).date()
+            create(self.settings.state / "records.db", today, zone)
 
     def _after(self, context: Context) -> None:
         """--after JOB2: not before JOB2 has succeeded once more."""
@@ -199,7 +210,8 @@ class _Run:
         if not (self.settings.root / "jobs" / f"{other}.py").is_file():
             raise JobExit(exits.USAGE, f"--after {other}: there is no jobs/{other}.py")
         file = LedgerFile(self.settings.ledger(other), read_only=True)
-        theirs_at = Runs(file, other, self.run_id).last_success()
+        # What it did while this job was running may have come too late for that run.
+        theirs_at = Runs(file, other, self.run_id).last_success("ended_at")
         file.close()
         ours_at = context.runs.last_success()
         if theirs_at <= ours_at:
@@ -217,6 +229,14 @@ class _Run:
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise JobExit(exits.USAGE, "--reprocess was not confirmed: nothing done")
+
+
+def _check_name(job: Job) -> None:
+    if job.name in sys.stdlib_module_names or job.name in ("common", "ops"):
+        raise JobExit(
+            exits.SETTINGS,
+            f"jobs/{job.name}.py: a module of that name exists already: call the job something else",
+        )
 
 
 def _folder(path: Path) -> None:

@@ -47,10 +47,10 @@ class Runs:
         ).fetchone()
         return float(row[0])
 
-    def last_success(self) -> str:
-        """When this job last ended with 0; "" for never."""
+    def last_success(self, when: str = "started_at") -> str:
+        """When a run of this job that ended with 0 last began, or (`ended_at`) ended; "" for never."""
         row = self._file.db.execute(
-            "select max(started_at) from runs where job = ? and exit_code = 0", (self.job,)
+            f"select max({when}) from runs where job = ? and exit_code = 0", (self.job,)
         ).fetchone()
         return row[0] or ""
 

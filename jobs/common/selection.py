@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
+from typing import Any
 
+from common import exits
 from common.batching import Chunk, packed
 from common.context import Context
 from common.database import Record
+from common.exits import JobExit
 from common.ledger import Known
 from common.log import log
 from common.spool import Spool
@@ -15,6 +19,7 @@ from common.spool import Spool
 Taken = Spool[tuple[Record, Known | None]]
 
 _LOOKED_UP = 500  # records whose state is asked for at once
+_PREPARED = 16  # records that are prepared at once
 
 
 def with_state(
@@ -32,6 +37,8 @@ def is_wanted(context: Context, known: Known | None) -> bool:
     """Whether a record is to be sent: it is fresh or failed, or an option asks for it again."""
     if known is None or known.status == "failed":
         return True
+    if known.request_id.startswith(f"{context.run_id}-"):
+        return False
     if known.status == "dead":
         return context.options.retry_dead
     return known.status == "done" and context.options.reprocess
@@ -39,11 +46,20 @@ def is_wanted(context: Context, known: Known | None) -> bool:
 
 def take_up(context: Context, records: Iterable[Record]) -> Taken:
     """The records to be sent in this run, at most --limit of them in all; `records` is read to its end."""
-    wanted = (pair for pair in with_state(context, records) if is_wanted(context, pair[1]))
-    left = None if context.options.limit is None else context.options.limit - context.counts.records
-    taken = Spool(islice(wanted, left), context.settings.state)
-    context.counts.records += len(taken)
-    return taken
+    return Spool(_limited(context, records), context.settings.state)
+
+
+def _limited(context: Context, records: Iterable[Record]) -> Iterator[tuple[Record, Known | None]]:
+    limit, counts = context.options.limit, context.counts
+    for record, known in with_state(context, records):
+        if not is_wanted(context, known):
+            continue
+        # What this run has sent before and takes up again counts once.
+        if known is None or not known.request_id.startswith(f"{context.run_id}-"):
+            if limit is not None and counts.records >= limit:
+                continue
+            counts.records += 1
+        yield record, known
 
 
 def chunks(context: Context, taken: Taken) -> Iterator[Chunk]:
@@ -71,9 +87,32 @@ def chunks(context: Context, taken: Taken) -> Iterator[Chunk]:
                 suspects.setdefault(key, []).append(record)
 
     number = 0
-    for records in packed(context.job, unsuspected(), size):
+    for records in packed(context.job, _prepared(context, unsuspected()), size):
         number += 1
-        yield Chunk(records, f"chunk {number}/{max(total, number)}")
-    for records in suspects.values():
+        yield Chunk(records, f"chunk {number}/{max(total, number)}", total)
+    for suspected in suspects.values():
         number += 1
-        yield Chunk(records, f"chunk {number}/{max(total, number)} (alone)", alone=True)
+        label = f"chunk {number}/{max(total, number)} (alone)"
+        yield Chunk([*_prepared(context, suspected)], label, total, alone=True)
+
+
+def _prepared(context: Context, records: Iterable[Record]) -> Iterator[Record]:
+    """The records with what the job lets them bring along. Raises JobExit (75) when stopped, as this can take its time."""
+    prepare, note = context.job.prepare, context.job.note
+    if prepare is None:
+        yield from records
+        return
+    stream = iter(records)
+    while group := list(islice(stream, _PREPARED)):
+        if by := context.stop.by:
+            waits = "what is left waits for the next run"
+            raise JobExit(exits.NOT_NOW, f"stopped by {by}: {waits}")
+        group = prepare(group)
+        if note is not None:
+            context.source.write(partial(_note_all, note, context.source.connection, group))
+        yield from group
+
+
+def _note_all(note: Callable[[Any, Record], object], db: Any, records: list[Record]) -> None:
+    for record in records:
+        note(db, record)

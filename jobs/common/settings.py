@@ -67,7 +67,8 @@ class Settings:
         if self.demo:
             return str(self.state / "records.db")
         if value := self.get("RECORDS_DB"):
-            return value
+            # Like every path in .env, from the root: cron's working directory is another one.
+            return value if "://" in value else str(self.root / Path(value).expanduser())
         raise JobExit(
             exits.SETTINGS,
             "RECORDS_DB is not set: put the path of your SQLite file into .env, or try the sample records with --demo",
@@ -90,11 +91,16 @@ class Settings:
     def base_url(self) -> str:
         """Where Claude is. Raises JobExit (78) for an address to which the key would travel in clear."""
         url = self.get("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
-        parts = urlsplit(url)
-        if parts.scheme == "https" and parts.hostname:
-            return url
-        if parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1"):
-            return url
+        try:
+            parts = urlsplit(url)
+            here = parts.hostname in ("127.0.0.1", "localhost", "::1")
+            # Readers of URLs differ about which host stands in `http://evil.com\@localhost`.
+            if parts.scheme == "http" and here and "@" not in parts.netloc:
+                return url
+            if parts.scheme == "https" and parts.hostname:
+                return url
+        except ValueError:  # half an IPv6 address: no better than the rest
+            pass
         raise JobExit(
             exits.SETTINGS,
             f"ANTHROPIC_BASE_URL={url}: must begin with https:// (plain http:// only to this machine)",
@@ -129,4 +135,5 @@ def _dotenv(path: Path) -> dict[str, str]:
             raise JobExit(exits.SETTINGS, f".env line {line} is not NAME=value: mend {path}")
     if readable_by_others:
         log.warning(".env can be read by other users of this machine: chmod 600 %s", path)
-    return {binding.key: binding.value for binding in bindings if binding.key and binding.value}
+    # The last line wins, also where it has no value.
+    return {binding.key: binding.value or "" for binding in bindings if binding.key}

@@ -12,6 +12,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Generic, TypeVar
 
+from common import exits
+from common.exits import JobExit
+
 _IN_MEMORY = 8 << 20  # bytes kept in memory before a file is used
 
 T = TypeVar("T")
@@ -21,20 +24,32 @@ class Spool(Generic[T]):
     """Things written once and then read in order, in little memory however many they are."""
 
     def __init__(self, things: Iterable[T], folder: Path) -> None:
-        """Read all of `things`. The file, if one is needed, is made in `folder`."""
+        """Read all of `things`. The file, if one is needed, is made in `folder`, where there is one."""
         self._file: IO[bytes] = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - it lives on
-            _IN_MEMORY, dir=str(folder)
+            _IN_MEMORY, dir=str(folder) if folder.is_dir() else None
         )
         self._count = 0
         for thing in things:
+            self.add(thing)
+
+    def add(self, thing: T) -> None:
+        """Write one more, before reading begins. Raises JobExit (74) where the disk is full."""
+        try:
             pickle.dump(thing, self._file, pickle.HIGHEST_PROTOCOL)
-            self._count += 1
-        self._file.seek(0)
+        except OSError as error:
+            raise JobExit(
+                exits.CANNOT_WRITE, f"cannot set records aside: {error.strerror}"
+            ) from error
+        self._count += 1
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[T]:
+        self._file.seek(0)
         for _ in range(self._count):
             yield pickle.load(self._file)  # noqa: S301 - written by this very process
+
+    def close(self) -> None:
+        """Let go of the file."""
         self._file.close()

@@ -8,7 +8,7 @@ not three bad records: the run ends and blames none.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from common import exits
 from common.context import Context
@@ -40,15 +40,6 @@ class Again:
     room: int = 1
 
 
-@dataclass
-class _Row:
-    """Whole chunks that failed one after the other with the same reason."""
-
-    reason: str = ""
-    chunks: int = 0
-    blamed: list[str] = field(default_factory=list)
-
-
 class Verdicts:
     """Judges requests, inside the caller's ledger transaction."""
 
@@ -56,15 +47,16 @@ class Verdicts:
         self._context = context
         self._ledger = context.ledger
         self._asked: dict[str, int] = {}  # how often a record failed alone in this run
-        self._row = _Row()
+        self._failed: dict[int, tuple[str, list[str]]] = {}  # whole chunks: why, and which records
         self.on_fault_without_record: Callable[[Fault], object] = lambda fault: None
 
     def on_answer(self, request: Request, used: Used) -> list[Again] | JobExit:
         """Note the outputs of an answer, and judge the records it has none for."""
         if used.outputs:
-            self._row = _Row()
+            self._failed.pop(request.number, None)
             self._ledger.done(request.request_id, used.outputs)
             self._context.counts.done += len(used.outputs)
+            self._context.troubled.difference_update(used.outputs)
         if not used.faults:
             if request.records:
                 self._ledger.closed(request.request_id, "done")
@@ -85,6 +77,7 @@ class Verdicts:
         if not records:
             return []
         fault = faults[records[0]["record_id"]]
+        self._context.troubled.update(faults)
         if len(request.records) == 1:
             again = self._alone(request, fault)
         else:
@@ -106,6 +99,7 @@ class Verdicts:
         self._ledger.failed([record_id], fault.reason, failures=1, dead=dead)
         if dead:
             self._context.counts.dead += 1
+            self._context.troubled.discard(record_id)
             self._context.reasons.append(f"{record_id}: {fault.reason}")
             log.error("record %s is a dead letter: %s", record_id, fault.reason)
             return []
@@ -118,20 +112,31 @@ class Verdicts:
         lone_refusal = len(request.records) == 1 and fault.reason.startswith("refused")
         if not request.whole or lone_refusal or len(records) < len(request.records):
             return None
-        if fault.reason != self._row.reason:
-            self._row = _Row(fault.reason)
-        self._row.chunks += 1
-        self._row.blamed += [record["record_id"] for record in records]
-        if self._row.chunks < CHUNKS_IN_A_ROW:
+        self._failed[request.number] = fault.reason, [record["record_id"] for record in records]
+        # In the order they were sent in: refusals come back sooner than answers, and would always be neighbours.
+        row = self._neighbours(request.number, fault.reason)
+        if len(row) < CHUNKS_IN_A_ROW:
             return None
-        self._ledger.revive(self._row.blamed)
-        dead = [reason for reason in self._context.reasons if reason.endswith(f": {fault.reason}")]
+        blamed = [record_id for number in row for record_id in self._failed[number][1]]
+        self._ledger.revive(blamed)
+        dead = {f"{record_id}: {fault.reason}" for record_id in blamed} & {*self._context.reasons}
         self._context.counts.dead -= len(dead)
-        self._context.reasons = [fault.reason]
+        others = [reason for reason in self._context.reasons if reason not in dead]
+        self._context.reasons = [*others, fault.reason]
         return JobExit(
             exits.BUG,
             f"{CHUNKS_IN_A_ROW} chunks in a row failed with the same message, so no record is blamed: {fault.reason}",
         )
+
+    def _neighbours(self, number: int, reason: str) -> list[int]:
+        """The chunks around this one that failed with the same reason, without a gap."""
+        alike = {n for n, (why, _) in self._failed.items() if why == reason}
+        first = last = number
+        while first - 1 in alike:
+            first -= 1
+        while last + 1 in alike:
+            last += 1
+        return list(range(first, last + 1))
 
 
 def _halves(records: list[Record], request: Request) -> list[Again]:

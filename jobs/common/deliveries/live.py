@@ -82,10 +82,13 @@ class Live:
         """Send nothing again, and let collect() come back: callable from a signal handler."""
         self._loop.call_soon_threadsafe(self._be_stopped)
 
-    def drain(self) -> list[Outcome]:
-        """Wait for what is in flight, sending nothing again. What does not answer in time comes back without one."""
+    def drain(self, *, now: bool = False) -> list[Outcome]:
+        """Wait for what is in flight (`now`: for nothing), sending nothing again.
+
+        What does not answer in time comes back without an answer.
+        """
         self._be_stopped()
-        return self._loop.run_until_complete(self._rest())
+        return self._loop.run_until_complete(self._rest(0.0 if now else SECONDS_TO_DRAIN))
 
     def _be_stopped(self) -> None:
         self._stop.set()
@@ -94,8 +97,8 @@ class Live:
     def _end(self, task: asyncio.Task[Outcome], request: Request) -> None:
         self._tasks.discard(task)
         if task.cancelled():
-            # On its way for longer than a stopped run waits: it may have been billed.
-            outcome = Outcome(request, unsettled_usd=request.most_usd)
+            # On its way for longer than a stopped run waits: it may have been billed, as may attempts before.
+            outcome = Outcome(request, unsettled_usd=request.reserved_usd)
         elif (error := task.exception()) is not None:
             outcome = Outcome(request, bug=error if isinstance(error, Exception) else None)
         else:
@@ -120,9 +123,9 @@ class Live:
             self._news.clear()
             await self._news.wait()
 
-    async def _rest(self) -> list[Outcome]:
+    async def _rest(self, seconds: float) -> list[Outcome]:
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=SECONDS_TO_DRAIN)
+            _, late = await asyncio.wait(self._tasks, timeout=seconds)
             for task in late:
                 task.cancel()
         if self._tasks:

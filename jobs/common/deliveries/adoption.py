@@ -1,0 +1,101 @@
+"""An intent without a reply: did it become a message batch?
+
+Claude gives message batches no name of ours, so the list is searched: those newer than the newest one that was there
+before (no clock is trusted), with the right number of requests, unknown to the ledger. One that has ended shows by its
+first result whether it is ours. One that is still running cannot be looked into: then nothing is sent again, and the
+question stays open. Where there is none, the list is given time to catch up before the intent is dropped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from common import times
+from common.claude_message_batches import results, size_of
+from common.exits import JobExit
+from common.faults import Fault
+from common.log import log
+from common.message_batches import MessageBatch, MessageBatches
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
+    from anthropic.types import messages
+
+    from common.connection import Connection
+
+GRACE = timedelta(minutes=15)  # from the intent, for the list to show what was made
+_APART = timedelta(seconds=60)  # between two looks that find nothing
+_FAR_BACK = timedelta(days=1)  # where the newest one of then is gone from the list
+
+
+class Adoption:
+    """Finds out about intents, one look at a time."""
+
+    def __init__(
+        self, message_batches: MessageBatches, connection: Connection, now: Callable[[], datetime]
+    ) -> None:
+        self._message_batches = message_batches
+        self._connection = connection
+        self._now = now
+        self._found_nothing: dict[str, datetime] = {}
+
+    def look(self, intent: MessageBatch) -> None:
+        """Adopt it, drop it, or leave it open. Raises JobExit where Claude cannot be asked."""
+        known = self._message_batches.known_ids()
+        found = self._connection.call(lambda client: _newer(client, intent))
+        if isinstance(found, Fault):
+            raise JobExit(found.code, found.reason)
+        candidates = [
+            one for one in found if one.id not in known and size_of(one) == intent.requests
+        ]
+        running = False
+        for candidate in candidates:
+            if candidate.processing_status != "ended":
+                running = True
+            elif self._is_ours(candidate.id, intent):
+                log.info("message batch %s: found again, its reply had been lost", candidate.id)
+                expires = times.stamp(candidate.expires_at)
+                self._message_batches.adopt(intent.id, candidate.id, expires)
+                return
+        if running:
+            log.info("%s: a message batch that may be it is still processing: held", intent.id)
+            self._found_nothing.pop(intent.id, None)
+        else:
+            self._drop_in_time(intent)
+
+    def _is_ours(self, message_batch_id: str, intent: MessageBatch) -> bool:
+        async def first_custom_id(client: AsyncAnthropic) -> str:
+            async with aclosing(results(client, message_batch_id)) as lines:
+                async for line in lines:
+                    return str(json.loads(line)["custom_id"])
+            return ""
+
+        custom_id = self._connection.call(first_custom_id)
+        return isinstance(custom_id, str) and bool(
+            self._message_batches.awaited(intent.id, [custom_id])
+        )
+
+    def _drop_in_time(self, intent: MessageBatch) -> None:
+        """Two looks a minute apart, both after the time of grace, say that it never came to be."""
+        now = self._now()
+        if now - times.instant(intent.created_at) < GRACE:
+            return
+        first = self._found_nothing.setdefault(intent.id, now)
+        if now - first >= _APART:
+            self._message_batches.close(intent.id, "void")
+            log.warning("%s never became a message batch: its requests are sent anew", intent.id)
+
+
+async def _newer(client: AsyncAnthropic, intent: MessageBatch) -> list[messages.MessageBatch]:
+    """The message batches newer than the newest one there was at the intent."""
+    found = []
+    oldest = times.instant(intent.created_at) - _FAR_BACK
+    async for one in client.messages.batches.list(limit=100):
+        if one.id == intent.head or one.created_at.astimezone(UTC) < oldest:
+            break
+        found.append(one)
+    return found

@@ -1,0 +1,133 @@
+"""The results of a message batch: read as a stream, stored some hundred at a time, read again where they break off."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import aclosing
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from common import exits, times
+from common.accounts import Accounts
+from common.answers import is_message
+from common.claude_message_batches import results
+from common.context import Context
+from common.exits import JobExit
+from common.faults import Fault
+from common.log import counted, log, redacted, shortened
+from common.message_batches import MessageBatch, Submitted
+from common.request import Outcome, Request
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
+
+    from common.connection import Connection
+
+_TOGETHER = 500  # results in one commit
+_KEPT = timedelta(days=29)  # results, from the creation of their message batch
+_SAID_AFTER = timedelta(days=7)
+_ACCOUNT_ERRORS = ("authentication_error", "billing_error", "permission_error")
+
+
+class Collecting:
+    """Stores the results of message batches that have ended."""
+
+    def __init__(self, context: Context, accounts: Accounts, connection: Connection) -> None:
+        self._context = context
+        self._accounts = accounts
+        self._connection = connection
+        self._message_batches = context.message_batches
+        self._ledger = context.ledger
+
+    def look(self, message_batch: MessageBatch) -> None:
+        """Store a message batch's results, if it has ended. Raises JobExit where it cannot be asked about."""
+        found = self._connection.call(
+            lambda client: client.messages.batches.retrieve(message_batch.id)
+        )
+        age = self._context.clock.utc_now() - times.instant(message_batch.created_at)
+        if isinstance(found, Fault):
+            if "not_found" not in found.reason:
+                raise JobExit(found.code, found.reason)
+            self._gone(message_batch)
+        elif found.archived_at is not None:
+            self._gone(message_batch)
+        elif found.processing_status == "ended":
+            self._fetch(message_batch)
+        elif age > _SAID_AFTER:
+            left = times.in_words((_KEPT - age).total_seconds())
+            log.warning("message batch %s: its results are gone in %s", message_batch.id, left)
+
+    def _gone(self, message_batch: MessageBatch) -> None:
+        left = self._message_batches.close(message_batch.id, "gone")
+        log.error(
+            "message batch %s is gone, with what was paid for it (another workspace's key, or older than 29 days?):"
+            " %s sent anew",
+            message_batch.id,
+            counted(left, "request"),
+        )
+
+    def _fetch(self, message_batch: MessageBatch) -> None:
+        async def fetch(client: AsyncAnthropic) -> bool:
+            lines: list[str] = []
+            async with aclosing(results(client, message_batch.id)) as stream:
+                async for line in stream:
+                    lines.append(line)
+                    if len(lines) == _TOGETHER:
+                        self._store(message_batch, lines)
+                        lines = []
+            self._store(message_batch, lines)
+            return True
+
+        # What was stored before a download broke off is not awaited any more: it is read over, not stored twice.
+        fetched = self._connection.call(fetch)
+        if isinstance(fetched, Fault):
+            raise JobExit(fetched.code, fetched.reason)
+        if left := self._message_batches.close(message_batch.id, "collected"):
+            lost = counted(left, "request")
+            log.warning("message batch %s: %s without a result: sent anew", message_batch.id, lost)
+        log.info("message batch %s: collected", message_batch.id)
+
+    def _store(self, message_batch: MessageBatch, lines: Sequence[str]) -> None:
+        """Commit some results: the answers, then the requests that have none."""
+        found = {one["custom_id"]: one["result"] for one in map(json.loads, lines)}
+        awaited = self._message_batches.awaited(message_batch.id, list(found)) if found else []
+        answers, others = [], []
+        for submitted in awaited:
+            result = found[submitted.request_id]
+            if result.get("type") == "succeeded" and is_message(result.get("message")):
+                answers.append(self._outcome(submitted, result["message"]))
+            else:
+                others.append((submitted, result))
+        if full := self._accounts.store(answers):
+            raise full
+        with self._ledger.transaction():
+            for submitted, result in others:
+                self._without_answer(submitted, result)
+
+    def _outcome(self, submitted: Submitted, message: dict[str, Any]) -> Outcome:
+        records = [{"record_id": record_id} for record_id in submitted.record_ids]
+        request = Request(submitted.request_id, {}, list(records), delivery="message_batch")
+        if submitted.run_id == self._context.run_id:
+            request.reserved_usd = submitted.unsettled_usd
+        return Outcome(request, json.dumps(message, ensure_ascii=False), message, attempts=1)
+
+    def _without_answer(self, submitted: Submitted, result: dict[str, Any]) -> None:
+        """A request that errored, expired, was canceled, or came to an end that is unknown here."""
+        kind = result.get("type")
+        known = kind in ("errored", "expired", "canceled")
+        unsettled = 0.0 if known else submitted.unsettled_usd
+        if submitted.run_id == self._context.run_id:
+            self._context.budget.settle(submitted.unsettled_usd, unsettled)
+        self._ledger.attempted(submitted.request_id, 1, unsettled)
+        error = (result.get("error") or {}).get("error") or {}
+        reason = redacted(shortened(f"{error.get('type')}: {error.get('message')}"))
+        if kind == "errored" and error.get("type") == "invalid_request_error":
+            # Asked again live, in halves, which finds the culprit.
+            self._ledger.closed(submitted.request_id, "failed", reason)
+            self._ledger.failed(submitted.record_ids, reason)
+            self._context.troubled.update(submitted.record_ids)
+            return
+        self._ledger.lost(submitted.request_id, submitted.record_ids)
+        if kind == "errored" and error.get("type") in _ACCOUNT_ERRORS:
+            raise JobExit(exits.REFUSED, reason)

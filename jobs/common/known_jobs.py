@@ -1,0 +1,50 @@
+"""Which jobs an installation knows: those with a script, and those of which only a ledger or a line of history is left."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from common.exits import JobExit
+from common.settings import Settings
+
+is_name = re.compile(r"[a-z][a-z0-9_]*").fullmatch
+_APPLICATION_ID = (b"Cljb", 68)  # ledger_file.py's, and where SQLite keeps it
+
+
+def scripts(root: Path) -> list[str]:
+    """The jobs of jobs/*.py, in order."""
+    return sorted(path.stem for path in (root / "jobs").glob("*.py") if is_name(path.stem))
+
+
+def known_jobs(settings: Settings, mentioned: Iterable[str]) -> list[str]:
+    """Every job: the scripts, then those that have a ledger, then those that are mentioned."""
+    found = scripts(settings.root)
+    left = {name for name in mentioned if is_name(name)} | set(_ledgers(settings))
+    return found + sorted(left.difference(found))
+
+
+def _ledgers(settings: Settings) -> list[str]:
+    try:
+        path = settings.ledger("{job}")
+    except JobExit:
+        return []
+    before, _, after = path.name.partition("{job}")
+    if path.name == before or not path.parent.is_dir():
+        return []
+    names = (
+        file.name[len(before) : len(file.name) - len(after)]
+        for file in path.parent.iterdir()
+        if file.name.startswith(before) and file.name.endswith(after) and _is_ledger(file)
+    )
+    return [name for name in names if is_name(name)]
+
+
+def _is_ledger(path: Path) -> bool:
+    mark, place = _APPLICATION_ID
+    try:
+        with path.open("rb") as file:
+            return file.read(place + len(mark))[place:] == mark
+    except OSError:
+        return False
