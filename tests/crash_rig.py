@@ -9,14 +9,12 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -24,10 +22,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from harness import REPOSITORY
-
 from common import pricing
 from common.pricing import Tokens
+from harness import REPOSITORY
 
 FIRST_DAY = date(2026, 11, 18)
 SUBJECTS = ("parcel", "refund", "invoice", "password", "colour", "garden", "battery", "lamp")
@@ -143,17 +140,21 @@ class Rig:
     @property
     def ledger_path(self) -> Path:
         """The ledger's file."""
-        return self.root / f"state/{self.job}.db"
+        return Path(
+            self.environ.get("LEDGER_DB", str(self.root / "state/{job}.db")).format(job=self.job)
+        )
 
     @property
     def reports(self) -> Path:
         """The reports' folder."""
         return self.root / "reports" / self.job
 
-    def start(self, *arguments: str, before: str = "") -> subprocess.Popen[str]:
-        """Start a run; `before` is code that runs in it first."""
-        window = () if self.job == "labels" else ("--since", str(FIRST_DAY))
-        window += () if self.job == "labels" else ("--until", str(self.day(self.days - 1)))
+    def start(
+        self, *arguments: str, before: str = "", under: Sequence[str] = ()
+    ) -> subprocess.Popen[str]:
+        """Start a run; `before` is code that runs in it first, `under` a command that runs it."""
+        window = ["--since", str(FIRST_DAY), "--until", str(self.day(self.days - 1))]
+        window = [] if self.job == "labels" else window
         path = self.root / f"jobs/{self.job}.py"
         runner = [str(path)]
         if before:
@@ -172,11 +173,20 @@ class Rig:
             **self.environ,
         }
         return subprocess.Popen(
-            [sys.executable, *runner, *window, *arguments],
+            [*under, sys.executable, *runner, *window, *arguments],
             env=given,
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    @contextmanager
+    def running(self, *arguments: str, before: str = "") -> Iterator[subprocess.Popen[str]]:
+        """A run under way, which does not outlive the block."""
+        with self.start(*arguments, before=before) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def run(self, *arguments: str, before: str = "") -> Ended:
         """A run to its end."""
@@ -191,11 +201,14 @@ class Rig:
             until(lambda: moment() or process.poll() is not None)
             process.send_signal(signal.SIGKILL)
             process.communicate()
-        if self.ledger_path.exists() and self.tables():
-            self.in_flight += self.ledger(
-                "select count(*) from requests where status = 'submitted'"
-            )[0][0]
+        self.count_in_flight()
         return process.returncode == -signal.SIGKILL
+
+    def count_in_flight(self) -> None:
+        """Add what was under way at a kill."""
+        if self.tables():
+            sql = "select count(*) from requests where status = 'submitted'"
+            self.in_flight += self.ledger(sql)[0][0]
 
     def day(self, number: int) -> date:
         """A day's date."""
@@ -204,11 +217,12 @@ class Rig:
     def ledger(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a query on the ledger."""
         with closing(sqlite3.connect(self.ledger_path)) as db:
-            db.row_factory = None
             return db.execute(sql).fetchall()
 
     def tables(self) -> int:
         """How many tables the ledger has: none, when the run died making it."""
+        if not self.ledger_path.exists():
+            return 0
         return int(self.ledger("select count(*) from sqlite_master")[0][0])
 
     def source(self, sql: str) -> list[tuple[Any, ...]]:

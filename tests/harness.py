@@ -6,12 +6,15 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +23,19 @@ from common.demo.standin import StandIn
 from common.retries import Clock, Retry
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+_run_numbers = count(10001)
 
 
 class InstantClock(Clock):
     """A clock on which every wait is over at once; `waits` holds the seconds that were asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, today: datetime | None = None) -> None:
         self.time = 0.0
         self.waits: list[float] = []
+        self._today = today
+
+    def utc_now(self) -> datetime:
+        return self._today or super().utc_now()
 
     def now(self) -> float:
         return self.time
@@ -61,6 +69,7 @@ class Site:
     root: Path
     standin: StandIn | None = None
     environ: dict[str, str] = field(default_factory=dict)
+    today: datetime | None = None  # the instant at which runs believe to be
 
     @property
     def source(self) -> Path:
@@ -78,7 +87,7 @@ class Site:
 
     def run(self, job: Job, *arguments: str, retry: Retry | None = None, **environ: str) -> Result:
         """Run a job in this process, with an environment of its own."""
-        clock = InstantClock()
+        clock = InstantClock(self.today)
         stdout, stderr = io.StringIO(), io.StringIO()
         given = {
             "ANTHROPIC_API_KEY": "sk-ant-test-key-000000",
@@ -89,6 +98,8 @@ class Site:
         }
         if self.standin:
             given.setdefault("ANTHROPIC_BASE_URL", self.standin.url)
+        # As the wrapper does: a run's name is never another's.
+        os.environ.setdefault("RUN_ID", f"20261122T020000Z-{next(_run_numbers)}")
         with redirect_stdout(stdout), redirect_stderr(stderr):
             code = run(job, arguments, root=self.root, environ=given, clock=clock, retry=retry)
         return Result(code, stderr.getvalue(), stdout.getvalue(), clock)

@@ -59,8 +59,8 @@ def outputs_per_record(
         return {}, dict.fromkeys(record_ids, fault)
     entries: dict[str, list[dict[str, Any]]] = {record_id: [] for record_id in record_ids}
     for entry in results or []:
-        if isinstance(entry, dict) and str(entry.get("id")) in entries:
-            entries[str(entry["id"])].append(entry)
+        if (record_id := _id_of(entry)) in entries:
+            entries[record_id].append(entry)
     outputs: dict[str, BaseModel] = {}
     faults: dict[str, Fault] = {}
     for record_id, found in entries.items():
@@ -88,10 +88,16 @@ def foreign_ids(message: dict[str, Any], record_ids: Sequence[str]) -> int:
     """How many results of an answer are about ids that were not asked for."""
     data, _ = _json(message)
     results = data.get("results") if isinstance(data, dict) else None
+    if not isinstance(results, list):
+        return 0
     asked = set(record_ids)
-    return sum(
-        isinstance(entry, dict) and str(entry.get("id")) not in asked for entry in results or []
-    )
+    return sum(isinstance(entry, dict) and _id_of(entry) not in asked for entry in results)
+
+
+def _id_of(entry: object) -> str | None:
+    """The record that a result is about. A model may write a number for an id of digits, and nothing else."""
+    record_id = entry.get("id") if isinstance(entry, dict) else None
+    return str(record_id) if type(record_id) in (str, int) else None
 
 
 def _json(message: dict[str, Any]) -> tuple[Any, Fault | None]:
@@ -108,7 +114,7 @@ def _json(message: dict[str, Any]) -> tuple[Any, Fault | None]:
     text = "".join(block.get("text") or "" for block in blocks if block.get("type") == "text")
     try:
         return json.loads(text), None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None, _wrong("an answer that is not the JSON asked for")
 
 
@@ -119,13 +125,21 @@ def _validated(model: type[BaseModel], data: Any) -> tuple[BaseModel | None, Fau
     except ValidationError as error:
         # Where and what, never the value: it may quote a record.
         first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(part for part in first["loc"] if isinstance(part, str))
+        where = ".".join(str(part) for part in first["loc"] if part in _names(model))
         return None, _wrong(f"wrong schema ({where}: {first['type']})")
 
 
 @cache
 def _schema(model: type[BaseModel]) -> dict[str, Any]:
     return model.model_json_schema()
+
+
+@cache
+def _names(model: type[BaseModel]) -> set[int | str]:
+    """The names of all fields. The path to an error may also hold keys, which the model wrote."""
+    schema = _schema(model)
+    objects = [schema, *schema.get("$defs", {}).values()]
+    return {name for one in objects for name in one.get("properties", {})}
 
 
 def _in_case(data: Any, schema: dict[str, Any], definitions: dict[str, Any]) -> Any:
@@ -142,7 +156,8 @@ def _in_case(data: Any, schema: dict[str, Any], definitions: dict[str, Any]) -> 
     if isinstance(data, list):
         return [_in_case(value, schema.get("items", {}), definitions) for value in data]
     if isinstance(data, str):
-        for value in [*schema.get("enum", []), schema.get("const")]:
+        values = [*schema.get("enum", []), schema.get("const")]
+        for value in () if data in values else values:
             if isinstance(value, str) and value.casefold() == data.casefold():
                 return value
     return data

@@ -24,21 +24,28 @@ Record = Mapping[str, Any]
 class Database:
     """An open SQLite file that holds the records."""
 
-    def __init__(self, path: Path, *, writable: bool) -> None:
-        """Open a file that exists. Raises JobExit: 78 where there is none, 69 where it cannot be opened."""
+    def __init__(self, path: Path, *, writable: bool, timeout: float = 30) -> None:
+        """Open a file that exists; where others have locked it, wait `timeout` seconds.
+
+        Raises JobExit: 78 where there is none or it is no database, 69 where it cannot be opened.
+        """
         if not path.is_file():
             raise JobExit(exits.SETTINGS, f"RECORDS_DB={path}: there is no such file")
         self._path = path
         self.undated = 0  # rows of the last SELECT whose time could not be read
         self.undated_example = ""
-        mode = "rw" if writable else "ro"
+        # A plain reader of a file with a write-ahead log would leave an empty log behind, and its writers might not be
+        # allowed to write that. A connection that could write cleans up after itself, and is kept from writing below.
+        mode = "rw" if writable or _idle_with_log(path.resolve()) else "ro"
         with self._plain_errors("opened"):
             self.connection = sqlite3.connect(
                 f"file:{quote(str(path.resolve()))}?mode={mode}",
                 uri=True,
-                timeout=30,
+                timeout=timeout,
                 isolation_level=None,
             )
+            if not writable:
+                self.connection.execute("pragma query_only = on")
             # One broken text among a million must not stop the night.
             self.connection.text_factory = lambda text: text.decode("utf-8", "replace")
             # Durability is set per connection: ours is as safe as the ledger's, whatever others choose.
@@ -102,10 +109,23 @@ class Database:
             raise plain_error(error, f"RECORDS_DB {self._path}", done) from error
 
 
+def _idle_with_log(path: Path) -> bool:
+    """Whether a file is in SQLite's WAL mode (as its header says) while nobody has it open."""
+    if path.with_name(f"{path.name}-wal").exists():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(20)[18:] == b"\2\2"
+    except OSError:
+        return False
+
+
 def plain_error(error: sqlite3.Error, name: str, done: str) -> JobExit:
     """A SQLite error as the JobExit it means: 74 disk, 69 locked or unreadable, 78 a statement that does not fit."""
     text = str(error)
     kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if kind == sqlite3.SQLITE_NOTADB:
+        return JobExit(exits.SETTINGS, f"{name} is not a SQLite file: name one that is")
     if kind in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY):
         return JobExit(exits.CANNOT_WRITE, f"{name} could not be {done}: {text}")
     if kind in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, 0):

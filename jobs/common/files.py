@@ -47,6 +47,14 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def sweep(folder: Path) -> None:
+    """Remove every unfinished file of a folder that only the caller writes to: their writers were killed."""
+    if folder.is_dir():
+        for left in folder.glob(".*.part"):
+            with contextlib.suppress(OSError):
+                left.unlink()
+
+
 def _remove_left_behind(path: Path) -> None:
     """Remove what an earlier write of the same file left when it was killed in the middle."""
     for left in path.parent.iterdir():

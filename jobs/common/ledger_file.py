@@ -30,40 +30,48 @@ class LedgerFile:
         self._ballast = path.with_suffix(".ballast")
         with self._plain_errors("opened"):
             if read_only:
-                source = (
-                    f"file:{quote(str(path.resolve()))}?mode=ro" if path.exists() else ":memory:"
-                )
-                self.db = sqlite3.connect(source, uri=True, timeout=30, isolation_level=None)
+                self.db = _connected(_read_only(path))
             else:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-                self.db = sqlite3.connect(path, timeout=30, isolation_level=None)
+                self.db = _connected(path)
+            # Before anything is changed in it: it may be another program's.
+            empty = self._is_empty()
+            if read_only and empty:  # its maker died before it had tables
+                self.db.close()
+                self.db = _connected(":memory:")
+            if not read_only:
                 # FULL: an answer that was committed survives a power cut. NORMAL would lose the newest ones.
                 self.db.executescript("pragma journal_mode = wal; pragma synchronous = full;")
-            self.db.row_factory = sqlite3.Row
-            self._prepare()
-            if not read_only:
                 self._keep_ballast()
+            if empty or not read_only:
+                self._make_tables(new=empty)
 
-    def _prepare(self) -> None:
+    def _is_empty(self) -> bool:
         application_id = self.db.execute("pragma application_id").fetchone()[0]
         tables = self.db.execute("select count(*) from sqlite_master").fetchone()[0]
-        if application_id != _APPLICATION_ID and tables:
+        if application_id != _APPLICATION_ID and (tables or application_id):
             remedy = "LEDGER_DB must name a file of its own"
             raise JobExit(exits.SETTINGS, f"{self.path} is another program's database: {remedy}")
-        if not tables:
-            # In one transaction, since half a schema would be there for ever.
-            schema = _SCHEMA.read_text(encoding="utf-8")
-            self.db.executescript(
-                f"begin immediate; {schema} pragma application_id = {_APPLICATION_ID}; commit;"
-            )
+        return not tables
+
+    def _make_tables(self, *, new: bool) -> None:
+        """What is missing of the schema: all of it, or what an older ledger had not yet."""
+        # In one transaction, so that no half of it is ever seen.
+        schema = _SCHEMA.read_text(encoding="utf-8")
+        try:
+            mark = f"pragma application_id = {_APPLICATION_ID};" if new else ""
+            self.db.executescript(f"begin immediate; {schema} {mark} commit;")
+        except BaseException:
+            self.db.close()
+            raise
 
     def release_ballast(self) -> None:
         """Give back the disk space that was kept for a full disk, so that answers on their way still find a place."""
         self._ballast.unlink(missing_ok=True)
 
     def _keep_ballast(self) -> None:
-        if not self._ballast.exists():
+        if not self._ballast.exists() or self._ballast.stat().st_size < _BALLAST_BYTES:
             descriptor = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 os.posix_fallocate(descriptor, 0, _BALLAST_BYTES)
@@ -97,3 +105,18 @@ class LedgerFile:
             raise JobExit(
                 exits.CANNOT_CREATE, f"ledger {self.path} cannot be made: {error.strerror}"
             ) from error
+
+
+def _connected(address: Path | str) -> sqlite3.Connection:
+    db = sqlite3.connect(address, uri=isinstance(address, str), timeout=30, isolation_level=None)
+    db.row_factory = sqlite3.Row
+    return db
+
+
+def _read_only(path: Path) -> str:
+    """The address of a ledger that is only read, in memory where there is none."""
+    if not path.exists():
+        return ":memory:"
+    # Without a write-ahead log nobody has it open, and a plain reader would leave an empty one behind.
+    idle = not path.with_name(f"{path.name}-wal").exists()
+    return f"file:{quote(str(path.resolve()))}?mode=ro" + ("&immutable=1" if idle else "")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from common import times
 from common.faults import Fault
 
 if TYPE_CHECKING:
@@ -30,7 +32,11 @@ class Retry:
 
 
 class Clock:
-    """Time as retries see it; a test has one that does not wait."""
+    """Time as a run sees it; a test has one that does not wait, on a day of its choice."""
+
+    def utc_now(self) -> datetime:
+        """The present instant, which says what day it is."""
+        return times.now()
 
     def now(self) -> float:
         """Seconds, from any beginning."""

@@ -20,6 +20,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.by = ""  # the signal's name, "" while nobody has
+        self.now = False  # told twice: nothing is waited for any more
         self._since = 0.0
         self._wake: Callable[[], None] = lambda: None
 
@@ -41,6 +42,7 @@ class Stop:
         if self.by and time.monotonic() - self._since < _ONE_REQUEST:
             return
         if self.by:
+            self.now = True
             raise JobExit(
                 exits.NOT_NOW, f"stopped at once by a second signal ({signal.strsignal(number)})"
             )

@@ -16,7 +16,11 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 SQL_FORMAT = "%Y-%m-%d %H:%M:%S"
-_PLAIN = re.compile(r"\d{4}-[01]\d-[0-3]\d [0-2]\d:[0-5]\d:[0-5]\d").fullmatch
+_PLAIN = re.compile(
+    # Days 29 to 31 are not in every month: they take the longer way.
+    r"[12]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8]) (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d",
+    re.ASCII,
+).fullmatch
 
 
 def now() -> datetime:
@@ -38,7 +42,7 @@ def instant(value: object) -> datetime:
     if isinstance(value, datetime):
         at = value
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        at = _from_epoch(float(value))
+        at = _from_epoch(value)
     elif isinstance(value, str):
         text = value.strip()
         try:
@@ -131,27 +135,32 @@ def hour_of(at: datetime, zone: tzinfo) -> tuple[int, int]:
 
 def sql_time(at: datetime) -> str:
     """An instant as `:start` and `:end` carry it: `YYYY-MM-DD HH:MM:SS` in UTC."""
-    return at.astimezone(UTC).strftime(SQL_FORMAT)
+    # Not strftime, which writes the year 999 with three digits.
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds")
 
 
-def zone(name: str) -> tuple[str, tzinfo]:
+def zone(name: str, etc: Path = Path("/etc")) -> tuple[str, tzinfo]:
     """A time zone by name, with its name; "" is the machine's own. Raises ValueError for a name that is none."""
     if not name:
-        name = _machine_zone()
+        name = _machine_zone(etc)
     try:
         return name, ZoneInfo(name)
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(name) from error
 
 
-def _machine_zone() -> str:
-    if name := os.environ.get("TZ", "").lstrip(":"):
+def _machine_zone(etc: Path) -> str:
+    name = os.environ.get("TZ", "").lstrip(":")
+    if name and not name.startswith("/"):
         return name
-    link = Path("/etc/localtime")
-    if link.is_symlink() and "zoneinfo/" in (target := str(link.readlink())):
-        return target.partition("zoneinfo/")[2].removeprefix("Etc/")
+    # TZ may name a file: `TZ=:/etc/localtime` is common on servers.
+    link = Path(name) if name and name != "/etc/localtime" else etc / "localtime"
+    target = str(link.readlink()) if link.is_symlink() else str(link)
+    if "zoneinfo/" in target:
+        name = target.partition("zoneinfo/")[2]
+        return "UTC" if name == "Etc/UTC" else name
     try:
-        return Path("/etc/timezone").read_text(encoding="ascii").strip() or "UTC"
+        return (etc / "timezone").read_text(encoding="ascii").strip() or "UTC"
     except OSError:
         return "UTC"
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 
 from common import exits, times
 from common.context import Context
 from common.database import Record
 from common.exits import JobExit
-from common.log import log
+from common.log import log, shortened
 from common.selection import is_wanted, with_state
 from common.times import Day
 
@@ -56,6 +56,7 @@ def days(context: Context, zone: tzinfo, now: datetime) -> list[Day]:
             raise JobExit(
                 exits.USAGE, f"{until} is not over in {zone}: the last finished day is {last}"
             )
+        _say_passed_over(context, since)
         return [since.plus(n) for n in range((until.date - since.date).days + 1)]
     reported = context.runs.windows()
     if not reported:
@@ -73,6 +74,20 @@ def days(context: Context, zone: tzinfo, now: datetime) -> list[Day]:
     return [day for day in looked_at if str(day) in reported or day > newest]
 
 
+def _say_passed_over(context: Context, since: Day) -> None:
+    """Days before the named ones that no run without --date would come back to."""
+    reported = context.runs.windows()
+    missed = Day(date.fromisoformat(max(reported)), since.zone).plus(1) if reported else since
+    if missed < since:
+        log.warning(
+            "the days from %s to %s are passed over: --since %s --until %s reports them",
+            missed,
+            since.plus(-1),
+            missed,
+            since.plus(-1),
+        )
+
+
 def survey(context: Context, looked_at: list[Day]) -> Survey:
     """Count the records of these days, and of the week before them for comparison, in one pass."""
     zone = looked_at[0].zone
@@ -81,30 +96,38 @@ def survey(context: Context, looked_at: list[Day]) -> Survey:
         "end": times.sql_time(looked_at[-1].end),
     }
     found = Survey(Counter(), Counter(), 0)
+    undated, example = 0, ""
     asked = {day.date for day in looked_at}
     for record, known in with_state(context, context.source.select(context.job.select, parameters)):
         at = time_of(context, record)
         if at is None:
+            undated += 1
+            example = shortened(repr(record[context.job.time]), 40)
             continue
         day = at.astimezone(zone).date()
         found.records[day] += 1
         if day in asked and is_wanted(context, known):
             found.wanted[day] += 1
-    undated = context.source.undated
+    # Those that within() kept out, and those that another condition let in.
+    undated += context.source.undated
+    example = context.source.undated_example or example
     if undated:
         log.warning(
             "%d records have a %s that is no time, such as %s: they belong to no day",
             undated,
             context.job.time,
-            context.source.undated_example,
+            example,
         )
     return Survey(found.records, found.wanted, undated)
 
 
 def records_of(context: Context, day: Day) -> Iterator[Record]:
-    """The records of a day."""
+    """The records of a day, and no others, whatever the SELECT makes of :start and :end."""
     window = {"start": times.sql_time(day.start), "end": times.sql_time(day.end)}
-    return context.source.select(context.job.select, window)
+    for record in context.source.select(context.job.select, window):
+        at = time_of(context, record)
+        if at is not None and times.day_of(at, day.zone) == day:
+            yield record
 
 
 def days_named(context: Context) -> bool:
@@ -124,6 +147,12 @@ def time_of(context: Context, record: Record) -> datetime | None:
 
 
 def _day(given: date, zone: tzinfo) -> Day:
-    if isinstance(given, datetime):
-        return times.day_of(given if given.tzinfo else given.replace(tzinfo=zone), zone)
+    """The day of a date or a time. Raises JobExit (2) at the ends of the calendar."""
+    try:
+        if isinstance(given, datetime):
+            given = times.day_of(given if given.tzinfo else given.replace(tzinfo=zone), zone).date
+        # A report looks at the week before its day, too.
+        given + timedelta(days=1), given - timedelta(days=LOOKED_BACK + 1)
+    except OverflowError:
+        raise JobExit(exits.USAGE, f"{given}: there is no such day to report") from None
     return Day(given, zone)

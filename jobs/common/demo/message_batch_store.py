@@ -58,7 +58,9 @@ class MessageBatchStore:
         path = ":memory:"
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path = str(folder / "message_batches.db")
+            file = folder / "message_batches.db"
+            file.touch(mode=0o600)  # requests carry customers' texts
+            path = str(file)
         self.db = sqlite3.connect(path)
         self.db.execute("pragma synchronous = full")
         self.db.executescript(TABLES)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
-from common import times
+from common import exits, times
 from common.answers import output_of_chunk
 from common.context import Context
 from common.exchange import Exchange
+from common.exits import JobExit
 from common.log import log
 from common.report import digests, merging
 from common.report.announce import announce
@@ -42,19 +45,23 @@ class Gathered:
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 
-def compose(context: Context, exchange: Exchange, day: Day, zone_name: str, found: Survey) -> None:
-    """Write a day's report, unless a record of it waits or the report is there and up to date."""
+def compose(context: Context, exchange: Exchange, day: Day, zone_name: str, found: Survey) -> bool:
+    """Write a day's report, unless it is there and up to date; False where a record of the day still waits."""
     gathered = _gather(context, day)
     if gathered.waiting:
         waiting = f"{gathered.waiting} of {gathered.records}"
         log.info("%s: %s records wait: the report is written when all are digested", day, waiting)
-        return
+        return False
     before = context.runs.windows().get(str(day))
     path = context.settings.reports / f"{day}.md"
     if before == gathered.made_from and path.exists():
         log.info("%s: the report is up to date: %s", day, path)
-        return
-    groups, ids_removed = _groups(context, gathered)
+        return True
+    digested = _groups(context, gathered)
+    if digested is None:
+        _say_pruned(context, day, path)
+        return True
+    groups, ids_removed = digested
     merged = merging.merge(context, exchange, day, gathered.records, groups)
     sections = _sections(context, day, merged.groups)
     requests = [*gathered.digested, *merged.request_ids]
@@ -73,15 +80,31 @@ def compose(context: Context, exchange: Exchange, day: Day, zone_name: str, foun
         undated=found.undated,
         footer=_footer(context, requests),
     )
-    context.job.save(context.settings.reports, report)
+    again = path.exists()
+    _save(context, day, report)
     with context.ledger.transaction():
         for request_id in merged.request_ids:
             context.ledger.closed(request_id, "done")
         context.runs.set_window(str(day), gathered.records, gathered.made_from)
     context.made.append(str(path))
-    verb = "written again" if before else "written"
+    verb = "written again" if again else "written"
     log.info("%s: report of %d records %s: %s", day, gathered.records, verb, path)
-    announce(context, report, path, again=bool(before))
+    announce(context, report, path, again=again)
+    return True
+
+
+def _save(context: Context, day: Day, report: DayReport) -> None:
+    """Put the report down. Raises JobExit (73, 74) where the disk does not take it: the digests stay."""
+    try:
+        context.job.save(context.settings.reports, report)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        failing = error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
+        raise JobExit(
+            exits.CANNOT_WRITE if failing else exits.CANNOT_CREATE,
+            f"{day}: the report cannot be written to {context.settings.reports}: {error.strerror}",
+        ) from error
 
 
 def _gather(context: Context, day: Day) -> Gathered:
@@ -99,14 +122,21 @@ def _gather(context: Context, day: Day) -> Gathered:
     return gathered
 
 
-def _groups(context: Context, gathered: Gathered) -> tuple[list[Group], int]:
-    """The findings of all the day's digests, and how many ids were removed from them."""
+def _say_pruned(context: Context, day: Day, path: Path) -> None:
+    """A digest of the day is gone: half a day is no report, so what is there stays. Not silently: it lacks records."""
+    stays = "the report that is there stays as it is" if path.exists() else "no report is written"
+    again = f"--date {day} --reprocess digests the whole day again"
+    context.reasons.append(f"{day}: answers of this day were pruned: {stays}; {again}")
+
+
+def _groups(context: Context, gathered: Gathered) -> tuple[list[Group], int] | None:
+    """The findings of all the day's digests, and how many ids were removed from them; None where a digest is gone."""
     groups: list[Group] = []
     removed = 0
     for request_id, owned in gathered.digested.items():
         sent = context.ledger.request(request_id)
-        if sent is None:
-            continue
+        if sent is None or not sent.answer:
+            return None
         digest, _ = output_of_chunk(context.job.output, json.loads(sent.answer))
         if digest is not None:
             found, foreign = digests.groups_of(digest, sent.record_ids, owned)

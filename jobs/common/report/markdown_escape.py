@@ -49,11 +49,17 @@ _ESCAPE = re.compile(
 _NUMBERED = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")
 
 
+def parted(line: str) -> str:
+    """Return one line of plain text in which nobody finds a link, a mention or an emoji."""
+    return _JOIN.sub(lambda found: found[0] + JOINER, line)
+
+
 def escaped(line: str) -> str:
     """Return one line of plain text as Markdown that shows exactly these characters.
 
     It may stand anywhere in a line of prose, alone in it or beside others; not in a code fence.
     """
-    line = _JOIN.sub(lambda found: found[0] + JOINER, line)
-    line = _ESCAPE.sub(lambda found: "".join("\\" + character for character in found[0]), line)
+    line = _ESCAPE.sub(
+        lambda found: "".join("\\" + character for character in found[0]), parted(line)
+    )
     return _NUMBERED.sub(r"\1\\\2", line)

@@ -1,0 +1,56 @@
+"""Prompt caching: when the instructions are worth a cache entry that the requests of a run share.
+
+An entry is made by the first request that asks for it, and can be read once that one has begun to be answered. Writing it
+costs more than plain input, reading it a tenth: so it takes a second request to pay, and a third where it is to last an
+hour. Instructions below a model's minimum are never cached, without a word from the API.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from common.batching import estimated_tokens
+
+# The least tokens that a model caches, by the beginning of its id. Others are not asked to.
+_MINIMUM = {
+    "claude-haiku-5-5": 512,
+    "claude-sonnet-5-5": 512,
+    "claude-opus-5-5": 512,
+    "claude-opus-5": 512,
+    "claude-fable-5": 512,
+    "claude-fable-5-1": 512,
+    "claude-mythos-5": 512,
+    "claude-mythos-5-1": 512,
+    "claude-sonnet-5": 1_024,
+    "claude-opus-4-8": 1_024,
+    "claude-sonnet-4-6": 1_024,
+    "claude-sonnet-4-5": 1_024,
+    "claude-opus-4-7": 2_048,
+    "claude-opus-4-6": 4_096,
+    "claude-opus-4-5": 4_096,
+    "claude-haiku-4-5": 4_096,
+}
+_DATED = 8  # digits at the end of some ids: claude-haiku-4-5-20251001
+
+
+def lifetime(model_id: str, system: str, requests: int, *, message_batch: bool) -> str:
+    """How long the system prompt of about that many requests is to be kept: "5m", "1h", or "" for not at all."""
+    minimum = _MINIMUM.get(_undated(model_id))
+    if minimum is None or estimated_tokens(system) < minimum:
+        return ""
+    if message_batch:
+        return "1h" if requests > 2 else ""
+    return "5m" if requests > 1 else ""
+
+
+def system_block(system: str, lifetime: str) -> str | list[dict[str, Any]]:
+    """A system prompt as it travels: plain, or as a block whose end is marked."""
+    if not lifetime:
+        return system
+    control = {"type": "ephemeral", "ttl": lifetime}
+    return [{"type": "text", "text": system, "cache_control": control}]
+
+
+def _undated(model_id: str) -> str:
+    head, _, tail = model_id.rpartition("-")
+    return head if len(tail) == _DATED and tail.isdecimal() else model_id

@@ -1,0 +1,57 @@
+"""Makes a run's requests: each with an id of its own, and with the prompt cache where that pays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+
+from common.batching import Chunk
+from common.caching import lifetime
+from common.context import Context
+from common.request import Model, Request, ask_about, system_prompt
+from common.verdicts import Again
+
+
+class RequestMaker:
+    """Numbers requests, and decides once that the system prompt is to be cached: from then on, for all of the run's."""
+
+    def __init__(self, context: Context, model: Callable[[], Model]) -> None:
+        self._context = context
+        self._model = model
+        self._numbers = count(context.ledger.requests_of_run() + 1)
+        self._chunks = count(1)
+        self._lifetime = ""  # of the system prompt in the prompt cache
+
+    def of_chunk(self, chunk: Chunk) -> Request:
+        """The request about a chunk. The first one for which the prompt cache pays is the one that warms it."""
+        cold = not self._lifetime
+        if cold:
+            self._lifetime = lifetime(
+                self._model().id,
+                system_prompt(self._context.job),
+                chunk.total,
+                message_batch=self._context.delivery == "message_batch",
+            )
+        again = Again(chunk.records, chunk.label, whole=True)
+        request = self.about(again, next(self._chunks), alone=chunk.alone)
+        request.warms = cold and bool(self._lifetime)
+        return request
+
+    def about(self, again: Again, number: int, *, alone: bool) -> Request:
+        """A request about these records, which belong to the chunk of that number."""
+        params = ask_about(
+            self._context.job,
+            self._model(),
+            again.records,
+            room=again.room,
+            lifetime=self._lifetime,
+        )
+        return Request(
+            f"{self._context.run_id}-{next(self._numbers):06d}",
+            params,
+            again.records,
+            again.label,
+            whole=again.whole,
+            number=number,
+            alone=alone,
+        )

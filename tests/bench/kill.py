@@ -1,0 +1,202 @@
+"""Kill runs with SIGKILL at random instants, continue them, and count what was lost, doubled and paid for twice.
+
+Usage: kill.py KILLS [--seed N] [--per-record]     random kills, spread over the phases of a run
+       kill.py KILLS --chain                       chains of three kills, each in the run that continues the one before
+       kill.py --every-syscall [STEP]              a kill before every STEP-th write and sync of a small run (needs strace)
+       kill.py --broken                            the same rig on an order that is wrong: it has to find violations
+
+Ends with 1 where anything was lost, counted twice, paid for beyond what was in flight, or left behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS.parent / "jobs")]
+
+from crash_moments import PHASES, moment  # noqa: E402
+from crash_oracle import Findings, continued, examine  # noqa: E402
+from crash_rig import Bill, Rig, standin_process  # noqa: E402
+
+SYSCALLS = ("fdatasync", "fsync", "pwrite64", "rename", "unlink", "ftruncate", "sendto")
+WORKERS = os.cpu_count() or 2
+
+# Wrong orders: an answer that is used before it is stored; a record that is done before its answer is there.
+BROKEN = {
+    "the answer is not committed": "from common.ledger import Ledger\nLedger.answered = lambda *a: None",
+    "done before it is sent": (
+        "from common.ledger import Ledger\nsent = Ledger.submitted\n"
+        "def submitted(self, request_id, record_ids, *rest):\n"
+        "    sent(self, request_id, record_ids, *rest)\n"
+        "    self.done(request_id, dict.fromkeys(record_ids))\n"
+        "Ledger.submitted = submitted"
+    ),
+    "intents are not recovered": (
+        "from common.ledger import Ledger\nLedger.recover = lambda self: (0, 0)"
+    ),
+}
+
+
+@dataclass
+class Figures:
+    """Sums over all trials."""
+
+    kills: int = 0
+    too_late: int = 0  # the run had ended before its moment came
+    in_flight: int = 0
+    found: list[tuple[str, Findings]] = field(default_factory=list)
+
+    def line(self) -> str:
+        """The summary."""
+        sums = Counter[str]()
+        for _, found in self.found:
+            sums["lost"] += found.lost
+            sums["doubled"] += found.doubled
+            sums["again"] += found.billed_again
+            sums["twice"] += found.saved_twice
+            sums["violations"] += bool(found.violations)
+        worst = max((found.billed_again for _, found in self.found), default=0)
+        unsettled = sum(found.unsettled_usd for _, found in self.found)
+        return (
+            f"{self.kills} kills ({self.too_late} came too late): {sums['lost']} records lost, {sums['doubled']} doubled,"
+            f" {sums['again']} requests billed again of {self.in_flight} in flight"
+            f" ({sums['again'] / max(1, self.kills):.2f} per kill, {worst} at most in a trial),"
+            f" ${unsettled:.4f} unsettled, {sums['twice']} rows saved twice to the same, {sums['violations']} violations"
+        )
+
+
+class Bench:
+    """Trials, each in an installation of its own, several at a time."""
+
+    def __init__(self, root: Path, per_record: bool, per_day: int, days: int) -> None:
+        self.root = root
+        self.per_record = per_record
+        self.per_day = per_day
+        self.days = days
+        self.figures = Figures()
+
+    def rig(self, name: str, bill: Bill) -> Rig:
+        """A fresh installation."""
+        rig = Rig(self.root / name, Bill(bill.url, bill.path), days=self.days)
+        rig.events(self.per_day)
+        if self.per_record:
+            rig.per_record()
+        return rig
+
+    def trials(self, count: int, one: Callable[[int, Bill, Rig], Findings]) -> None:
+        """Do `count` trials; each gets a bill of its own and the installation that was never killed."""
+
+        def some(worker: int) -> None:
+            with standin_process(self.root / f"standin{worker}") as bill:
+                reference = self.rig(f"reference{worker}", bill)
+                ended = reference.run()
+                assert ended.code == 0, ended.log
+                assert not examine(reference).violations, examine(reference).violations
+                for seed in range(worker, count, WORKERS):
+                    found = one(seed, bill, reference)
+                    self.figures.found.append((f"{seed}", found))
+                    for violation in found.violations:
+                        print(f"  trial {seed}: {violation}", flush=True)
+
+        with ThreadPoolExecutor(WORKERS) as pool:
+            list(pool.map(some, range(WORKERS)))
+
+    def killed(
+        self, seed: int, bill: Bill, reference: Rig | None, chain: int, before: str
+    ) -> Findings:
+        """Kill a run (`chain` times, each time the one that continues) and examine what the last one makes of it."""
+        rig = self.rig(f"trial{seed}", bill)
+        for link in range(chain):
+            # `sending` comes in every run; a phase that is over already comes no more.
+            hit = rig.killed(moment(rig, seed + 1000 * link), before=before)
+            self.figures.kills += hit
+            self.figures.too_late += not hit
+        # Each link can find one record alone in flight; at the third it counts as what kills the process.
+        found = continued(
+            rig, reference if chain == 1 else None, runs=2, dead=1 if chain > 2 else 0
+        )
+        self.figures.in_flight += rig.in_flight
+        if not found.violations:
+            shutil.rmtree(rig.root)
+        return found
+
+    def every_syscall(self, step: int) -> None:
+        """Kill a run before each of its writes and syncs in turn."""
+        with standin_process(self.root / "counting") as bill:
+            rig = self.rig("counting", bill)
+            log = self.root / "strace"
+            command = ["strace", "-f", "-qq", "-o", str(log), "-e", f"trace={','.join(SYSCALLS)}"]
+            assert _traced(rig, command) == 0
+        calls = Counter(re.findall(r"^\d+ +(\w+)\(", log.read_text(), re.MULTILINE))
+        points = [(name, n) for name in SYSCALLS for n in range(1, calls[name] + 1, step)]
+        print(
+            f"  {sum(calls.values())} calls: {dict(calls)}; {len(points)} kill points", flush=True
+        )
+
+        def one(seed: int, bill: Bill, reference: Rig) -> Findings:
+            name, number = points[seed]
+            rig = self.rig(f"point{seed}", bill)
+            inject = f"inject={name}:signal=KILL:when={number}"
+            died = _traced(rig, ["strace", "-f", "-qq", "-o", "/dev/null", "-e", inject]) != 0
+            self.figures.kills += died
+            self.figures.too_late += not died
+            rig.count_in_flight()
+            found = continued(rig, reference)
+            self.figures.in_flight += rig.in_flight
+            found.violations = [f"{name} {number}: {text}" for text in found.violations]
+            shutil.rmtree(rig.root)
+            return found
+
+        self.trials(len(points), one)
+
+
+def _traced(rig: Rig, command: list[str]) -> int:
+    with rig.start(under=command) as process:
+        process.communicate(timeout=120)
+    return process.returncode
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Kill runs and count.")
+    parser.add_argument("kills", type=int, nargs="?", default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--per-record", action="store_true")
+    parser.add_argument("--chain", action="store_true")
+    parser.add_argument("--every-syscall", type=int, nargs="?", const=1, metavar="STEP")
+    parser.add_argument("--broken", action="store_true")
+    given = parser.parse_args()
+    began = time.monotonic()
+    small = given.every_syscall or given.per_record
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder), given.per_record, 60 if small else 400, 2)
+        if given.every_syscall:
+            bench.every_syscall(given.every_syscall)
+        else:
+            wrong = list(BROKEN.values()) if given.broken else [""]
+
+            def one(seed: int, bill: Bill, reference: Rig) -> Findings:
+                before = wrong[seed % len(wrong)]
+                links = 3 if given.chain else 1
+                return bench.killed(given.seed + seed, bill, reference, links, before)
+
+            bench.trials(given.kills, one)
+    print(
+        f"kill: {bench.figures.line()}, {time.monotonic() - began:.0f} s over {', '.join(PHASES)}"
+    )
+    return int(any(found.violations for _, found in bench.figures.found))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,42 @@
+"""Jobs that answer once per record, made for tests, and the table they save into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from common import Job, Record
+
+TABLE = "create table if not exists labels (record_id text primary key, label text, reason text, saved integer);"
+SELECT = "select id as record_id, content, created_at from events order by id"
+
+
+class Label(BaseModel):
+    label: Literal["Parcel", "Refund", "Other"]
+    reason: str
+
+
+def save(db: Any, record: Record, output: Label) -> None:
+    """Replace the record's label; `saved` counts how often that happened."""
+    db.execute(
+        "insert into labels values (?, ?, ?, 1) on conflict (record_id) do update set"
+        " label = excluded.label, reason = excluded.reason, saved = saved + 1",
+        (record["record_id"], output.label, output.reason),
+    )
+
+
+def labels(
+    name: str = "labels", save: Callable[..., object] = save, select: str = SELECT, **changes: Any
+) -> Job:
+    """A job that labels events."""
+    return Job(
+        name=name,
+        select=select,
+        instructions="Label each record.",
+        output=Label,
+        save=save,
+        tables=TABLE,
+        **changes,
+    )

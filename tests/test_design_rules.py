@@ -1,0 +1,193 @@
+"""Rules of the design that nobody can see in one file alone: imports, sizes, words."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import REPOSITORY
+
+JOBS = REPOSITORY / "jobs"
+FILES = sorted(path for path in JOBS.rglob("*.py") if "__pycache__" not in path.parts)
+IDS = [str(path.relative_to(JOBS)) for path in FILES]
+
+# Files under jobs/common that are longer than MOST lines, each with the reason.
+MOST = 250
+LONGER = {
+    "common/ledger.py": "every change of a record's or a request's state stands in this one place",
+}
+HEAVY = ("anthropic", "asyncio", "requests", "httpx2", "psycopg", "celery")
+# These send: nothing imports them before the first request is made. The stand-in is a server.
+SENDING = (
+    *("common/deliveries/", "common/connection.py", "common/claude", "common/demo/"),
+    "common/doctor/claude_account.py",
+)
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(JOBS).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def imported(path: Path) -> Iterator[tuple[str, bool]]:
+    """Each module that a file imports, and whether it does so as soon as it is imported itself."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    lazy = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        or (isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"))
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, id(node) not in lazy
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: relative imports hide where things come from"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield (whole if whole in MODULES else str(node.module)), id(node) not in lazy
+
+
+GRAPH = {
+    name: {other for other, _ in imported(path) if other in MODULES and other != name}
+    for name, path in MODULES.items()
+}
+
+
+def reachable(name: str) -> set[str]:
+    """All modules that a module imports, and that those import."""
+    seen: set[str] = set()
+    left = [name]
+    while left:
+        for other in GRAPH[left.pop()] - seen:
+            seen.add(other)
+            left.append(other)
+    return seen
+
+
+def test_no_two_files_import_each_other_not_even_by_way_of_others():
+    assert [name for name in GRAPH if name in reachable(name)] == []
+
+
+def test_nothing_below_the_runner_imports_it():
+    below = reachable("common.runner")
+    assert len(below) > 20
+    assert not {"common", "common.runner"} & below
+    jobs = {name for name, path in MODULES.items() if path.parent == JOBS}
+    assert not [name for name in GRAPH if GRAPH[name] & jobs], "a job is imported by nobody"
+
+
+def test_the_demo_is_imported_by_nobody_at_module_level():
+    for name, path in MODULES.items():
+        if not name.startswith("common.demo"):
+            early = {other for other, now in imported(path) if now}
+            assert not [other for other in early if other.startswith("common.demo")], name
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_what_is_heavy_is_imported_by_what_sends_when_it_sends(path):
+    if path.relative_to(JOBS).as_posix().startswith(SENDING):
+        # asyncio is theirs to have; the SDK is imported when something is sent, even here.
+        heavy = {"anthropic", "requests", "psycopg", "celery"}
+    else:
+        heavy = set(HEAVY)
+    early = {name.partition(".")[0] for name, now in imported(path) if now}
+    assert not early & heavy
+
+
+def test_what_a_run_with_nothing_to_do_imports_is_not_heavy():
+    early = {
+        other
+        for name in ["daily_report", *_loaded("daily_report")]
+        for other, now in imported(MODULES[name])
+        if now
+    }
+    assert not {name.partition(".")[0] for name in early} & set(HEAVY)
+
+
+def _loaded(name: str) -> set[str]:
+    """The modules that importing a module loads."""
+    seen: set[str] = set()
+    left = [name]
+    while left:
+        for other, now in imported(MODULES[left.pop()]):
+            if now and other in MODULES and other not in seen:
+                seen.add(other)
+                left.append(other)
+    return seen
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_files_stay_small(path):
+    name = path.relative_to(JOBS).as_posix()
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    if name in LONGER:
+        assert lines > MOST, f"{name} is short again: take it off the list"
+    else:
+        assert lines <= MOST
+
+
+def test_jobs_have_no_code_that_changes_where_python_looks_for_modules():
+    # The operator's scripts stand one folder deeper than the jobs.
+    for path in (path for path in FILES if path.parent != JOBS / "ops"):
+        assert "sys.path" not in path.read_text(encoding="utf-8"), path
+
+
+# The noun that never stands alone: a message batch is both words, and batching is making chunks.
+ALONE = re.compile(r"\bbatch(?:es)?\b|(?<=_)batch(?:es)?\b|\bbatch(?:es)?(?=_)", re.IGNORECASE)
+ALLOWED = re.compile(
+    r"message[\s_-]*(?:\#\s*|\*\s*)?batch(?:es)?"
+    r"|messages(?:[./]|\s+)batches|/v1/messages/batches|msgbatch_\w*"
+    r"|(?:tier|service_tier)\W{1,6}batch|batch_\d\w*|[\"'](?:message_)?batch[\"']"
+    r"|\| batch \||batch``|always both words"
+    r"|claude-batch-jobs|claude batch jobs|batch jobs"
+    r"|\w*(?:beta|types|resources)\.\w*batch\w*|\bbatch(?:es)?[./-](?:retrieve|results|cancel|list)",
+    re.IGNORECASE,
+)
+
+
+def alone(text: str) -> list[str]:
+    """Every place where the noun stands alone, with a few words around it."""
+    rest = ALLOWED.sub(lambda found: "~" * len(found[0]), text)
+    return [text[max(0, hit.start() - 30) : hit.end() + 20] for hit in ALONE.finditer(rest)]
+
+
+def words_of(path: Path) -> str:
+    """A file's text; of Python without the strings that are not documentation: those are data."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        return text
+    kept = [
+        token.string
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+        if token.type in (tokenize.NAME, tokenize.COMMENT)
+        or (token.type == tokenize.STRING and token.string.startswith('"""'))
+    ]
+    return "\n".join(kept)
+
+
+def test_the_rule_about_batches_knows_right_from_wrong():
+    assert not alone("a message batch, message_batch, --message-batch, batching, MessageBatches")
+    assert not alone("client.messages.batches.create, message\nbatches")
+    for wrong in ("the batch", "batch_size", "a batches table", "one_batch", "Batch of records"):
+        assert alone(wrong), wrong
+
+
+DOCUMENTS = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("*.sh"), *REPOSITORY.glob("*.example")]
+SCRIPTS = [*JOBS.rglob("*.sh"), *JOBS.rglob("*.sql")]
+
+
+@pytest.mark.parametrize("path", [*FILES, *DOCUMENTS, *SCRIPTS], ids=lambda path: path.name)
+def test_a_batch_is_a_message_batch(path):
+    assert not alone(words_of(path))
