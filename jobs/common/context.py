@@ -11,6 +11,7 @@ from common.job import Job
 from common.ledger import Ledger
 from common.message_batches import MessageBatches
 from common.options import Options
+from common.progress import Progress
 from common.retries import Clock, Retry
 from common.runs import Runs
 from common.settings import Settings
@@ -50,6 +51,7 @@ class Context:
     stop: Stop
     clock: Clock
     retry: Retry
+    progress: Progress = field(default_factory=Progress)
     counts: Counts = field(default_factory=Counts)
     troubled: set[str] = field(default_factory=set)  # records that failed and are to be asked again
     reasons: list[str] = field(

@@ -1,15 +1,18 @@
-"""--dry-run: what a run would send and what it would cost, without a call and without a change."""
+"""--dry-run: what a run would send and what it would cost, without a change and without a call that costs anything."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from common import per_record, pricing
 from common.batching import envelope, estimated_tokens, packed
 from common.context import Context
 from common.database import Record
+from common.exits import JobExit
+from common.faults import Fault
 from common.pricing import Tokens
 from common.selection import take_up
 from common.windows import days, records_of, report_zone, survey
@@ -20,11 +23,16 @@ _MERGE = Tokens(input=3_000, output=1_500)  # of a day's digests, roughly
 
 
 def estimate(context: Context) -> dict[str, object]:
-    """Records, requests, tokens and USD, live and by message batch. Tokens are estimated from the texts' length."""
+    """Records, requests, tokens and USD, live and by message batch.
+
+    Input tokens are estimated from the texts' length; where Claude can be asked, the first chunk is counted, and the
+    estimate of all is corrected by it. `counted_on` says on how many records, and `note` why on none.
+    """
     today = datetime.now(UTC).date()
     instructions = estimated_tokens(context.job.instructions) + _OVERHEAD
     records = requests = input_tokens = output_tokens = 0
     usd: dict[bool, float | None] = {False: 0.0, True: 0.0}
+    sample: _Sample | None = None
 
     def add(tokens: Tokens) -> None:
         nonlocal requests, input_tokens, output_tokens
@@ -43,7 +51,9 @@ def estimate(context: Context) -> dict[str, object]:
                 records += len(chunk)
                 weights = sum(estimated_tokens(envelope(context.job, record)) for record in chunk)
                 answer = round(len(chunk) * context.job.output_tokens * _SHARE_OF_OUTPUT)
-                add(Tokens(input=instructions + weights, output=answer))
+                estimated = instructions + weights
+                sample = sample or _counted(context, chunk, estimated)
+                add(Tokens(input=round(estimated * sample.correction), output=answer))
         if len(taken) and context.job.per_day:
             add(_MERGE)
     return {
@@ -55,7 +65,30 @@ def estimate(context: Context) -> dict[str, object]:
         "output_tokens": output_tokens,
         "usd_live": usd[False],
         "usd_message_batch": usd[True],
+        "counted_on": sample.records if sample else 0,
+        "note": sample.note if sample else "",
     }
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """What counting one chunk says about the estimate."""
+
+    records: int = 0
+    correction: float = 1.0
+    note: str = ""
+
+
+def _counted(context: Context, chunk: list[Record], estimated: int) -> _Sample:
+    from common.counting import input_tokens
+
+    try:
+        counted = input_tokens(context, chunk)
+    except JobExit as end:
+        return _Sample(note=end.message.partition(":")[0])
+    if isinstance(counted, Fault):
+        return _Sample(note=counted.reason)
+    return _Sample(len(chunk), counted / estimated)
 
 
 def in_words(figures: dict[str, object]) -> str:
@@ -66,16 +99,26 @@ def in_words(figures: dict[str, object]) -> str:
 
     return "\n".join(
         [
-            f"{figures['job']} with {figures['model']} would send, by estimate:",
+            f"{figures['job']} with {figures['model']} would send, about:",
             f"  records        {figures['records']:>12,}",
             f"  requests       {figures['requests']:>12,}",
             f"  input tokens   {figures['input_tokens']:>12,}",
             f"  output tokens  {figures['output_tokens']:>12,}",
             f"  live           {money(figures['usd_live']):>12}",
             f"  message batch  {money(figures['usd_message_batch']):>12}",
+            *_sources(figures),
             "Nothing was sent, nothing was changed.",
         ]
     )
+
+
+def _sources(figures: dict[str, object]) -> Iterator[str]:
+    """Where the figures come from."""
+    if figures["counted_on"]:
+        yield f"Input tokens are those that count_tokens says of {figures['counted_on']} records, for all of them."
+    elif figures["records"]:
+        yield f"Input tokens are estimated from the texts' length ({figures['note']})."
+    yield "Output tokens are half of what the answers may need."
 
 
 def _windows(context: Context) -> Iterator[Iterator[Record]]:

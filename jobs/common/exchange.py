@@ -155,6 +155,10 @@ class Exchange:
         self._context.counts.requests += len(requests)
         for request in requests:
             self.connection.delivery.submit(request)
+        counts = self._context.counts
+        self._context.progress.live(
+            counts.done + counts.dead, counts.records, self._in_flight, counts.usd
+        )
         for outcome in outcomes:
             if outcome.bug:
                 raise outcome.bug

@@ -11,6 +11,8 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
+from typing import TextIO
 
 log = logging.getLogger("job")
 
@@ -39,9 +41,21 @@ class _Line(logging.Formatter):
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
 
 
-def configure(run_id: str, *, demo: bool) -> None:
-    """Send the log of this process to stderr. In a demo every line says so."""
-    handler = logging.StreamHandler(sys.stderr)
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes to stderr, after `before` has made room."""
+
+    def __init__(self, before: Callable[[], None]) -> None:
+        super().__init__(sys.stderr)
+        self._before = before
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._before()
+        super().emit(record)
+
+
+def configure(run_id: str, *, demo: bool, before: Callable[[], None] = lambda: None) -> None:
+    """Send the log of this process to stderr, calling `before` ahead of each line. In a demo every line says so."""
+    handler = _Handler(before)
     handler.setFormatter(_Line(run_id, "demo: " if demo else ""))
     log.handlers[:] = [handler]
     log.setLevel(logging.INFO)

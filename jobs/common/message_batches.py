@@ -30,6 +30,7 @@ class MessageBatch:
     requests: int
     created_at: str
     head: str  # the newest message batch of the workspace when this one was intended, "" for none
+    expires_at: str  # "" where that is not known yet
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class MessageBatches:
     def open(self) -> list[MessageBatch]:
         """Those whose results are not all here, oldest first."""
         rows = self._db.execute(
-            "select message_batch_id, status, requests, created_at, head from message_batches"
+            "select message_batch_id, status, requests, created_at, head, coalesce(expires_at, '')"
+            " from message_batches"
             f" where job = ? and status in {_OPEN} order by created_at, message_batch_id",
             (self._ledger.job,),
         )

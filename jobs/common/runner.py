@@ -24,6 +24,7 @@ from common.lock import hold
 from common.log import configure, log
 from common.message_batches import MessageBatches
 from common.options import Options
+from common.progress import Progress
 from common.retries import Clock, Retry
 from common.runs import Runs
 from common.settings import ROOT, Settings
@@ -53,19 +54,21 @@ def run(
     )
     configure(run_id, demo=False)
     stdout = sys.stdout
+    given: Options | None = None
     # A job's stray print belongs into the log, not between the lines of --json.
     with redirect_stdout(sys.stderr):
         try:
             _check_name(job)
             with redirect_stdout(stdout):  # --help is asked for
                 given = options.parse(job, sys.argv[1:] if arguments is None else arguments)
-            configure(run_id, demo=given.demo)
+            progress = Progress()
+            configure(run_id, demo=given.demo, before=progress.clear)
             found = settings.load(job.name, demo=given.demo, root=root, environ=environ)
-            one = _Run(run_id, job, given, found, clock or Clock(), retry or Retry())
+            one = _Run(run_id, job, given, found, progress, clock or Clock(), retry or Retry())
             code, result = one.dry_run() if given.dry_run else one.run()
         except JobExit as end:
             log.error("%s", end.message)
-            return end.code
+            code, result = end.code, _unstarted(job, run_id, given, end)
         except Exception:
             log.exception("a bug")
             return exits.BUG
@@ -74,16 +77,33 @@ def run(
     return code
 
 
+def _unstarted(job: Job, run_id: str, given: Options | None, end: JobExit) -> str:
+    """What --json prints of a run that ended before it began."""
+    if given is None or not given.json:
+        return ""
+    status = exits.STATUS.get(end.code, "error")
+    ended = {"job": job.name, "run": run_id, "status": status, "exit_code": end.code}
+    return json.dumps({**ended, "reasons": [end.message]})
+
+
 class _Run:
     """A run of a job: opens what it needs, does it, says how it went."""
 
     def __init__(
-        self, run_id: str, job: Job, given: Options, found: Settings, clock: Clock, retry: Retry
+        self,
+        run_id: str,
+        job: Job,
+        given: Options,
+        found: Settings,
+        progress: Progress,
+        clock: Clock,
+        retry: Retry,
     ) -> None:
         self.run_id = run_id
         self.job = job
         self.options = given
         self.settings = found
+        self.progress = progress
         self.clock = clock
         self.retry = retry
         self.model = given.model or found.get("CLAUDE_MODEL", DEFAULT_MODEL)
@@ -192,6 +212,7 @@ class _Run:
             stop,
             self.clock,
             self.retry,
+            self.progress,
         )
 
     def _make_demo_records(self) -> None:

@@ -83,6 +83,7 @@ class ByMessageBatch:
             if clock.now() - said >= _SAID_EVERY:
                 log.info("%s", self._in_words(still[0]))
                 said = clock.now()
+            self._context.progress.message_batch(self._in_words(still[0]))
             self._connection.sleep(delay)
             delay = min(_LAST_WAIT, delay * 1.5)
 
@@ -168,8 +169,9 @@ class ByMessageBatch:
             self._collecting.look(message_batch)
 
     def _in_words(self, message_batch: MessageBatch) -> str:
-        age = self._context.clock.utc_now() - times.instant(message_batch.created_at)
-        what = "looked for" if message_batch.status == "intent" else "still processing"
-        return (
-            f"message batch {message_batch.id}: {what}, {times.in_words(age.total_seconds())} old"
-        )
+        now = self._context.clock.utc_now()
+        age = times.in_words((now - times.instant(message_batch.created_at)).total_seconds())
+        if message_batch.status == "intent":
+            return f"message batch {message_batch.id}: looked for, {age} old"
+        left = (times.instant(message_batch.expires_at) - now).total_seconds()
+        return f"message batch {message_batch.id}: still processing, {age} old, expires in {times.in_words(left)}"

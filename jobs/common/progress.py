@@ -1,0 +1,79 @@
+"""Progress for a person at a terminal: one line at the bottom that changes. It never reaches the log.
+
+The wrapper names the terminal (JOB_TERMINAL_FD), since stderr is a pipe to the log then; without the wrapper, stderr
+may be the terminal itself. Anywhere else nothing is shown.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+
+from common import times
+
+_BAR = 24  # characters
+_EVERY = 0.2  # seconds between two drawings: nobody reads faster
+_CLEAR = "\r\x1b[K"
+
+
+class Progress:
+    """The changing line. Every method does nothing where nobody watches."""
+
+    def __init__(self) -> None:
+        self._terminal = _terminal()
+        self._shown = False
+        self._drawn = 0.0
+        self._began = time.monotonic()
+
+    def live(self, done: int, records: int, in_flight: int, usd: float) -> None:
+        """How far a live delivery is: records at their end of those taken up, requests in flight, what was spent."""
+        if self._terminal is None or not records:
+            return
+        share = min(1.0, done / records)
+        filled = round(share * _BAR)
+        spent = time.monotonic() - self._began
+        left = f", {times.in_words(spent / share - spent)} left" if 0 < share < 1 else ""
+        self._draw(
+            f"{'█' * filled}{'░' * (_BAR - filled)} {done:,}/{records:,} records,"
+            f" {in_flight} in flight, ${usd:.4f}{left}"
+        )
+
+    def message_batch(self, state: str) -> None:
+        """What a message batch is doing, in words."""
+        self._draw(f"… {state}")
+
+    def clear(self) -> None:
+        """Take the line away, so that something else can be printed in its place."""
+        if self._shown:
+            self._write(_CLEAR)
+            self._shown = False
+
+    def _draw(self, line: str) -> None:
+        if self._terminal is None or time.monotonic() - self._drawn < _EVERY:
+            return
+        self._drawn = time.monotonic()
+        self._shown = True
+        # A line that wraps could not be taken back.
+        self._write(_CLEAR + line[: shutil.get_terminal_size().columns - 1])
+
+    def _write(self, text: str) -> None:
+        assert self._terminal is not None
+        try:
+            os.write(self._terminal, text.encode())
+        except OSError:
+            # The terminal was closed. The run goes on.
+            self._terminal = None
+            self._shown = False
+
+
+def _terminal() -> int | None:
+    number = os.environ.get("JOB_TERMINAL_FD", "")
+    if number.isdecimal() and os.isatty(int(number)):
+        os.set_inheritable(int(number), False)
+        return int(number)
+    try:
+        return sys.stderr.fileno() if sys.stderr.isatty() else None
+    except (OSError, ValueError, AttributeError):
+        return None
