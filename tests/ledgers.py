@@ -1,0 +1,67 @@
+"""A ledger in a temporary folder, for the tests of what is built on one."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from common.ledger import Ledger
+from common.ledger_file import LedgerFile
+from common.pricing import Tokens
+from common.runs import Runs
+
+JOB = "daily_report"
+
+
+@dataclass
+class Book:
+    """An open ledger with shorthands for what runs do to it."""
+
+    file: LedgerFile
+    ledger: Ledger = field(init=False)
+    runs: Runs = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.file, JOB, "run-1")
+        self.runs = Runs(self.file, JOB, "run-1")
+
+    def submit(self, request_id: str, *record_ids: str, most_usd: float = 0.5) -> None:
+        with self.ledger.transaction():
+            self.ledger.submitted(request_id, record_ids, "live", "claude-haiku-5-5", most_usd)
+
+    def answer(self, request_id: str, *record_ids: str, usd: float | None = 0.25) -> None:
+        spent = Tokens(input=100, output=10, cache_write_5m=1, cache_write_1h=2, cache_read=3)
+        answer = json.dumps({"about": request_id})
+        with self.ledger.transaction():
+            self.ledger.answered(request_id, record_ids, answer, "req_api", spent, usd, 0.0)
+
+    def finish(self, request_id: str, *record_ids: str) -> None:
+        with self.ledger.transaction():
+            self.ledger.done(request_id, dict.fromkeys(record_ids, "{}"))
+            self.ledger.closed(request_id, "done")
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self.file.db.execute(sql)]
+
+    def statuses(self, table: str = "records") -> dict[str, str]:
+        return dict(self.rows(f"select {table[:-1]}_id, status from {table}"))
+
+
+@contextmanager
+def ledger_at(path: Path, *, read_only: bool = False) -> Iterator[Book]:
+    """The ledger in that file, made where there is none."""
+    file = LedgerFile(path, read_only=read_only)
+    try:
+        yield Book(file)
+    finally:
+        file.close()
+
+
+def plan(db: sqlite3.Connection, statement: str) -> str:
+    """How SQLite would go about a statement."""
+    return "; ".join(row[3] for row in db.execute(f"explain query plan {statement}"))

@@ -1,0 +1,229 @@
+"""Reading an answer: what may be used, what is said about which record, and never a customer's words in a reason."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel
+
+from common import Job
+from common.answers import (
+    foreign_ids,
+    is_message,
+    output_of_chunk,
+    outputs_per_record,
+    tokens_of,
+)
+from common.faults import Whose
+from common.pricing import Tokens
+
+
+class Colour(Enum):
+    RED = "red"
+    DARK_BLUE = "Dark Blue"
+
+
+class Part(BaseModel):
+    size: Literal["Small", "LARGE"]
+    colours: list[Colour] = []
+
+
+class Verdict(BaseModel):
+    label: Literal["billing", "Other"]
+    note: str = ""
+    colour: Colour | None = None
+    part: Part | None = None
+    level: Literal[1, 2, "high"] = 1
+
+
+JOB = Job("labels", "select 1", "", Verdict, lambda *_: None)
+
+
+def message(text: str, stop: str | None = "end_turn", **more: Any) -> dict[str, Any]:
+    content = [
+        {"type": "thinking", "thinking": "", "signature": "abc"},
+        {"type": "text", "text": text[: len(text) // 2]},
+        {"type": "text", "text": text[len(text) // 2 :]},
+        {"type": "new_kind", "text": "not part of the answer"},
+    ]
+    usage = {"input_tokens": 1, "output_tokens": 1}
+    return {"type": "message", "content": content, "stop_reason": stop, "usage": usage} | more
+
+
+def results(*entries: Any) -> dict[str, Any]:
+    return message(json.dumps({"results": entries}))
+
+
+def entry(record_id: Any, label: str = "billing", **more: Any) -> dict[str, Any]:
+    return {"id": record_id, "label": label, **more}
+
+
+def reasons(answer: dict[str, Any], *record_ids: str) -> dict[str, str]:
+    """Why records have no output; those that have one say "fine"."""
+    outputs, faults = outputs_per_record(JOB, answer, record_ids)
+    assert not outputs.keys() & faults.keys()
+    assert {fault.whose for fault in faults.values()} <= {Whose.RECORD}
+    return dict.fromkeys(outputs, "fine") | {name: fault.reason for name, fault in faults.items()}
+
+
+WHOLE = {"results": [entry("1")]}
+
+
+@pytest.mark.parametrize("stop", ["end_turn", "stop_sequence"])
+def test_a_whole_answer_is_used(stop):
+    assert reasons(message(json.dumps(WHOLE), stop), "1") == {"1": "fine"}
+
+
+@pytest.mark.parametrize(
+    ("stop", "reason", "final"),
+    [
+        ("refusal", "refused (cyber)", True),
+        ("max_tokens", "cut off (max_tokens)", False),
+        ("model_context_window_exceeded", "cut off (model_context_window_exceeded)", False),
+        ("tool_use", "stopped for a reason unknown here (tool_use)", False),
+        ("pause_turn", "stopped for a reason unknown here (pause_turn)", False),
+        ("new\nin 2027", "stopped for a reason unknown here (new in 2027)", False),
+        (None, "stopped for a reason unknown here (None)", False),
+    ],
+)
+def test_the_stop_reason_decides_even_where_the_json_is_whole(stop, reason, final):
+    answer = message(json.dumps(WHOLE), stop, stop_details={"category": "cyber"})
+    _, faults = outputs_per_record(JOB, answer, ["1", "2"])
+    assert {(f.reason, f.final, f.whose) for f in faults.values()} == {
+        (reason, final, Whose.RECORD)
+    }
+    assert set(faults) == {"1", "2"}
+
+
+@pytest.mark.parametrize("details", [None, {}, {"category": None}])
+def test_a_refusal_may_say_nothing_at_all(details):
+    answer = message("", "refusal", content=[], stop_details=details)
+    assert reasons(answer, "1") == {"1": "refused (no category given)"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", '{"results": [{"id": "1", "lab', "Sure! Here it is.", '```json\n{"results": []}\n```', "[" * 100_000],
+    ids=["empty", "half", "prose", "fenced", "deep"],
+)  # fmt: skip
+def test_what_is_not_json_is_one_reason_for_all(text):
+    assert reasons(message(text), "1", "2") == dict.fromkeys(
+        ["1", "2"], "an answer that is not the JSON asked for"
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [None, 1, "x", [], {}, {"results": None}, {"results": 5}, {"results": {}}, {"result": []}],
+)
+def test_json_of_another_shape_has_no_results(data):
+    answer = message(json.dumps(data))
+    assert reasons(answer, "1") == {"1": "an answer without results"}
+    assert foreign_ids(answer, ["1"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected", "foreign"),
+    [
+        ([entry("1"), entry("2")], {"1": "fine", "2": "fine"}, 0),
+        ([entry("2"), entry("1")], {"1": "fine", "2": "fine"}, 0),
+        ([entry(1), entry(2)], {"1": "fine", "2": "fine"}, 0),
+        ([entry("1")], {"1": "fine", "2": "missing from the answer"}, 0),
+        ([entry("1"), entry("1"), entry("2")], {"1": "answered twice", "2": "fine"}, 0),
+        ([entry(1), entry("1"), entry("2")], {"1": "answered twice", "2": "fine"}, 0),
+        ([entry("1"), entry("2"), entry("3")], {"1": "fine", "2": "fine"}, 1),
+        ([entry("01"), entry("1.0"), entry(True)], {"1": "missing from the answer", "2": "missing from the answer"}, 3),
+        ([{"label": "billing"}, "1", None, entry("1")], {"1": "fine", "2": "missing from the answer"}, 1),
+        ([], {"1": "missing from the answer", "2": "missing from the answer"}, 0),
+    ],
+)  # fmt: skip
+def test_each_record_is_found_by_its_id(entries, expected, foreign):
+    answer = results(*entries)
+    assert reasons(answer, "1", "2") == expected
+    assert foreign_ids(answer, ["1", "2"]) == foreign
+
+
+@pytest.mark.parametrize(
+    "missing", [{"label": "billing"}, entry(None), entry(True), entry(["None"])]
+)
+def test_an_entry_without_an_id_is_about_no_record_whatever_records_are_called(missing):
+    assert set(reasons(results(missing), "None", "True", "['None']").values()) == {
+        "missing from the answer"
+    }
+
+
+def test_one_wrong_entry_fails_its_record_alone():
+    answer = results(entry("1"), entry("2", "weather"), entry("3"))
+    assert reasons(answer, "1", "2", "3") == {
+        "1": "fine",
+        "2": "wrong schema (label: literal_error)",
+        "3": "fine",
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"label": "BILLING"}, {"label": "billing"}),
+        ({"label": "other"}, {"label": "Other"}),
+        ({"label": "billing", "colour": "RED"}, {"colour": Colour.RED}),
+        ({"label": "billing", "colour": "dark blue"}, {"colour": Colour.DARK_BLUE}),
+        ({"label": "billing", "colour": None}, {"colour": None}),
+        ({"label": "billing", "level": "HIGH"}, {"level": "high"}),
+        ({"label": "billing", "level": 2}, {"level": 2}),
+        (
+            {"label": "billing", "part": {"size": "small", "colours": ["Red", "DARK BLUE"]}},
+            {"part": Part(size="Small", colours=[Colour.RED, Colour.DARK_BLUE])},
+        ),
+        # Text is text: only an enum's value has a case of its own.
+        ({"label": "billing", "note": "BILLING"}, {"note": "BILLING"}),
+    ],
+)
+def test_an_enums_value_may_come_in_any_case(fields, expected):
+    outputs, _ = outputs_per_record(JOB, results({"id": "1", **fields}), ["1"])
+    found = outputs["1"].model_dump()
+    given = Verdict.model_construct(**{"label": "billing", **expected}).model_dump()
+    assert {name: found[name] for name in expected} == {name: given[name] for name in expected}
+
+
+def test_of_values_that_differ_in_case_alone_the_exact_one_is_meant():
+    class Grade(BaseModel):
+        grade: Literal["a", "A"]
+
+    for value in ("a", "A"):
+        output, _ = output_of_chunk(Grade, message(json.dumps({"grade": value})))
+        assert output == Grade(grade=value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        "",
+        "x",
+        [],
+        {},
+        {"type": "error"},
+        {"type": "message"},
+        {"type": "message", "usage": None},
+    ],
+)
+def test_only_a_message_with_its_usage_is_a_message(body):
+    assert not is_message(body)
+    assert is_message(message(""))
+
+
+def test_tokens_are_read_from_the_usage_whatever_is_missing_there():
+    usage = {
+        "input_tokens": 10,
+        "output_tokens": 20,
+        "cache_creation_input_tokens": 7,
+        "cache_creation": {"ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 3},
+        "cache_read_input_tokens": 5,
+    }
+    assert tokens_of({"usage": usage}) == Tokens(10, 20, 4, 3, 5)
+    assert tokens_of({"usage": usage | {"cache_creation": None}}) == Tokens(10, 20, 7, 0, 5)
+    assert tokens_of({"usage": {"input_tokens": None}}) == Tokens()

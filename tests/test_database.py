@@ -1,0 +1,228 @@
+"""The source database: read without a trace, streamed, and every failure of it one line with the right code."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from common.database import Database, open_source
+from common.exits import JobExit
+
+EVENTS = "select id as record_id, content, created_at from events order by id"
+WINDOW = {"start": "2026-11-21 00:00:00", "end": "2026-11-22 00:00:00"}
+
+
+def make(path, rows=((1, "Hello", "2026-11-21 10:00:00"),), journal="delete"):
+    db = sqlite3.connect(path)
+    db.execute(f"pragma journal_mode = {journal}")
+    db.execute("create table events (id, content, created_at)")
+    db.executemany("insert into events values (?, ?, ?)", rows)
+    db.commit()
+    db.close()
+    return path
+
+
+def read(path, select=EVENTS, parameters=WINDOW, **options):
+    db = Database(path, writable=False, **options)
+    try:
+        return list(db.select(select, parameters))
+    finally:
+        db.close()
+
+
+def failure(call, *arguments, **options) -> JobExit:
+    with pytest.raises(JobExit) as caught:
+        call(*arguments, **options)
+    assert "\n" not in caught.value.message
+    return caught.value
+
+
+def traces(folder):
+    return {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.iterdir()}
+
+
+@pytest.mark.parametrize("journal", ["delete", "wal", "truncate"])
+def test_reading_leaves_no_trace(tmp_path, journal):
+    path = make(tmp_path / "r.db", [(n, "x" * 1_000, "2026-11-21") for n in range(500)], journal)
+    before = traces(tmp_path)
+    assert len(read(path)) == 500
+    assert traces(tmp_path) == before
+
+
+def test_what_another_program_is_writing_is_read_and_left_to_it(tmp_path):
+    path = make(tmp_path / "r.db", journal="wal")
+    writer = sqlite3.connect(path)
+    writer.execute("insert into events values (2, 'new', '2026-11-21')")
+    writer.commit()
+    writer.execute("insert into events values (3, 'not committed', '2026-11-21')")
+    log = tmp_path / "r.db-wal"
+    before = path.read_bytes(), log.read_bytes()
+    assert [record["record_id"] for record in read(path)] == ["1", "2"]
+    assert (path.read_bytes(), log.read_bytes()) == before
+    writer.rollback()
+    writer.close()
+
+
+@pytest.mark.parametrize("journal", ["delete", "wal"])
+@pytest.mark.parametrize(
+    "sql", ["delete from events", "create table mine (a)", "drop table events"]
+)
+def test_a_job_that_only_reads_cannot_write(tmp_path, journal, sql):
+    path = make(tmp_path / "r.db", journal=journal)
+    assert failure(read, path, sql, {}).code == 74
+    assert len(read(path)) == 1
+
+
+def test_records_stream(tmp_path):
+    """The first comes without the last having been looked at."""
+    db = Database(make(tmp_path / "r.db"), writable=False)
+    endless = "with recursive n(i) as (values (1) union all select i + 1 from n) select i as record_id from n"
+    records = db.select(endless, {})
+    assert [next(records)["record_id"] for _ in range(3)] == ["1", "2", "3"]
+    db.close()
+
+
+@pytest.mark.parametrize(
+    ("select", "words"),
+    [
+        ("select id as record_id from evnts", "no such table: evnts"),
+        ("select id as record_id, body from events", "no such column: body"),
+        ("selct 1", "syntax error"),
+        ("select id as record_id from events where id = :day", ":day"),
+        ("select id as record_id from events; drop table events", "one statement"),
+    ],
+)
+def test_a_select_that_does_not_fit_is_78_and_says_where_to_mend_it(tmp_path, select, words):
+    path = make(tmp_path / "r.db")
+    end = failure(read, path, select)
+    assert end.code == 78
+    assert words in end.message
+    assert "mend the SELECT" in end.message
+
+
+def test_a_file_that_is_not_there_is_78_and_is_not_made(tmp_path):
+    end = failure(Database, tmp_path / "none.db", writable=False)
+    assert end.code == 78
+    assert f"RECORDS_DB={tmp_path}/none.db" in end.message
+    assert failure(Database, tmp_path, writable=True).code == 78
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_database_is_78(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text("id,content\n" * 500)
+    end = failure(read, path)
+    assert end.code == 78
+    assert "not a SQLite file" in end.message
+
+
+def test_an_empty_file_has_no_table(tmp_path):
+    (tmp_path / "r.db").touch()
+    assert failure(read, tmp_path / "r.db").code == 78
+
+
+def test_a_damaged_file_is_69(tmp_path):
+    path = make(tmp_path / "r.db", [(n, "x" * 500, "2026-11-21") for n in range(500)])
+    raw = bytearray(path.read_bytes())
+    raw[8192:] = b"\xff" * (len(raw) - 8192)
+    path.write_bytes(raw)
+    end = failure(read, path)
+    assert end.code == 69
+    assert "malformed" in end.message
+
+
+def test_a_locked_database_is_69_and_nothing_is_written(tmp_path):
+    path = make(tmp_path / "r.db")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("begin exclusive")
+    assert failure(read, path, timeout=0).code == 69
+    assert failure(Database, path, writable=True, timeout=0).code == 69
+    other.execute("rollback")
+    db = Database(path, writable=True, timeout=0)
+    other.execute("begin immediate")
+    end = failure(db.write, lambda: None)
+    assert end.code == 69
+    assert "locked" in end.message
+    db.close()
+    other.close()
+    assert len(read(path)) == 1
+
+
+def test_a_url_is_78_without_its_password():
+    end = failure(open_source, "postgresql://me:secret@db/records", writable=False)
+    assert end.code == 78
+    assert "secret" not in end.message
+
+
+@pytest.mark.parametrize(
+    "name", ["a b.db", "what?.db", "a#b.db", "100%.db", "a&mode=rw.db", "ü'\".db"]
+)
+def test_any_path_can_be_opened(tmp_path, name):
+    assert len(read(make(tmp_path / name))) == 1
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_a_link_leads_to_the_file(tmp_path):
+    make(tmp_path / "real.db", journal="wal")
+    (tmp_path / "link.db").symlink_to("real.db")
+    assert len(read(tmp_path / "link.db")) == 1
+    assert {file.name for file in tmp_path.iterdir()} == {"real.db", "link.db"}
+
+
+def test_whatever_a_column_holds_can_be_read(tmp_path):
+    path = make(
+        tmp_path / "r.db",
+        [(1, None, None), (2, b"\x00\xff", 1.5), (3, 17, "x"), (4, "a\0b", ""), (5, "ok", 2**62)],
+    )
+    db = sqlite3.connect(path)
+    db.execute("update events set content = cast(x'61ff62' as text) where id = 5")
+    db.commit()
+    db.close()
+    assert [record["content"] for record in read(path)] == [
+        None,
+        b"\x00\xff",
+        17,
+        "a\0b",
+        "a\N{REPLACEMENT CHARACTER}b",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "record_id"), [(17, "17"), ("017", "017"), (1.5, "1.5"), ("", ""), (" x\n", " x\n")]
+)
+def test_a_record_id_is_text(tmp_path, value, record_id):
+    path = make(tmp_path / "r.db", [(value, "", "")])
+    assert [record["record_id"] for record in read(path)] == [record_id]
+
+
+@pytest.mark.parametrize("select", ["select id, content from events", EVENTS])
+def test_a_record_without_an_id_is_78(tmp_path, select):
+    end = failure(read, make(tmp_path / "r.db", [(None, "x", "2026-11-21")]), select)
+    assert end.code == 78
+    assert "`id as record_id`" in end.message
+
+
+def test_rows_with_the_same_id_are_both_read(tmp_path):
+    path = make(tmp_path / "r.db", [(1, "a", ""), (1, "b", "")])
+    assert [record["content"] for record in read(path)] == ["a", "b"]
+
+
+def test_within_keeps_to_the_window_and_counts_times_that_are_none(tmp_path):
+    times = [
+        "2026-11-21",
+        "2026-11-22",
+        "2026-11-21T23:59:59Z",
+        1795219200,
+        None,
+        "soon",
+        "2026-13-45 10:00:00",
+    ]
+    path = make(tmp_path / "r.db", [(n, "", at) for n, at in enumerate(times)])
+    db = Database(path, writable=False)
+    select = "select id as record_id from events where within(created_at, :start, :end) order by id"
+    for _ in range(2):  # counted anew by each SELECT
+        assert [record["record_id"] for record in db.select(select, WINDOW)] == ["0", "2", "3"]
+        assert db.undated == 3
+    assert db.undated_example in ("None", "'soon'", "'2026-13-45 10:00:00'")
+    db.close()
