@@ -1,0 +1,150 @@
+"""Key, model and clock: one free call for each model that is configured."""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from common import pricing, times
+from common.doctor.installation import Installation
+from common.doctor.lines import Line, ending, fail, ok, warn
+from common.exits import JobExit
+from common.faults import Whose
+from common.pricing import Tokens
+from common.runner import DEFAULT_MODEL
+
+_SECONDS = 30
+_LATE = 120  # seconds that the clock may be off
+
+
+@dataclass
+class Said:
+    """What the API said about a model: its description, or why there is none; and its own time."""
+
+    model: dict[str, Any] = field(default_factory=dict)
+    fault: str = ""
+    passing: bool = False  # the fault is nobody's
+    clock_off: float | None = None  # seconds that this machine is ahead
+
+
+def check(installation: Installation) -> Iterator[Line]:
+    """Each distinct key, address and model of the jobs. Without jobs, those of the general settings."""
+    asked: dict[tuple[str, str, str], list[str]] = {}
+    for job in installation.jobs or ("",):
+        settings = installation.settings(job)
+        try:
+            account = (
+                settings.api_key(),
+                settings.base_url(),
+                settings.get("CLAUDE_MODEL", DEFAULT_MODEL),
+            )
+        except JobExit as error:
+            yield fail("key, model", error.message)
+            return
+        asked.setdefault(account, []).append(job)
+    heard = None
+    for (key, url, model), jobs in asked.items():
+        said = asyncio.run(ask(key, url, model))
+        heard = said.clock_off if said.clock_off is not None else heard
+        capped = any(installation.settings(job).get("MAX_COST_USD") for job in jobs)
+        yield from about(model, said, times.now(), key=key, capped=capped)
+    yield clock(times.now(), heard)
+
+
+async def ask(key: str, url: str, model: str) -> Said:
+    """The free call, once."""
+    from common.claude import connect, must_be_fault
+
+    said = Said()
+    (client,) = connect(key, url, 1)
+    try:
+        async with asyncio.timeout(_SECONDS):
+            response = await client.models.with_raw_response.retrieve(model)
+            said.clock_off = _ahead(response.headers.get("date"))
+            said.model = (await _parsed(response)).model_dump()
+    except Exception as error:
+        fault = must_be_fault(error)
+        said.fault, said.passing = fault.reason, fault.whose is Whose.NOBODY
+        if (answered := getattr(error, "response", None)) is not None:
+            said.clock_off = _ahead(answered.headers.get("date"))
+            # Whoever answers 529 can be reached; a connection that fails now may well fail tonight.
+        elif said.passing:
+            said.passing = False
+    finally:
+        await client.close()
+    return said
+
+
+async def _parsed(response: Any) -> Any:
+    found = response.parse()
+    return await found if asyncio.iscoroutine(found) else found
+
+
+def _ahead(date: str | None) -> float | None:
+    try:
+        return (times.now() - email.utils.parsedate_to_datetime(date or "")).total_seconds()
+    except (TypeError, ValueError):
+        return None
+
+
+def about(model: str, said: Said, now: datetime, *, key: str, capped: bool) -> Iterator[Line]:
+    """What an answer means for tonight."""
+    if said.fault:
+        if said.passing:
+            yield warn("key, model", f"{model}: {said.fault}", "jobs try again for 15 minutes")
+        else:
+            yield fail("key, model", f"{model}: {said.fault}", _remedy(said.fault))
+        return
+    retires = str(said.model.get("retires_at") or "")
+    lifecycle = said.model.get("lifecycle") or "active"
+    if lifecycle == "retired" or (retires and times.instant(retires) <= now):
+        yield fail("key, model", f"{model} is retired", "set CLAUDE_MODEL to one in service")
+    elif lifecycle == "deprecated" or retires:
+        until = f" and is retired on {retires[:10]}" if retires else ""
+        yield warn(
+            "key, model", f"{model} is {lifecycle}{until}", "set CLAUDE_MODEL to another in time"
+        )
+    else:
+        yield ok("key, model", f"key {ending(key)} is good, and {model} is in service")
+    yield from _price(model, now, capped)
+
+
+def _price(model: str, now: datetime, capped: bool) -> Iterator[Line]:
+    try:
+        known = pricing.usd(model, Tokens(), now.astimezone(UTC).date()) is not None
+    except JobExit as error:
+        yield fail("price", error.message, "git checkout jobs/common/prices.json")
+        return
+    if not known:
+        text, remedy = f"none is known for {model}", f"add one to {pricing.PRICES}"
+        if capped:
+            yield fail("price", f"{text}, so MAX_COST_USD cannot be kept", remedy)
+        else:
+            yield warn("price", f"{text}: its cost will be shown as unknown", remedy)
+
+
+def _remedy(fault: str) -> str:
+    if fault.startswith(("401", "403")):
+        return "check ANTHROPIC_API_KEY in .env"
+    if fault.startswith("402") or "credit" in fault:
+        return "see Billing at console.anthropic.com"
+    if fault.startswith("404"):
+        return "set CLAUDE_MODEL to a model that there is"
+    return "check the network, DNS, HTTPS_PROXY and ANTHROPIC_BASE_URL (--offline leaves this out)"
+
+
+def clock(now: datetime, ahead: float | None) -> Line:
+    """This machine's clock, against itself and against the API's where that is known."""
+    remedy = "timedatectl set-ntp true"
+    if now.year < 2026:
+        return fail("clock", f"it says {times.stamp(now)}", remedy)
+    if ahead is None:
+        return ok("clock", f"{times.stamp(now)} (nothing to compare it with)")
+    if abs(ahead) > _LATE:
+        way = "ahead of" if ahead > 0 else "behind"
+        return warn("clock", f"{times.in_words(abs(ahead))} {way} Claude's", remedy)
+    return ok("clock", f"{times.stamp(now)}, the same as Claude's")

@@ -1,0 +1,114 @@
+"""All checks in the order in which to mend what they find: what the next one needs comes first."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from common import times
+from common.doctor import dotenv_file, folders, packages
+from common.doctor.installation import Installation
+from common.doctor.lines import Line, clean, fail, warn
+from common.known_jobs import scripts
+
+
+def examine(
+    root: Path, environ: Mapping[str, str], job: str = "", *, offline: bool, send: bool
+) -> Iterator[Line]:
+    """Every line, as it becomes known. None of them holds a secret."""
+    path = root / ".env"
+    all_jobs = tuple(scripts(root))
+    about_dotenv: list[Line] = []
+    values: dict[str, str] = {}
+
+    def read() -> Iterable[Line]:
+        nonlocal values
+        values, lines = dotenv_file.read(path)
+        return lines
+
+    about_dotenv += _guarded(".env", read)
+    installation = Installation(root, environ, values, all_jobs, (job,) if job else all_jobs)
+    secrets = installation.secrets()
+
+    def rooms() -> Iterator[Line]:
+        yield from _guarded("python", lambda: packages.check(root))
+        yield from about_dotenv
+        yield from _guarded(".env", lambda: dotenv_file.check(path, values, all_jobs))
+        yield from _guarded("settings", lambda: _settings(installation))
+        yield from _guarded("folders", lambda: folders.check(root))
+        yield from _guarded("disk", lambda: folders.disk(root))
+        yield from _guarded("job", lambda: _jobs(installation))
+        yield from _guarded("ledger", lambda: _ledgers(installation))
+        yield from _guarded("key, model", lambda: _account(installation, offline))
+        yield from _guarded("alerts", lambda: _channels(installation, send))
+        yield from _guarded("cron", lambda: _cron(installation))
+
+    for line in rooms():
+        yield clean(line, secrets)
+
+
+def _guarded(subject: str, check: Callable[[], Iterable[Line]]) -> Iterator[Line]:
+    """A check that cannot be made is a finding, and not the end of the others."""
+    try:
+        yield from check()
+    except ImportError as error:
+        yield fail(subject, f"cannot be checked: {error}", packages.REBUILD)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        yield fail(subject, f"cannot be checked: {reason}", "this is a bug of doctor's: report it")
+
+
+# Each room is imported when it is its turn: some need packages, and those may be what is broken.
+
+
+def _settings(installation: Installation) -> Iterator[Line]:
+    from common.doctor import values
+
+    yield from dotenv_file.elsewhere(installation.dotenv, installation.environ)
+    yield from values.check(installation)
+
+
+def _jobs(installation: Installation) -> Iterator[Line]:
+    from common.doctor import sources
+
+    yield from sources.check(installation)
+
+
+def _ledgers(installation: Installation) -> Iterator[Line]:
+    from common.doctor import ledgers
+
+    yield from ledgers.check(installation)
+
+
+def _account(installation: Installation, offline: bool) -> Iterator[Line]:
+    from common.doctor import claude_account
+
+    if offline:
+        yield warn("key, model", "not asked (--offline)")
+        yield claude_account.clock(times.now(), None)
+    else:
+        yield from claude_account.check(installation)
+
+
+def _channels(installation: Installation, send: bool) -> Iterator[Line]:
+    from common.doctor import channels
+
+    yield from channels.check(installation)
+    if send:
+        yield from channels.send(installation.root)
+
+
+def _cron(installation: Installation) -> Iterator[Line]:
+    from common.doctor import clock_changes, cron_daemon, crontab
+
+    root, home = installation.root, Path(pwd.getpwuid(os.geteuid()).pw_dir)
+    yield from cron_daemon.check(root, home=home)
+    text, reason = crontab.read()
+    elsewhere = cron_daemon.system_crontab(root) or cron_daemon.timer_of(root, Path("/"), home)
+    if text is None and not elsewhere:
+        yield warn("crontab", reason, crontab.INSTALL)
+        return
+    zone = clock_changes.machine_zone()
+    yield from crontab.check(installation, text or "", home, zone, times.now(), elsewhere)

@@ -1,0 +1,86 @@
+"""What a check has to say: one line each, with the remedy where there is something to mend."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from common.log import one_line
+
+OK, WARN, FAIL = "ok", "warn", "FAIL"
+_COLOURS = {OK: "\033[32m", WARN: "\033[33m", FAIL: "\033[1;31m"}
+_PLAIN = "\033[0m"
+_IN_URL = re.compile(r"(?<=://)[^@/\s]+(?=@)")  # user:password@
+_KEY = re.compile(r"sk-ant-[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One finding: ok, warn (it will run, but look at it) or FAIL (it will not)."""
+
+    level: str
+    subject: str
+    text: str
+    remedy: str = ""
+
+
+def ok(subject: str, text: str) -> Line:
+    """All is well."""
+    return Line(OK, subject, text)
+
+
+def warn(subject: str, text: str, remedy: str = "") -> Line:
+    """It will run, but not as somebody may think."""
+    return Line(WARN, subject, text, remedy)
+
+
+def fail(subject: str, text: str, remedy: str = "") -> Line:
+    """It will not run. Without a remedy where the text names it, as the message of a JobExit does."""
+    return Line(FAIL, subject, text, remedy)
+
+
+def ending(secret: str) -> str:
+    """A secret as it may be shown: its last four characters, and none of a short one."""
+    return f"…{secret[-4:]}" if len(secret) >= 16 else "…"
+
+
+def clean(line: Line, secrets: Iterable[str]) -> Line:
+    """The line without control characters and without any of the secrets, wherever they came from."""
+
+    def cleaned(text: str) -> str:
+        for secret in sorted(secrets, key=len, reverse=True):
+            text = text.replace(secret, ending(secret))
+        return one_line(_KEY.sub("sk-ant-…", _IN_URL.sub("…", text))).strip()
+
+    return replace(line, text=cleaned(line.text), remedy=cleaned(line.remedy))
+
+
+def shown(lines: Sequence[Line], *, colour: bool, width: int = 0) -> str:
+    """The lines, aligned; with a width, what is longer goes on below its own beginning."""
+    subjects = max((len(line.subject) for line in lines), default=0)
+    indent = 4 + 2 + subjects + 2
+    text = ""
+    for line in lines:
+        words = f"{line.text} -> {line.remedy}" if line.remedy else line.text
+        if width > indent + 30:
+            # A path or a command that is broken in two cannot be copied.
+            parts = textwrap.wrap(
+                words, width - indent, break_long_words=False, break_on_hyphens=False
+            )
+            words = ("\n" + " " * indent).join(parts)
+        level = f"{line.level:<4}"
+        if colour:
+            level = f"{_COLOURS[line.level]}{level}{_PLAIN}"
+        text += f"{level}  {line.subject:<{subjects}}  {words}\n"
+    return text
+
+
+def closing(lines: Sequence[Line]) -> str:
+    """The last line: how many of each, and what that means for tonight."""
+    counts = {level: sum(line.level == level for line in lines) for level in (FAIL, WARN, OK)}
+    said = ", ".join(f"{count} {level}" for level, count in counts.items() if count)
+    if counts[FAIL]:
+        return f"{said}: it would not work tonight; begin with the first FAIL\n"
+    return f"{said}: ready for tonight\n"

@@ -1,0 +1,105 @@
+"""Import a job's script without letting it do anything."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from common.exits import JobExit
+from common.job import Job
+
+_SECONDS = 20
+_GUARD = 'put `if __name__ == "__main__":` before `raise SystemExit(run(JOB))`'
+
+
+class Unusable(Exception):
+    """Why a script gives no job, and the remedy."""
+
+    def __init__(self, text: str, remedy: str) -> None:
+        super().__init__(text)
+        self.text = text
+        self.remedy = remedy
+
+
+def job_of(path: Path) -> Job:
+    """The JOB of a script. Raises Unusable where it cannot be had."""
+    if path.stem in sys.stdlib_module_names:
+        remedy = "rename it: every script here that needs the real one gets this file instead"
+        raise Unusable(f"{path.name} is called like a module of the standard library", remedy)
+    # A name of its own in sys.modules: pydantic looks there for the module that a class comes from.
+    name = f"job_script_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        with _harmless(), _soon_over():
+            spec.loader.exec_module(module)
+    except Unusable:
+        raise
+    except JobExit as error:
+        raise Unusable(error.message, f"mend {path}") from error
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise Unusable(f"does not import: {reason}{_where(error, path)}", f"mend {path}") from error
+    job = getattr(module, "JOB", None)
+    if not isinstance(job, Job):
+        raise Unusable("has no JOB = Job(…)", f"write one at the end of {path}, as in daily_report")
+    if job.name != path.stem:
+        text = f"its JOB is called {job.name}, and so would be its ledger"
+        raise Unusable(text, "name=Path(__file__).resolve().stem")
+    return job
+
+
+@contextlib.contextmanager
+def _harmless() -> Iterator[None]:
+    """A script without the guard at its end would start to send here; what it prints goes nowhere."""
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise Unusable("runs as soon as it is imported", _GUARD)
+
+    import common.runner
+
+    real = common.runner.run
+    common.run = common.runner.run = refuse
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        common.run = common.runner.run = real
+
+
+@contextlib.contextmanager
+def _soon_over() -> Iterator[None]:
+    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise Unusable(f"is not imported after {_SECONDS} s", "let it do nothing when imported")
+
+    before: Callable[[int, FrameType | None], object] | int | None
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(_SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _where(error: BaseException, path: Path) -> str:
+    """The line of the script at which it went wrong."""
+    if isinstance(error, SyntaxError):
+        return ""  # says it itself
+    number, step = 0, error.__traceback__
+    while step:
+        if step.tb_frame.f_code.co_filename == str(path):
+            number = step.tb_lineno
+        step = step.tb_next
+    return f" (line {number})" if number else ""

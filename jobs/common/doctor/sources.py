@@ -1,0 +1,95 @@
+"""RECORDS_DB and the jobs: does each script import, does its database open, does its SELECT fit?"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from common import times
+from common.database import open_source, plain_error
+from common.doctor.installation import Installation
+from common.doctor.lines import Line, fail, ok, warn
+from common.doctor.scripts import Unusable, job_of
+from common.exits import JobExit
+from common.job import Job
+
+# Older ones can corrupt a WAL file that two connections write at once.
+_SAFE_WAL = (3, 51, 3)
+
+
+def check(installation: Installation) -> Iterator[Line]:
+    """Every job that is examined."""
+    if not installation.jobs:
+        yield warn("job", "there is none in jobs/", "copy one from the README")
+    for name in installation.jobs:
+        subject = f"job {name}"
+        try:
+            job = job_of(installation.root / "jobs" / f"{name}.py")
+        except Unusable as unusable:
+            yield fail(subject, unusable.text, unusable.remedy)
+            continue
+        try:
+            yield from _source(subject, job, installation.settings(name).records_db())
+        except JobExit as error:
+            yield fail(subject, error.message)
+
+
+def _source(subject: str, job: Job, url: str) -> Iterator[Line]:
+    database = open_source(url, writable=False)
+    try:
+        columns = _columns(database.connection, job, url)
+        mode = _journal_mode(database.connection)
+    finally:
+        database.close()
+    missing = [name for name in _needed(job) if name not in columns]
+    if missing:
+        has = f"the SELECT gives {', '.join(columns)}"
+        yield fail(
+            subject, f"{has}, but not {', '.join(missing)}", f"add it at the top of {job.name}"
+        )
+        return
+    writes = not job.per_day
+    if writes and "://" not in url:
+        path = Path(url).expanduser()
+        if not (os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK)):
+            text = f"{path} or its folder cannot be written, and the results go there"
+            yield fail(subject, text, f"chown {path} and its folder")
+            return
+        if mode == "wal" and sqlite3.sqlite_version_info < _SAFE_WAL:
+            yield warn(
+                subject,
+                f"SQLite {sqlite3.sqlite_version} can corrupt a WAL database that two programs write"
+                f" at once, and {path} is one",
+                "a Python with SQLite 3.51.3 or later, or run it when your application rests",
+            )
+    yield ok(subject, f"imports, and its SELECT fits {url}: {', '.join(columns)}")
+
+
+def _columns(connection: sqlite3.Connection, job: Job, url: str) -> list[str]:
+    """The names of the SELECT's columns; nothing is read. Raises JobExit where it does not fit."""
+    end = times.now()
+    window = {"start": times.sql_time(end - timedelta(days=1)), "end": times.sql_time(end)}
+    try:
+        connection.execute(f"explain {job.select}", window)
+        select = job.select.strip().rstrip(";")
+        # The line break ends a comment on the SELECT's last line.
+        found = connection.execute(f"select * from ({select}\n) limit 0", window)
+    except sqlite3.Error as error:
+        raise plain_error(error, f"RECORDS_DB {url}", "read") from error
+    return [str(column[0]) for column in found.description]
+
+
+def _journal_mode(connection: sqlite3.Connection) -> str:
+    return str(connection.execute("pragma journal_mode").fetchone()[0]).lower()
+
+
+def _needed(job: Job) -> list[str]:
+    needed = ["record_id", *job.attributes]
+    if job.show is Job.__dataclass_fields__["show"].default:
+        needed.append("content")
+    if job.per_day:
+        needed.append(job.time)
+    return list(dict.fromkeys(needed))

@@ -1,0 +1,160 @@
+# shellcheck shell=bash
+# Put the lines of crontab.example into this user's crontab, or take them out. Sourced by run_job.sh for --install-cron
+# and --remove-cron; uses wrapper.sh.
+#
+# They stand in a block between two marker lines that name the installation. The block comes last, so that the user's
+# own MAILTO, PATH and SHELL hold for it as well, and has no such lines itself, since they would change every line that
+# is ever added below. Everything else in the crontab stays as it is, byte for byte.
+
+block_begin="# >>> claude-batch-jobs $root >>>"
+block_end="# <<< claude-batch-jobs $root <<<"
+joined=' (made with the line break before it)' # follows block_begin where the crontab did not end with one
+
+change_crontab() {
+  local LC_ALL=C # a length is one in bytes
+  if (($# != 1)); then
+    say "$1 takes no options"
+    exit 2
+  fi
+  command -v crontab >/dev/null || refuse 78 'crontab is missing: apt-get install cron, then run again'
+  backup=$state/crontab.$run_id.bak new_file=$state/.crontab.$run_id.new
+  trap 'rm -f -- "$new_file" "$new_file.said"; [[ -n ${keep_backup-} ]] || rm -f -- "$backup"' EXIT
+  read_crontab
+  split_crontab
+  if [[ $1 == --install-cron ]]; then
+    make_block
+    if [[ -n $found ]]; then
+      new=$before$block$after
+    elif [[ -z $text || $text == *$'\n' ]]; then
+      new=$text$block
+    else
+      new=$text$'\n'${block/"$block_begin"/"$block_begin$joined"}
+    fi
+  else
+    # What was joined by us is parted again, unless something has been added below meanwhile.
+    [[ $note != "$joined"* || -n $after ]] || before=${before%$'\n'}
+    new=$before$after
+  fi
+  if [[ $new == "$text" ]]; then
+    printf 'The crontab of %s needs no change: nothing was done.\n' "$(id -un)"
+    return
+  fi
+  write_crontab
+  printf 'Changed in the crontab of %s; everything else in it is as it was:\n' "$(id -un)"
+  diff -- "$backup" "$new_file" | sed -n 's/^</  -/p; s/^>/  +/p'
+  [[ -n $none ]] || printf 'The crontab before: %s\n' "$backup"
+  if [[ $1 == --install-cron ]]; then
+    printf 'Undo: %q --remove-cron\n' "$root/run_job.sh"
+  else
+    printf 'Undo: %q --install-cron\n' "$root/run_job.sh"
+  fi
+}
+
+# text = the crontab as it is, which is also in the file `backup`; `none` is not empty where there is no crontab.
+# Nothing is written before all of it is known to be read: who writes back what a failed `crontab -l` gave empties it.
+read_crontab() {
+  local status said
+  none='' text=''
+  { : >"$backup"; } 2>/dev/null || refuse 73 "cannot write $backup: let uid $EUID write it (chown), then run again"
+  crontab -l >"$backup" 2>"$new_file.said" </dev/null
+  status=$?
+  said=$(<"$new_file.said")
+  if ((status == 0)); then
+    IFS= read -r -d '' text <"$backup"
+    if [[ ${#text} != "$(stat -c %s -- "$backup")" ]] || ! crontab -l 2>/dev/null </dev/null | cmp -s - "$backup"; then
+      refuse 74 'the crontab could not be read whole: nothing was done (is the disk full?)'
+    fi
+  elif [[ $said == *'no crontab for'* || $said == *"can't open"*'No such file'* ]]; then
+    none=yes
+  else
+    one_line "${said:-no reason given}"
+    refuse 78 "crontab -l failed: $REPLY: nothing was done"
+  fi
+}
+
+# before, note, after = what stands around the block, and after its first marker; found is empty where there is no block.
+split_crontab() {
+  local lines=$'\n'$text
+  found='' before=$text note='' after=''
+  if [[ $lines == *$'\n'"$block_begin"*$'\n'"$block_end"* ]]; then
+    found=yes
+    before=${lines%%$'\n'"$block_begin"*}$'\n'
+    before=${before#$'\n'}
+    after=${lines#*$'\n'"$block_begin"}
+    note=${after%%$'\n'*}
+    after=${after#*$'\n'"$block_end"}
+    if [[ $after == *$'\n'* ]]; then after=${after#*$'\n'}; else after=''; fi
+    lines=$before$after
+  fi
+  if [[ $lines == *"$block_begin"* || $lines == *"$block_end"* ]]; then
+    refuse 78 "the marker lines of $root in the crontab are damaged: remove them with crontab -e, then run again"
+  fi
+}
+
+# block = the lines of crontab.example for jobs that there are, each with the comment right above it.
+make_block() {
+  local line comment='' job_named='.*/((run_job|notify_on_failure)\.sh) +([a-z][a-z0-9_]*)'
+  check_path
+  block=$block_begin$note$'\n'
+  block+='# From crontab.example, by ./run_job.sh --install-cron, which replaces this block: put lines of your own outside.'$'\n'
+  while IFS= read -r line || [[ -n $line ]]; do
+    case $line in
+      '#'*) comment+=$line$'\n' ;;
+      [0-9*@]*)
+        line=${line//'/opt/claude-batch-jobs'/"$root"}
+        if [[ $line =~ $job_named ]] && [[ -f $root/jobs/${BASH_REMATCH[3]}.py || -f $root/jobs/ops/${BASH_REMATCH[3]}.py ]]; then
+          if [[ ! -x $root/${BASH_REMATCH[1]} ]]; then
+            refuse 78 "$root/${BASH_REMATCH[1]} cannot be executed: chmod +x it, then run again"
+          fi
+          block+=$comment$line$'\n'
+        fi
+        comment=''
+        ;;
+      *) comment='' ;;
+    esac
+  done <"$root/crontab.example" || refuse 78 "cannot read $root/crontab.example: git checkout crontab.example"
+  block+=$block_end$'\n'
+}
+
+# A crontab has no way to write a line break, and every other such character needs a way of its own.
+check_path() {
+  local LC_ALL=C.UTF-8 quoted
+  printf -v quoted '%q' "$root"
+  if [[ $quoted != "$root" || $root == *%* ]]; then
+    refuse 78 "cron cannot take the path $quoted: move the installation to one without blanks, % and the like"
+  fi
+}
+
+write_crontab() {
+  { printf '%s' "$new" >"$new_file"; } 2>/dev/null || refuse 74 "cannot write $new_file: is the disk full?"
+  check_syntax
+  [[ -n $none ]] || keep_backup=yes
+  if [[ -z $new ]]; then
+    crontab -r 2>"$new_file.said" </dev/null || crontab_refuses
+  else
+    crontab_on_file 2>"$new_file.said" || crontab_refuses
+  fi
+  if [[ -n $new ]] && ! crontab -l 2>/dev/null </dev/null | cmp -s - "$new_file"; then
+    refuse 74 "crontab -l does not show what was installed: look at it with crontab -l; the one before is $backup"
+  fi
+}
+
+# Debian's crontab checks a file with -n, cronie's with -T (to that one -n means something else); others with neither.
+check_syntax() {
+  local option=-n
+  [[ $(crontab -V 2>&1 </dev/null) != *cronie* ]] || option=-T
+  if ! crontab_on_file "$option" >"$new_file.said" 2>&1; then
+    grep -qiE 'usage|(invalid|unrecogni[sz]ed|unknown|illegal) (option|argument)' "$new_file.said" || crontab_refuses
+  fi
+}
+
+# By its short name, since Debian's crontab cuts a path after 100 characters.
+crontab_on_file() (
+  cd -P -- "$state" && crontab "$@" "${new_file##*/}" </dev/null
+)
+
+crontab_refuses() {
+  keep_backup=''
+  one_line "$(<"$new_file.said")"
+  refuse 78 "crontab refuses the new lines: ${REPLY:-no reason given}: nothing was done"
+}

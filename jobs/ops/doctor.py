@@ -1,0 +1,116 @@
+"""Will it work tonight? One line for each thing that could be in its way: ok, warn or FAIL, and the remedy.
+
+Usage   ./run_job.sh doctor [JOB] [--offline] [--send] [--as-cron] [--json]
+Exit    0, warnings or not; 78 where anything is FAIL
+"""
+
+from __future__ import annotations
+
+import sys
+
+# First of all, so that a job that is called like a module of the standard library (which is a finding) is not imported
+# in its place: the folders of our own are looked into last.
+sys.path.sort(key=lambda folder: folder.endswith(("/jobs", "/jobs/ops")))
+
+import argparse
+import json
+import os
+import pwd
+import shlex
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from common import exits
+from common.doctor.examination import examine
+from common.doctor.lines import FAIL, closing, fail, shown
+from common.known_jobs import scripts
+from common.settings import ROOT
+
+
+def main(
+    arguments: Sequence[str], root: Path = ROOT, environ: Mapping[str, str] | None = None
+) -> int:
+    """Examine, print, and return the exit code."""
+    given = _parse(arguments)
+    jobs = scripts(root)
+    if given.job and given.job not in jobs:
+        sys.stderr.write(f"doctor: no job is called {given.job!r}; there are: {', '.join(jobs)}\n")
+        return exits.USAGE
+    if given.as_cron:
+        return _as_cron(root, given)
+    lines = list(
+        examine(
+            root,
+            os.environ if environ is None else environ,
+            given.job,
+            offline=given.offline,
+            send=given.send,
+        )
+    )
+    failed = any(line.level == FAIL for line in lines)
+    if given.json:
+        found = {
+            "ok": not failed,
+            "as_cron": given.within_cron,
+            "checks": [asdict(line) for line in lines],
+        }
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+    else:
+        terminal = sys.stdout.isatty()
+        width = shutil.get_terminal_size().columns if terminal else 0
+        colour = terminal and "NO_COLOR" not in os.environ
+        sys.stdout.write(shown(lines, colour=colour, width=width) + closing(lines))
+    return exits.SETTINGS if failed else exits.DONE
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="./run_job.sh doctor", allow_abbrev=False, description="Will it work tonight?"
+    )
+    add = parser.add_argument
+    add("job", nargs="?", default="", metavar="JOB", help="look at this job alone")
+    add("--offline", action="store_true", help="do not ask Claude about key and model")
+    add("--send", action="store_true", help="really send a test through every alert channel")
+    add("--as-cron", action="store_true", help="in the environment that cron gives")
+    add("--json", action="store_true", help="the findings as one JSON object")
+    add("--within-cron", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+def _as_cron(root: Path, given: argparse.Namespace) -> int:
+    """Start doctor again as cron would: its four variables, the home folder, no terminal, a session of its own."""
+    user = pwd.getpwuid(os.geteuid())
+    environ = {
+        "HOME": user.pw_dir,
+        "LOGNAME": user.pw_name,
+        "SHELL": "/bin/sh",
+        "PATH": "/usr/bin:/bin",
+    }
+    options = [f"--{name}" for name in ("offline", "send", "json") if getattr(given, name)]
+    words = [str(root / "run_job.sh"), "doctor", "--within-cron", *options, given.job]
+    command = " ".join(shlex.quote(word) for word in words if word)
+    if not given.json:
+        set_to = " ".join(f"{name}={value}" for name, value in environ.items())
+        sys.stdout.write(f"as cron starts it: {set_to}, in {user.pw_dir}, no terminal\n")
+        sys.stdout.flush()
+    done = subprocess.run(  # noqa: S603
+        ["/bin/sh", "-c", command],
+        check=False,
+        env=environ,
+        cwd=user.pw_dir,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        umask=0o022,
+    )
+    if done.returncode not in (exits.DONE, exits.SETTINGS):
+        line = fail("as cron", f"{command} ended with {done.returncode}", "run it by hand")
+        sys.stderr.write(shown([line], colour=False))
+        return exits.SETTINGS
+    return done.returncode
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
