@@ -247,7 +247,7 @@ class Ledger:
         """A request with its answer, if it has one that can be used."""
         row = self._db.execute(
             "select request_id, record_ids, answer from requests"
-            " where request_id = ? and status in ('answered', 'done')",
+            " where request_id = ? and status in ('answered', 'done') and answer is not null",
             (request_id,),
         ).fetchone()
         return (

@@ -15,7 +15,7 @@ from common.doctor.lines import Line, ending, fail, ok, warn
 from common.exits import JobExit
 from common.faults import Whose
 from common.pricing import Tokens
-from common.runner import DEFAULT_MODEL
+from common.opening import DEFAULT_MODEL
 
 _SECONDS = 30
 _LATE = 120  # seconds that the clock may be off
