@@ -15,7 +15,7 @@ create table if not exists records (
 
 -- `status` counts by these, since the table itself holds every output. A record enters the first one once, when it is
 -- done, and the second one hardly ever. A question has to repeat an index's condition word for word to be answered by it.
-create index if not exists records_done on records (job) where status = 'done';
+create index if not exists records_done on records (job, status) where status = 'done';
 create index if not exists records_stuck on records (job, status, updated_at) where status in ('failed', 'dead');
 
 create table if not exists requests (

@@ -1,0 +1,143 @@
+"""Everything there is to know, put together: scripts, ledgers, history.tsv, locks, alerts. Nothing is changed.
+
+What cannot be read is a note; the rest is there all the same.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from common import history, known_jobs, settings, times
+from common.exits import JobExit
+from common.history import History
+from common.settings import Settings
+from common.status import alerts, ledger_figures, locks
+from common.status.days import DAYS, costs, days
+from common.status.ledger_figures import Figures
+from common.status.model import JobStatus, MessageBatch, Run, Status
+from common.status.runs import ended, merged
+from common.status.words import ended_at
+
+_EXPIRES = timedelta(hours=24)
+
+
+def gather(root: Path, environ: Mapping[str, str], *, demo: bool) -> Status:
+    """The state of an installation, or of its demo."""
+    notes: list[str] = []
+    base = _settings(root, environ, demo, notes)
+    told = _history(base.state, notes)
+    jobs = known_jobs.known_jobs(base, {line.job for line in told.lines})
+    at = times.stamp()
+    waiting = alerts.undelivered(base.state)
+    return Status(
+        at,
+        str(root),
+        demo,
+        tuple(_job(replace(base, job=job), told, waiting, at) for job in jobs),
+        tuple(notes),
+        len(waiting),
+        min((alert.since for alert in waiting), default=""),
+    )
+
+
+def _settings(root: Path, environ: Mapping[str, str], demo: bool, notes: list[str]) -> Settings:
+    try:
+        return settings.load("", demo=demo, root=root, environ=environ)
+    except JobExit as error:
+        notes.append(error.message)
+        return Settings(root, "", demo, environ)
+
+
+def _history(state: Path, notes: list[str]) -> History:
+    path = state / "history.tsv"
+    try:
+        told = history.read(path)
+    except OSError as error:
+        notes.append(f"{path} cannot be read: {error.strerror}")
+        return History()
+    if told.broken:
+        lines = "1 line" if told.broken == 1 else f"{told.broken} lines"
+        notes.append(f"{path}: {lines} could not be understood")
+    return told
+
+
+def _figures(found: Settings, since: str) -> tuple[Figures | None, str]:
+    """What the ledger holds, or a line that says why that is not known."""
+    try:
+        path = found.ledger()
+        return (ledger_figures.figures(path, found.job, since), "") if path.exists() else (None, "")
+    except JobExit as error:
+        return None, error.message
+    except (sqlite3.Error, OSError) as error:
+        return None, f"ledger {path} cannot be read: {error}"
+
+
+def _job(found: Settings, told: History, waiting: list[alerts.Waiting], at: str) -> JobStatus:
+    month_ago = times.instant(at) - timedelta(days=DAYS - 1)
+    since = min(times.stamp(month_ago)[:10], f"{at[:8]}01")
+    figures, note = _figures(found, since)
+    lines = [line for line in told.lines if line.job == found.job]
+    lock = locks.held(found.state / f"{found.job}.lock", {line.run_id for line in lines})
+    running = lock.run_id if lock else ""
+    rows = figures.runs if figures else []
+    if lock and not running and rows and not rows[0]["ended_at"]:
+        running = rows[0]["run_id"]  # started without run_job.sh
+        lock = replace(lock, since=rows[0]["started_at"], run_id=running)
+    runs = merged(rows, lines, running)
+    real = [run for run in runs if run.run_id != running and _counts(run, bool(rows), bool(lock))]
+    # A start that was refused while a long run went on says less than how that run ended.
+    real.sort(key=lambda run: (ended_at(run), run.run_id), reverse=True)
+    good = [run for run in real if run.code == 0]
+    if figures and figures.last_success and not good:
+        good = merged([figures.last_success], lines, "")[:1]
+    last = real[0] if real else None
+    return JobStatus(
+        found.job,
+        (found.root / "jobs" / f"{found.job}.py").is_file(),
+        "running" if lock else "unknown" if note and not last else _state(last),
+        note,
+        lock,
+        last,
+        good[0] if good else None,
+        figures.records if figures else None,
+        costs(figures.spent, at) if figures else None,
+        _message_batches(figures),
+        alerts.about(found.state, found.job, waiting),
+        tuple(runs[:20]),
+        figures.dead_letters if figures else (),
+        bool(figures and figures.has_days),
+        days(figures, lines, at),
+    )
+
+
+def _counts(run: Run, has_ledger: bool, is_running: bool) -> bool:
+    """Whether a run is worth calling the last one."""
+    if run.in_ledger:
+        return True
+    # Without a trace in the ledger: 0 is a --dry-run or --help, 75 a start while another run held the lock.
+    return not (run.code == 0 and has_ledger) and not (run.code == 75 and is_running)
+
+
+def _state(last: Run | None) -> str:
+    if last is None:
+        return "never ran"
+    if not ended(last):
+        return "died"
+    return {0: "ok", 75: "not now"}.get(last.code or 0, "failed")
+
+
+def _message_batches(figures: Figures | None) -> tuple[MessageBatch, ...]:
+    return tuple(
+        MessageBatch(
+            row["message_batch_id"],
+            row["status"],
+            row["requests"],
+            row["created_at"],
+            row.get("expires_at") or times.stamp(times.instant(row["created_at"]) + _EXPIRES),
+        )
+        for row in (figures.message_batches if figures else [])
+    )

@@ -1,0 +1,53 @@
+"""Is a lock held? Asked so that neither its holder nor one who wants it now ever notices."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from common.log import one_line
+from common.status.model import Lock
+
+
+def held(path: Path, ended: Collection[str]) -> Lock | None:
+    """Who holds the lock, None where nobody does. `ended`: the runs of which that is known."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        words = one_line(os.read(descriptor, 200).decode("utf-8", "replace")).split()
+        pid, since, run_id = words[:3] if len(words) >= 3 else ("", "", "")
+        if not _is_held(descriptor, surely_free=run_id in ended):
+            return None
+    finally:
+        os.close(descriptor)
+    # Without the wrapper nobody writes a name into it: the one in there is then an older run's.
+    return Lock("", "", "") if run_id in ended else Lock(since, pid, run_id)
+
+
+def _is_held(descriptor: int, *, surely_free: bool) -> bool:
+    if _kernel_says_so(os.fstat(descriptor)):
+        return True
+    if surely_free:
+        return False
+    # Where the kernel's list is not to be had, or is another container's: a shared lock, let go at once. A run that
+    # started in that very instant would be refused, so this comes last.
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return False
+
+
+def _kernel_says_so(file: os.stat_result) -> bool:
+    """Whether /proc/locks, which Linux has, names the file."""
+    name = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
+    try:
+        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except (OSError, ValueError):
+        return False
+    return any(" FLOCK " in line and name in line.split() for line in lines)

@@ -1,0 +1,138 @@
+"""What there is to know about an installation: read by `gather.py`, shown by `text.py`, `page.py` and --json."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a job, from its ledger, from history.tsv, or from both."""
+
+    run_id: str
+    started_at: str
+    seconds: float | None  # None: it never said how it ended
+    code: int | None  # None: it runs, or died without a word
+    words: str  # the code in words
+    reason: str  # the last thing it complained about
+    in_ledger: bool  # False: refused before it began, or a --dry-run
+    records: int = 0
+    done: int = 0
+    failed: int = 0
+    dead: int = 0
+    requests: int = 0
+    usd: float = 0.0
+
+
+@dataclass(frozen=True)
+class Records:
+    """How many records stand where. `waiting`: in a request under way, or answered and not yet saved."""
+
+    done: int = 0
+    failed: int = 0
+    dead: int = 0
+    waiting: int = 0
+
+
+@dataclass(frozen=True)
+class Model:
+    """What one model cost this month."""
+
+    model: str
+    usd: float | None  # None: no price is known
+    requests: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a job cost, by UTC day and month. `unsettled`: the most that attempts of unknown outcome can have cost."""
+
+    today: float = 0.0
+    month: float = 0.0
+    unsettled_today: float = 0.0
+    unsettled_month: float = 0.0
+    models: tuple[Model, ...] = ()
+
+
+@dataclass(frozen=True)
+class MessageBatch:
+    """A message batch under way. It expires a day after it was made."""
+
+    message_batch_id: str
+    status: str
+    requests: int
+    created_at: str
+    expires_at: str
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A record given up on, and why. Never its text."""
+
+    record_id: str
+    reason: str
+    at: str
+
+
+@dataclass(frozen=True)
+class Day:
+    """A UTC day of a job."""
+
+    day: str
+    runs: int = 0
+    bad_runs: int = 0  # neither 0 nor 75
+    records: int = 0  # done
+    seconds: float = 0.0
+    usd: float = 0.0
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lock that is held right now."""
+
+    since: str  # "" where its holder left no word
+    pid: str
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Alert:
+    """What has been said about a job, and what could not be said yet."""
+
+    alerted_since: str = ""  # state/JOB.alerted
+    undelivered: int = 0  # files in state/outbox/
+    undelivered_since: str = ""
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """All about one job."""
+
+    job: str
+    has_script: bool
+    state: str  # running, failed, died, not now, ok, never ran, unknown
+    note: str  # why its ledger could not be read, else ""
+    lock: Lock | None
+    last_run: Run | None
+    last_success: Run | None
+    records: Records | None  # None: no ledger that can be read
+    cost: Cost | None
+    message_batches: tuple[MessageBatch, ...]
+    alert: Alert
+    runs: tuple[Run, ...]  # newest first
+    dead_letters: tuple[DeadLetter, ...]  # newest first, the first twenty
+    has_days: bool  # it writes a report per day
+    days: tuple[Day, ...] = ()  # thirty, oldest first
+
+
+@dataclass(frozen=True)
+class Status:
+    """All about an installation."""
+
+    at: str
+    root: str
+    demo: bool
+    jobs: tuple[JobStatus, ...]
+    notes: tuple[str, ...] = field(default=())  # what could not be read
+    undelivered: int = 0  # alerts in state/outbox/, of any job
+    undelivered_since: str = ""

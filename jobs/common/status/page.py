@@ -1,0 +1,205 @@
+"""The state of an installation as one HTML page: no script, no request for anything, good on a phone.
+
+Every text that is not ours goes through `_text`. The looks are in `page.css`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from html import escape
+from pathlib import Path
+
+from common import exits
+from common.files import make_folder, write_whole
+from common.status import words
+from common.status.charts import charts
+from common.status.model import JobStatus, Run, Status
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_RUNS = 8
+
+
+def write(status: Status, root: Path, say: Callable[[str], None]) -> int:
+    """Write status.html into reports/, say where it is, and return the exit code."""
+    folder = (root / "state" / "demo" if status.demo else root) / "reports"
+    path = folder / "status.html"
+    try:
+        make_folder(folder)
+        write_whole(path, html(status))
+    except OSError as error:
+        sys.stderr.write(f"status: cannot write {path}: {error.strerror}\n")
+        return exits.CANNOT_CREATE
+    say(str(path))
+    return exits.DONE
+
+
+def html(status: Status) -> str:
+    """The page as a whole HTML document, ending in a newline."""
+    style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+    page = [
+        "<!DOCTYPE html>",
+        '<html lang="en">',
+        "<head>",
+        '<meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        '<meta name="color-scheme" content="light dark">',
+        '<meta name="format-detection" content="telephone=no, date=no, address=no, email=no">',
+        '<meta name="referrer" content="no-referrer">',
+        f"<title>{_text(words.headline(status))}</title>",
+        f"<style>\n{style}</style>",
+        "</head>",
+        "<body>",
+        *_header(status),
+        "<main>",
+        *(line for job in status.jobs for line in _job(status, job)),
+        "</main>",
+        f"<footer><p>{_text(status.root)}</p><p>{words.plain(status.at)} UTC. All times and days are UTC.</p></footer>",
+        "</body>",
+        "</html>",
+    ]
+    return "\n".join(page) + "\n"
+
+
+def _header(status: Status) -> Iterator[str]:
+    said = words.troubles(status)
+    running = [job.job for job in status.jobs if job.state == "running"]
+    yield f'<header class="{"bad" if said else "good"}">'
+    yield f'<p class="name">Status, {words.plain(status.at)[:16]} UTC</p>'
+    first, rest = (said[0], said[1:]) if said else ("Nothing needs you", [])
+    yield f"<h1>{_text(first)}</h1>"
+    more = [*rest, *([f"running now: {', '.join(running)}"] if running else [])]
+    if more:
+        yield f"<p>{_text('; '.join(more))}</p>"
+    yield f"<p>{_text(words.spent_today(status))}</p>"
+    if status.demo:
+        yield '<p class="demo">Demo: no model was asked, and nothing was paid for.</p>'
+    for note in status.notes:
+        yield f'<p class="note">{_text(note)}</p>'
+    yield "</header>"
+
+
+def _job(status: Status, job: JobStatus) -> Iterator[str]:
+    kind = job.state.replace(" ", "-")
+    yield f'<section id="{_text(job.job)}"><div class="head"><h2>{_text(job.job)}</h2>'
+    yield f'<p class="state {kind}">{words.STATES[job.state].lower()}</p></div>'
+    yield "<div>"
+    yield "<dl>"
+    for label, text in _facts(status, job):
+        yield f"<div><dt>{label}</dt><dd>{text}</dd></div>"
+    yield "</dl>"
+    if job.records:
+        yield '<ul class="records">'
+        counts = (job.records.done, job.records.failed, job.records.dead, job.records.waiting)
+        for count, name in zip(counts, ("done", "failed", "dead", "waiting"), strict=True):
+            look = "zero" if not count else "warn" if name in ("failed", "dead") else ""
+            yield f'<li class="{look}"><strong>{count:,}</strong> <span>{name}</span></li>'
+        yield "</ul>"
+    if job.days:
+        yield charts(job.days)
+    yield from _letters(status, job)
+    yield '<div class="tables">'
+    yield from _runs(job)
+    yield from _models(job)
+    yield "</div></div></section>"
+
+
+def _facts(status: Status, job: JobStatus) -> Iterator[tuple[str, str]]:
+    now = status.at
+    if job.note:
+        yield "Ledger", f'<span class="warn">{_text(job.note)}</span>'
+    if job.lock:
+        since = (
+            f" since {words.plain(job.lock.since)}, {words.age(job.lock.since, now)}"
+            if job.lock.since
+            else ""
+        )
+        pid = f", pid {_text(job.lock.pid)}" if job.lock.pid else ""
+        yield "Running", f"{since}{pid}"
+    if job.last_run:
+        reason = (
+            f'<span class="reason">{_text(job.last_run.reason)}</span>'
+            if job.last_run.reason
+            else ""
+        )
+        yield (
+            "Last run",
+            f"{_when(job.last_run, now)}<br>{_text(words.outcome(job.last_run))}{reason}",
+        )
+    elif not job.lock:
+        yield "Last run", "not known" if job.note else "none: it has never run"
+    if job.last_success and job.last_success != job.last_run:
+        yield "Last success", _when(job.last_success, now)
+    elif job.last_run and not job.last_success:
+        yield "Last success", "none that is known of"
+    for one in job.message_batches:
+        name, requests = _text(one.message_batch_id), words.counted(one.requests, "request")
+        ages = f"{words.age(one.created_at, now)} old, expires {words.plain(one.expires_at)}"
+        yield "Message batch", f"{name}<br>{requests}, {_text(one.status)}, {ages}"
+    said = []
+    if job.alert.alerted_since:
+        said.append(f"sent; the trouble began {words.age(job.alert.alerted_since, now)} ago")
+    if job.alert.undelivered:
+        waits = f"{words.counted(job.alert.undelivered, 'alert')} not delivered for"
+        age = words.age(job.alert.undelivered_since, now)
+        said.append(f'<span class="warn">{waits} {age}</span>')
+    if said:
+        yield "Alert", "<br>".join(said)
+
+
+def _when(run: Run, now: str) -> str:
+    took = f", took {words.took(run)}" if run.seconds is not None else ""
+    return f"<b>{words.age(run.started_at, now)} ago</b>, {words.plain(run.started_at)}{took}"
+
+
+def _letters(status: Status, job: JobStatus) -> Iterator[str]:
+    dead = job.records.dead if job.records else 0
+    if not dead:
+        return
+    yield f'<div class="letters"><h3>{words.counted(dead, "dead letter")}</h3><ul>'
+    for letter in job.dead_letters:
+        yield f"<li><code>{_text(letter.record_id[:80])}</code> <span>{_text(letter.reason)}</span></li>"
+    if dead > len(job.dead_letters):
+        yield f"<li>and {dead - len(job.dead_letters):,} more</li>"
+    yield "</ul>"
+    hint = words.retry_hint(job)
+    yield f"<p>Ask them again: <code>{_text(words.retry_command(job, demo=status.demo))}</code>"
+    yield f"{f' ({hint})' if hint else ''}</p></div>"
+
+
+def _models(job: JobStatus) -> Iterator[str]:
+    if not job.cost or not job.cost.models:
+        return
+    yield "<div><h3>Cost this month</h3>"
+    yield '<table class="models"><tbody>'
+    for model in job.cost.models:
+        requests = words.counted(model.requests, "request")
+        yield f"<tr><td>{_text(model.model)}</td><td>{requests}</td><td>{words.usd(model.usd)}</td></tr>"
+    yield f"<tr><th>In all</th><td></td><th>{words.usd(job.cost.month)}</th></tr>"
+    yield f"<tr><td>Today</td><td></td><td>{words.usd(job.cost.today)}</td></tr></tbody></table>"
+    if more := words.unsettled(job.cost):
+        yield f'<p class="quiet">{more}</p>'
+    yield "</div>"
+
+
+def _runs(job: JobStatus) -> Iterator[str]:
+    if not job.runs:
+        return
+    yield '<div><h3>Runs</h3><table class="runs"><thead><tr><th>Began</th><th>Took</th><th>Code</th><th>Done</th></tr></thead>'
+    yield "<tbody>"
+    for run in job.runs[:_RUNS]:
+        good = run.code in (0, 75) or run.words == "under way"
+        code = "–" if run.code is None else str(run.code)
+        done = f"{run.done:,}" if run.in_ledger and run.code is not None else "–"
+        looks = "" if good else ' class="bad"'
+        began = f"<td>{words.plain(run.started_at)[:16]}</td>"
+        yield f"<tr{looks}>{began}<td>{words.took(run)}</td><td>{code}</td><td>{done}</td></tr>"
+        if run.code != 0:
+            yield f'<tr class="said"><td colspan="4">{_text(run.reason or run.words)}</td></tr>'
+    yield "</tbody></table></div>"
+
+
+def _text(text: str) -> str:
+    """A text from elsewhere, as text."""
+    return escape(text, quote=True)

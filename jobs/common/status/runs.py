@@ -1,0 +1,62 @@
+"""A job's runs, from two memories: the ledger knows what they did, history.tsv how they ended and which never began."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from common import times
+from common.history import Line, started_at
+from common.status.model import Run
+from common.status.words import code_in_words
+
+_COUNTS = ("records", "done", "failed", "dead", "requests", "usd")
+
+
+def merged(rows: Iterable[dict[str, Any]], lines: Iterable[Line], running: str) -> list[Run]:
+    """Rows of the ledger and lines of history.tsv as runs, newest first. `running`: the one under way, "" for none.
+
+    Where both know a run, its code and seconds are the wrapper's: that is what cron saw.
+    """
+    by_id = {line.run_id: line for line in lines}
+    runs = [_of_row(row, by_id.pop(row["run_id"], None), running) for row in rows]
+    oldest = min((run.started_at for run in runs), default="") if len(runs) >= 40 else ""
+    runs += [run for line in by_id.values() if (run := _of_line(line)).started_at >= oldest]
+    if running and not any(run.run_id == running for run in runs):
+        runs.append(Run(running, started_at(running), None, None, "under way", "", False))
+    return sorted(runs, key=lambda run: (run.started_at, run.run_id), reverse=True)
+
+
+def ended(run: Run) -> bool:
+    """Whether a run said how it ended."""
+    return run.code is not None
+
+
+def seconds_of(row: dict[str, Any]) -> float | None:
+    """How long a run took by the ledger, None where it has not ended."""
+    try:
+        began, end = times.instant(row["started_at"]), times.instant(row["ended_at"])
+    except ValueError:
+        return None
+    return max(0.0, (end - began).total_seconds())
+
+
+def _of_row(row: dict[str, Any], line: Line | None, running: str) -> Run:
+    code = line.code if line else row["exit_code"]
+    if code is not None:
+        words = code_in_words(code)
+    elif row["run_id"] == running:
+        words = "under way"
+    else:
+        words = "died without a word: killed, or the machine went down"
+    reason = line.reason if line and line.reason != words else ""
+    seconds = line.seconds if line else seconds_of(row)
+    counts = {name: row[name] for name in _COUNTS}
+    return Run(row["run_id"], row["started_at"], seconds, code, words, reason, True, **counts)
+
+
+def _of_line(line: Line) -> Run:
+    words = code_in_words(line.code)
+    reason = line.reason if line.reason != words else ""
+    began = started_at(line.run_id) or line.ended_at
+    return Run(line.run_id, began, line.seconds, line.code, words, reason, False)

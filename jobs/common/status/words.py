@@ -1,0 +1,163 @@
+"""The words and figures that the text and the page have in common."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from common import times
+from common.status.model import Cost, JobStatus, Run, Status
+
+# As the wrapper says them (wrapper.sh, words_for).
+_CODES = {
+    0: "done, or nothing to do",
+    1: "unexpected error",
+    2: "wrong usage",
+    3: "finished, but records failed or became dead letters",
+    4: "stopped at the cost cap; the rest waits",
+    69: "Claude or the database could not be reached; progress kept",
+    73: "cannot write logs/, state/ or reports/",
+    74: "disk full or failing",
+    75: "not now",
+    77: "refused: key, permission, billing or spend limit",
+    78: "settings wrong or missing, or no venv",
+    124: "time limit (JOB_TIMEOUT)",
+    126: "cannot execute",
+    127: "command not found",
+    137: "killed: kill -9, out of memory, or still there JOB_KILL_AFTER after being told to stop",
+}
+STATES = {
+    "running": "running",
+    "failed": "FAILED",
+    "died": "DIED",
+    "not now": "not now",
+    "ok": "ok",
+    "never ran": "never ran",
+    "unknown": "unknown",
+}
+
+
+def code_in_words(code: int) -> str:
+    """What an exit code means."""
+    if code in _CODES:
+        return _CODES[code]
+    return f"stopped by signal {code - 128}" if 128 < code < 193 else "a code of the job's own"
+
+
+def at(stamp: str) -> datetime | None:
+    """The instant of a ledger's or a log's time, None where it is none."""
+    try:
+        return times.instant(stamp)
+    except ValueError:
+        return None
+
+
+def plain(stamp: str) -> str:
+    """`2026-11-22T02:00:01Z` -> `2026-11-22 02:00:01`."""
+    return stamp.replace("T", " ").rstrip("Z")
+
+
+def age(stamp: str, now: str) -> str:
+    """How long ago, for a person: `just now`, `47m`, `3h 10m`, `12d 4h`; "" where the time cannot be read."""
+    then, today = at(stamp), at(now)
+    if then is None or today is None:
+        return ""
+    return span((today - then).total_seconds())
+
+
+def span(seconds: float) -> str:
+    """A length of time in at most two units."""
+    minutes = int(seconds // 60)
+    if minutes < 1:
+        return f"{max(0, int(seconds))}s"
+    if minutes < 60:
+        return f"{minutes}m"
+    if minutes < 24 * 60:
+        return f"{minutes // 60}h {minutes % 60}m"
+    return f"{minutes // 1440}d {minutes % 1440 // 60}h"
+
+
+def took(run: Run) -> str:
+    """How long a run took."""
+    if run.seconds is None:
+        return "–"
+    return "under 1s" if run.seconds < 1 else times.in_words(run.seconds).replace(".0s", "s")
+
+
+def usd(amount: float | None) -> str:
+    """An amount that is never rounded to nothing."""
+    if amount is None:
+        return "no known price"
+    if amount == 0:
+        return "$0"
+    if amount < 0.0001:
+        return "under $0.0001"
+    return f"${amount:.4f}" if amount < 1 else f"${amount:,.2f}"
+
+
+def counted(count: int, one: str) -> str:
+    """(1, "record") -> "1 record", (1200, "record") -> "1,200 records"."""
+    return f"{count:,} {one}{'' if count == 1 else 's'}"
+
+
+def ended_at(run: Run) -> str:
+    """When a run ended, as far as that is known."""
+    began = at(run.started_at)
+    if began is None or run.seconds is None:
+        return run.started_at
+    return times.stamp(began + timedelta(seconds=run.seconds))
+
+
+def outcome(run: Run) -> str:
+    """A run's code in words, with the code."""
+    if run.code is None:
+        return run.words
+    return f"code {run.code}: {run.words}"
+
+
+def unsettled(cost: Cost) -> str:
+    """What attempts of unknown outcome may add to this month; "" for nothing."""
+    if not cost.unsettled_month:
+        return ""
+    return f"and at most {usd(cost.unsettled_month)} for attempts whose outcome is unknown"
+
+
+def retry_command(job: JobStatus, *, demo: bool) -> str:
+    """How dead letters are asked again."""
+    return f"./run_job.sh {job.job} --retry-dead{' --demo' if demo else ''}"
+
+
+def retry_hint(job: JobStatus) -> str:
+    """What else has to be known for that; "" for nothing."""
+    return "for a day older than a week add --date YYYY-MM-DD" if job.has_days else ""
+
+
+def troubles(status: Status) -> list[str]:
+    """What a person should look at, the worst first; empty when nothing needs them."""
+    said = [
+        f"{job.job} {'failed' if job.state == 'failed' else 'died'} {age(ended_at(job.last_run), status.at)} ago"
+        for job in status.jobs
+        if job.state in ("failed", "died") and job.last_run
+    ]
+    if status.undelivered:
+        said.append(f"{counted(status.undelivered, 'alert')} not delivered")
+    dead = sum(job.records.dead for job in status.jobs if job.records)
+    if dead:
+        said.append(counted(dead, "dead letter"))
+    return said + [f"{job.job}'s ledger cannot be read" for job in status.jobs if job.note]
+
+
+def headline(status: Status) -> str:
+    """How things are, in one line."""
+    said = troubles(status)
+    line = "; ".join(said) if said else "Nothing needs you"
+    running = [job.job for job in status.jobs if job.state == "running"]
+    if running:
+        line += f"; running now: {', '.join(running)}"
+    return line[:1].upper() + line[1:] if not said else line
+
+
+def spent_today(status: Status) -> str:
+    """What all jobs cost today and this month."""
+    costs = [job.cost for job in status.jobs if job.cost]
+    today, month = sum(cost.today for cost in costs), sum(cost.month for cost in costs)
+    return f"{usd(today)} today, {usd(month)} this month"

@@ -1,0 +1,142 @@
+"""Forget old answers, outputs, runs and logs, and give the disk space back. What is done stays done.
+
+Usage   ./run_job.sh prune [JOB] --older-than 90d [--dry-run] [--demo]
+Exit    0; 75 where every job was running; otherwise the first code of what could not be pruned
+"""
+
+from __future__ import annotations
+
+import sys
+
+# Last, so that a job that is called like a module of the standard library is not imported in its place.
+sys.path.sort(key=lambda folder: folder.endswith(("/jobs", "/jobs/ops")))
+
+import argparse
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from common import exits, history, settings, times
+from common.exits import JobExit
+from common.known_jobs import known_jobs
+from common.log import counted
+from common.pruning import Pruned, prune
+from common.settings import ROOT
+
+
+def main(
+    arguments: Sequence[str], root: Path = ROOT, environ: Mapping[str, str] | None = None
+) -> int:
+    """Prune, say what it freed, and return the exit code."""
+    given = _parse(arguments)
+    os.umask(0o077)
+    codes = []
+    try:
+        base = settings.load("", demo=given.demo, root=root, environ=environ)
+        told = history.read(base.state / "history.tsv")
+        jobs = known_jobs(base, {line.job for line in told.lines})
+        if given.job and given.job not in jobs:
+            raise JobExit(
+                exits.USAGE, f"no job is called {given.job!r}; there are: {', '.join(jobs)}"
+            )
+        before = times.stamp(times.now() - given.older_than)
+        logs = (base.state if given.demo else root) / "logs"
+        for job in [given.job] if given.job else jobs:
+            code, line = _prune(replace(base, job=job), logs, before, dry_run=given.dry_run)
+            codes.append(code)
+            say(line)
+        _forget_history(base.state / "history.tsv", before, given.job, dry_run=given.dry_run)
+    except JobExit as end:
+        sys.stderr.write(f"prune: {end.message}\n")
+        return end.code
+    except OSError as error:
+        sys.stderr.write(f"prune: {error}\n")
+        return exits.CANNOT_WRITE
+    broken = [code for code in codes if code not in (exits.DONE, exits.NOT_NOW)]
+    if broken:
+        return broken[0]
+    return exits.NOT_NOW if codes and set(codes) == {exits.NOT_NOW} else exits.DONE
+
+
+def say(line: str) -> None:
+    """A line of the answer."""
+    sys.stdout.write(line + "\n")
+
+
+def _prune(found: settings.Settings, logs: Path, before: str, *, dry_run: bool) -> tuple[int, str]:
+    try:
+        return (
+            exits.DONE,
+            f"{found.job}: {_in_words(prune(found, logs, before, dry_run=dry_run), dry_run)}",
+        )
+    except JobExit as end:
+        skipped = "skipped, " if end.code == exits.NOT_NOW else ""
+        return end.code, f"{found.job}: {skipped}{end.message}"
+
+
+def _forget_history(path: Path, before: str, job: str, *, dry_run: bool) -> None:
+    def is_old(line: history.Line) -> bool:
+        return line.ended_at < before and job in ("", line.job)
+
+    lines, freed = history.forget(path, is_old, dry_run=dry_run)
+    if lines:
+        say(f"history.tsv: {counted(lines, 'line')} {_would(dry_run)}removed, {size(freed)}")
+
+
+def _in_words(pruned: Pruned, dry_run: bool) -> str:
+    if not pruned.anything:
+        return "nothing that old"
+    counts = {
+        "answer": pruned.answers,
+        "output": pruned.outputs,
+        "run": pruned.runs,
+        "log": pruned.logs,
+    }
+    what = ", ".join(counted(count, name) for name, count in counts.items() if count)
+    freed = f"{size(pruned.bytes)} freed"
+    if dry_run:
+        freed = f"{size(pruned.bytes + pruned.reusable)} would be freed or used again"
+    elif pruned.reusable >= 1 << 20:
+        freed += f", {size(pruned.reusable)} inside the ledger free for what comes next"
+    note = f"; {pruned.note}" if pruned.note else ""
+    return f"{what or 'nothing'} {_would(dry_run)}removed; {freed}{note}"
+
+
+def _would(dry_run: bool) -> str:
+    return "would be " if dry_run else ""
+
+
+def size(count: int) -> str:
+    """Bytes for a person."""
+    for unit, limit in (("B", 1e3), ("kB", 1e6), ("MB", 1e9)):
+        if count < limit:
+            return f"{count / (limit / 1e3):.0f} {unit}"
+    return f"{count / 1e9:.1f} GB"
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="./run_job.sh prune",
+        allow_abbrev=False,
+        description="Forget old answers, outputs, runs and logs. What is done stays done.",
+    )
+    add = parser.add_argument
+    add("job", nargs="?", default="", metavar="JOB", help="of this job alone")
+    add("--older-than", type=_days, required=True, metavar="90d", help="what is older goes")
+    add("--dry-run", action="store_true", help="say what would go; change nothing")
+    add("--demo", action="store_true", help="in state/demo/")
+    return parser.parse_args(arguments)
+
+
+def _days(text: str) -> timedelta:
+    # In days, so that nobody forgets 90 minutes and more by a slip of the finger.
+    if (found := re.fullmatch(r"(\d{1,4})d", text)) and int(found[1]) > 0:
+        return timedelta(days=int(found[1]))
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of days such as 90d")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

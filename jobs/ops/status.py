@@ -1,0 +1,81 @@
+"""What happened, what is stuck, what it cost: every job at a glance, or one job in detail. Reads only.
+
+Usage   ./run_job.sh status [JOB] [--json | --html] [--demo]
+"""
+
+from __future__ import annotations
+
+import sys
+
+# Last, so that a job that is called like a module of the standard library is not imported in its place.
+sys.path.sort(key=lambda folder: folder.endswith(("/jobs", "/jobs/ops")))
+
+import argparse
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from common import exits
+from common.settings import ROOT
+from common.status.gather import gather
+from common.status.text import Look, job_text, overview
+
+
+def main(
+    arguments: Sequence[str], root: Path = ROOT, environ: Mapping[str, str] | None = None
+) -> int:
+    """Look, print, and return the exit code."""
+    given = _parse(arguments)
+    environ = os.environ if environ is None else environ
+    status = gather(root, environ, demo=given.demo)
+    if given.job:
+        jobs = [job.job for job in status.jobs]
+        if given.job not in jobs:
+            name = repr(given.job[:80])
+            sys.stderr.write(f"status: no job is called {name}; there are: {', '.join(jobs)}\n")
+            return exits.USAGE
+        if not given.html:  # the page always shows all of them
+            status = replace(status, jobs=tuple(job for job in status.jobs if job.job == given.job))
+    if given.json:
+        print_out(json.dumps(asdict(status), indent=2))
+    elif given.html:
+        from common.status.page import write
+
+        return write(status, root, print_out)
+    else:
+        terminal = sys.stdout.isatty()
+        width = shutil.get_terminal_size().columns if terminal else 100
+        look = Look(min(100, max(60, width)), terminal and not environ.get("NO_COLOR"))
+        print_out(job_text(status, look) if given.job else overview(status, look))
+    return exits.DONE
+
+
+def print_out(text: str) -> None:
+    """To stdout, in whatever letters it can carry."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="./run_job.sh status",
+        allow_abbrev=False,
+        description="What happened, what is stuck, what it cost.",
+    )
+    add = parser.add_argument
+    add("job", nargs="?", default="", metavar="JOB", help="this job in detail")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="all of it as one JSON object")
+    how.add_argument("--html", action="store_true", help="write reports/status.html")
+    add("--demo", action="store_true", help="what --demo left in state/demo/")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    try:
+        raise SystemExit(main(sys.argv[1:]))
+    except BrokenPipeError:  # `status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,0 +1,133 @@
+"""An installation as `status` and `prune` find it, made of real ledgers and of what the wrappers leave."""
+
+from __future__ import annotations
+
+import io
+import json
+import sqlite3
+from contextlib import closing, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from common import times
+from common.ledger import Ledger
+from common.ledger_file import LedgerFile
+from common.pricing import Tokens
+
+
+def ago(**span: float) -> str:
+    """A time in the past, as the ledger writes it: ago(days=3, hours=1)."""
+    return times.stamp(times.now() - timedelta(**span))
+
+
+def run_id(at: str, pid: int = 4711) -> str:
+    """The id of a run that began then."""
+    return f"{at.replace('-', '').replace(':', '')}-{pid}"
+
+
+@dataclass
+class Said:
+    """What a command said."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class StatusSite:
+    """An installation in a temporary folder."""
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        for folder in ("jobs", "state", "logs"):
+            (self.root / folder).mkdir()
+
+    def job(self, name: str) -> None:
+        """A job with a script."""
+        (self.root / f"jobs/{name}.py").write_text('"""A job."""\n')
+
+    def ask(self, module: ModuleType, *arguments: str, **environ: str) -> Said:
+        """Run an operator's script in this process."""
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            try:
+                code = module.main(arguments, self.root, environ)
+            except SystemExit as end:
+                code = int(str(end.code))
+        return Said(code, out.getvalue(), err.getvalue())
+
+    def json(self, module: ModuleType, *arguments: str, **environ: str) -> dict[str, Any]:
+        """What --json says."""
+        found: dict[str, Any] = json.loads(self.ask(module, *arguments, "--json", **environ).out)
+        return found
+
+    def records(
+        self,
+        job: str,
+        status: str,
+        *record_ids: str,
+        at: str = "",
+        usd: float = 0.5,
+        path: str = "",
+    ) -> None:
+        """One request about these records, which end in that status."""
+        at = at or times.stamp()
+        file = LedgerFile(self.root / (path or f"state/{job}.db"))
+        ledger = Ledger(file, job, "r")
+        request_id = f"{at}-{record_ids[0]}"
+        with file.transaction():
+            ledger.submitted(request_id, record_ids, "live", "claude-haiku-5-5", usd)
+            if status != "submitted":
+                answer = json.dumps({"about": "a" * 200})
+                ledger.answered(request_id, record_ids, answer, "req", Tokens(100, 10), usd, 0.0)
+            if status == "done":
+                ledger.done(request_id, dict.fromkeys(record_ids, '{"label": "x"}'))
+            if status in ("failed", "dead"):
+                ledger.failed(record_ids, f"refused ({status})", dead=status == "dead")
+            if status in ("done", "failed", "dead"):
+                ledger.closed(request_id, "done")
+            file.db.execute(
+                "update requests set created_at = ? where request_id = ?", (at, request_id)
+            )
+            marks = ",".join("?" * len(record_ids))
+            file.db.execute(
+                f"update records set updated_at = ? where record_id in ({marks})", (at, *record_ids)
+            )
+        file.close()
+
+    def ran(self, job: str, at: str, code: int | None, seconds: int = 60, done: int = 0) -> str:
+        """A run in the ledger; its id."""
+        file = LedgerFile(self.root / f"state/{job}.db")
+        end = times.stamp(times.instant(at) + timedelta(seconds=seconds))
+        file.db.execute(
+            "insert into runs (run_id, job, started_at, ended_at, exit_code, delivery, model, done)"
+            " values (?, ?, ?, ?, ?, 'live', 'claude-haiku-5-5', ?)",
+            (run_id(at), job, at, None if code is None else end, code, done),
+        )
+        file.close()
+        return run_id(at)
+
+    def told(self, job: str, at: str, code: int, reason: str = "", seconds: int = 60) -> str:
+        """A line of history.tsv about a run that began then; its id."""
+        end = times.stamp(times.instant(at) + timedelta(seconds=seconds))
+        with (self.root / "state/history.tsv").open("a", encoding="utf-8") as file:
+            file.write(f"{end}\t{run_id(at)}\t{job}\t{code}\t{seconds}\t{reason}\n")
+        return run_id(at)
+
+    def rows(self, job: str, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query on a job's ledger."""
+        with closing(sqlite3.connect(self.root / f"state/{job}.db")) as db:
+            return db.execute(sql).fetchall()
+
+    def files(self) -> dict[str, tuple[int, int]]:
+        """Every file with its size and time."""
+        return {
+            str(path.relative_to(self.root)): (path.stat().st_size, path.stat().st_mtime_ns)
+            for path in self.root.rglob("*")
+            if path.is_file()
+        }
