@@ -69,8 +69,10 @@ def test_a_descriptor_of_another_file_is_not_believed(path, tmp_path, monkeypatc
 
 def test_a_child_does_not_keep_the_lock_of_a_run_that_has_gone(path):
     held = hold(path)
-    command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, close_fds=False) as child:
+    command = [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, close_fds=False) as child:
+        assert child.stdout is not None and child.stdout.readline()
         os.close(held)
         os.close(hold(path))
         child.communicate()

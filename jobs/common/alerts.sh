@@ -1,0 +1,97 @@
+# shellcheck shell=bash
+# Alerts, from the run to whom it concerns. Sourced by notify_on_failure.sh, with all its parts: read before the job starts,
+# so that an update of the installation meanwhile changes nothing for this run.
+# shellcheck disable=SC2034 # what one part sets another one reads
+
+parts=${root:?}/jobs/common
+[[ -r $parts/dotenv.sh ]] || return # without which wrapper.sh would end all of it
+# shellcheck source=jobs/common/wrapper.sh
+source "$parts/wrapper.sh" || return
+# shellcheck source=jobs/common/text.sh
+source "$parts/text.sh" || return
+# shellcheck source=jobs/common/json.sh
+source "$parts/json.sh" || return
+# shellcheck source=jobs/common/http.sh
+source "$parts/http.sh" || return
+# shellcheck source=jobs/common/run_log.sh
+source "$parts/run_log.sh" || return
+# shellcheck source=jobs/common/streak.sh
+source "$parts/streak.sh" || return
+# shellcheck source=jobs/common/message.sh
+source "$parts/message.sh" || return
+# shellcheck source=jobs/common/outbox.sh
+source "$parts/outbox.sh" || return
+# shellcheck source=jobs/common/deliver.sh
+source "$parts/deliver.sh" || return
+# shellcheck source=jobs/common/ping.sh
+source "$parts/ping.sh" || return
+# shellcheck source=jobs/common/channels/slack.sh
+source "$parts/channels/slack.sh" || return
+# shellcheck source=jobs/common/channels/pagerduty.sh
+source "$parts/channels/pagerduty.sh" || return
+# shellcheck source=jobs/common/channels/email.sh
+source "$parts/channels/email.sh" || return
+# shellcheck source=jobs/common/channels/webhook.sh
+source "$parts/channels/webhook.sh" || return
+
+host=${HOSTNAME:-localhost}
+host=${host//[!A-Za-z0-9._-]/_} host=${host:0:100}
+
+# .env that cannot be read is what one wants to be alerted of.
+read_settings() {
+  if [[ -e $root/.env && ! (-f $root/.env && -r $root/.env) ]]; then
+    note "$root/.env cannot be read: only settings in the environment are used"
+  else
+    read_dotenv "$root/.env"
+  fi
+}
+
+# Beside the job, which waits for neither: the ping, and what an earlier run could not deliver.
+before() (
+  trap '' TERM INT HUP PIPE
+  LC_ALL=C
+  find_secrets
+  [[ -z $ping_url ]] || ping start '' 5 1
+  list_outbox
+  ((${#waiting[@]})) && lock_outbox 1 || exit
+  sweep_outbox
+  for channel in "${channels[@]}"; do (deadline=$((SECONDS + 40)) && flush "$channel") & done
+  wait
+)
+
+# When the run has ended, with `status`: in a subshell, since nothing in here may change that.
+# after PID BEGAN STAMP SAID: run_job.sh's process, its start in epoch seconds and as in a run id, and its last words.
+after() (
+  trap '' TERM INT HUP PIPE
+  LC_ALL=C
+  find_secrets
+  presentable 900 "${rerun# }"
+  rerun=$REPLY
+  read_run "$1" "$3" "$4"
+  [[ -z $ping_url ]] || ping "$status" "$log_tail" &
+  find_channels
+  if ((!status)) && [[ ! -e $streak ]]; then
+    : # all is well, and was before
+  elif ((${#configured[@]})); then
+    ! lock_outbox 45 || locked=yes
+    read_streak "$streak"
+    judge "$2" "$status"
+    if ((status == 0)); then
+      rm -f -- "$streak" 2>/dev/null || event='' # or it would be said after each run that goes well
+    elif ! write_part "$streak"; then
+      note "state/ cannot be written: this alert comes with every run that fails"
+    fi
+    if [[ -n $event ]]; then
+      describe
+      ! tell || told "$status"
+    fi
+    ((!status)) || write_streak "$streak"
+    [[ -z ${locked-} ]] || sweep_outbox
+  elif ((status == 0)); then
+    rm -f -- "$streak" 2>/dev/null
+  elif ((status != 75)); then
+    words_for "$status"
+    say "$label ended with $status ($REPLY)${log:+, see $log}; no alert channel is set (see .env.example): nobody was told"
+  fi
+  wait
+)

@@ -1,0 +1,99 @@
+# shellcheck shell=bash
+# How alerts go out. Sourced by alerts.sh.
+#
+# A channel is a file in channels/ with two functions: X_payload makes the message from what describe() has set, with no
+# secret in it; X_send sends one, and returns 0 delivered, 1 refused for good, 2 not now, with the answer in REPLY.
+
+channels=(slack pagerduty email webhook)
+declare -A channel_setting=([slack]=SLACK_WEBHOOK_URL [pagerduty]=PAGERDUTY_ROUTING_KEY [email]=ALERT_EMAIL
+  [webhook]=ALERT_WEBHOOK_URL)
+
+has_channel() {
+  setting "${channel_setting[$1]}" ''
+  [[ -n $REPLY ]]
+}
+
+# `configured` = the channels that are set.
+find_channels() {
+  local channel
+  configured=()
+  for channel in "${channels[@]}"; do
+    ! has_channel "$channel" || configured+=("$channel")
+  done
+}
+
+# Tell every channel, all at the same time, so that one that is down does not keep the others waiting. Succeeds when
+# somebody was told, or will be by a later run.
+tell() {
+  local channel pid pids=() result=1
+  for channel in "${configured[@]}"; do
+    (tell_one "$channel") &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do
+    ! wait "$pid" || result=0
+  done
+  return "$result"
+}
+
+tell_one() {
+  trap '' TERM INT HUP PIPE # it takes less than a minute, and is why we are here
+  deadline=$((SECONDS + 40))
+  local channel=$1 message this=$job
+  "${channel}_payload"
+  message=$REPLY
+  if [[ -z ${locked-} ]] || flush "$channel"; then
+    job=$this
+    "${channel}_send" "$message"
+  else
+    REPLY='an earlier alert still waits'
+    (exit 2)
+  fi
+  case $? in
+    0) return 0 ;;
+    1) say "$channel: $REPLY: this alert is lost there; check ${channel_setting[$channel]}, then ./notify_on_failure.sh --test" ;;
+    *)
+      local answer=$REPLY
+      if keep "$channel" "$message"; then
+        say "$channel: $answer: kept in state/outbox/, the next run of any job sends it"
+        return 0
+      fi
+      say "$channel: $answer: lost there, since state/outbox/ cannot be written"
+      ;;
+  esac
+  return 1
+}
+
+# --test: a message to each configured channel (or to the named one), and how it answered.
+test_channels() {
+  local channel result worst=0
+  event='test' label='test' run_id='' status=0 seconds=0 since=$EPOCHSECONDS counts='' reasons='' log_tail='' log='' rerun=''
+  describe
+  find_channels
+  for channel in "${channels[@]}"; do
+    [[ -z $1 || $1 == "$channel" ]] || continue
+    if ! has_channel "$channel"; then
+      printf '%-10s not set: %s\n' "$channel" "${channel_setting[$channel]}"
+      [[ -z $1 ]] || worst=78
+      continue
+    fi
+    deadline=$((SECONDS + 40))
+    "${channel}_payload"
+    "${channel}_send" "$REPLY"
+    result=$?
+    case $result in
+      0) printf '%-10s ok: %s\n' "$channel" "$REPLY" ;;
+      1) printf '%-10s REFUSED: %s; check %s\n' "$channel" "$REPLY" "${channel_setting[$channel]}"; worst=78 ;;
+      *) printf '%-10s NOT REACHED: %s\n' "$channel" "$REPLY"; ((worst)) || worst=69 ;;
+    esac
+    if [[ $channel == pagerduty && $result == 0 ]]; then
+      event=recovery pagerduty_payload && pagerduty_send "$REPLY" # leave no incident open
+      event='test'
+    fi
+  done
+  if ((${#configured[@]} == 0)); then
+    say 'no alert channel is set: put one into .env (see .env.example)'
+    worst=78
+  fi
+  return "$worst"
+}

@@ -1,0 +1,104 @@
+# shellcheck shell=bash
+# Text that may leave the machine: cleaned, without secrets, cut between characters. Sourced by notify_on_failure.sh.
+#
+# All of it works on bytes (LC_ALL=C): a limit in bytes holds for characters as well, however these are counted, and
+# nothing depends on which locales the machine has.
+
+# One byte or more of what stays: UTF-8 without control characters (C1 too), line and paragraph separators, and the
+# marks that turn the direction of writing around. Line breaks and tabs stay.
+sound=$'^([\t\n -~]|\xc2[\xa0-\xbf]|[\xc3-\xdf][\x80-\xbf]'
+sound+=$'|\xe2\x80[\x80-\xa7\xaf-\xbf]|\xe2\x81[\x80-\xa5\xaa-\xbf]|\xe2[\x82-\xbf][\x80-\xbf]'
+sound+=$'|\xe0[\xa0-\xbf][\x80-\xbf]|\xed[\x80-\x9f][\x80-\xbf]|[\xe1\xe3-\xec\xee\xef][\x80-\xbf][\x80-\xbf]'
+sound+=$'|\xf0[\x90-\xbf][\x80-\xbf][\x80-\xbf]|[\xf1-\xf3][\x80-\xbf][\x80-\xbf][\x80-\xbf]'
+sound+=$'|\xf4[\x80-\x8f][\x80-\xbf][\x80-\xbf])+'
+
+# REPLY = TEXT without what a terminal or a reader of JSON would stumble over.
+cleaned() {
+  local LC_ALL=C rest=$1 text=''
+  # Escape sequences: colours and the like; titles and links, up to their end or the line's; any other.
+  local sequence=$'^(\\[[0-?]*[ -/]*[@-~]|[]PX^_][^\a\e\n]*(\a|\e\\\\)?|[ -/]*[0-~])'
+  rest=${rest//$'\r\n'/$'\n'} rest=${rest//$'\r'/$'\n'}
+  while [[ $rest == *$'\e'* ]]; do
+    text+=${rest%%$'\e'*} rest=${rest#*$'\e'}
+    [[ ! $rest =~ $sequence ]] || rest=${rest:${#BASH_REMATCH[0]}}
+  done
+  rest=$text$rest REPLY=''
+  while [[ -n $rest ]]; do
+    if [[ ${rest:0:100} =~ $sound ]]; then # in pieces: regexec is slow on long ones
+      REPLY+=${BASH_REMATCH[0]} rest=${rest:${#BASH_REMATCH[0]}}
+    else
+      rest=${rest:1}
+    fi
+  done
+}
+
+# Fill `secret_names` and `secrets`: what no alert may hold, from the environment and from .env.
+find_secrets() {
+  local name value
+  secret_names=() secrets=()
+  for name in $(compgen -e) "${!dotenv[@]}"; do
+    [[ $name == *@(KEY|TOKEN|SECRET|PASSWORD|WEBHOOK_URL|PING_URL)* ]] || continue
+    secret_names+=("$name")
+    for value in "${!name-}" "${dotenv[$name]-}"; do
+      value=${value#"${value%%[![:space:]]*}"}
+      value=${value%"${value##*[![:space:]]}"}
+      ((${#value} < 6)) || secrets+=("$value")
+    done
+  done
+}
+
+# REPLY = TEXT without keys, the addresses of webhooks, and passwords in URLs.
+redacted() {
+  local LC_ALL=C secret
+  REPLY=$1
+  for secret in "${secrets[@]}"; do REPLY=${REPLY//"$secret"/"***"}; done
+  REPLY=$(printf '%s' "$REPLY" | sed -E '
+    s/sk-ant-[A-Za-z0-9_-]+/sk-ant-***/g
+    s#(hooks\.slack\.com|discord(app)?\.com/api/webhooks)/[^]["'\''<>[:space:]]+#\1/***#g
+    s#(://[^]["'\''<>[:space:]/:@]*):[^"'\''<>[:space:]]*@#\1:***@#g
+    s#((pass(word|wd)?|token|secret|api[_-]?key|routing_key)["'\'']?[=:] ?["'\'']?)[^&"'\''<>[:space:]]+#\1***#gI
+    s#(authorization: ?)?(bearer|basic) [A-Za-z0-9._~+/=-]{8,}#\1\2 ***#gI
+  ')
+}
+
+# REPLY = the first N bytes of TEXT, no character cut in two.
+first_bytes() {
+  local LC_ALL=C
+  REPLY=$2
+  ((${#REPLY} > $1)) || return 0
+  REPLY=${REPLY:0:$1}
+  case ${2:$1:1} in
+    [$'\x80'-$'\xbf']) REPLY=${REPLY%[$'\xc2'-$'\xf4']*} ;;
+  esac
+}
+
+# REPLY = the last N bytes of TEXT, no character cut in two.
+last_bytes() {
+  local LC_ALL=C
+  REPLY=$2
+  ((${#REPLY} > $1)) || return 0
+  REPLY=${REPLY: -$1}
+  while [[ $REPLY == [$'\x80'-$'\xbf']* ]]; do REPLY=${REPLY:1}; done
+}
+
+# REPLY = TEXT as one line of at most N bytes that may be shown to anybody.
+presentable() {
+  cleaned "$2"
+  redacted "${REPLY//[$'\n\t']/ }"
+  first_bytes "$1" "$REPLY"
+}
+
+# REPLY = SECONDS in words: 42s, 13m, 2h 13m, 3d 4h.
+duration_words() {
+  local seconds=$1
+  ((seconds >= 0)) || seconds=0
+  if ((seconds < 120)); then
+    REPLY=${seconds}s
+  elif ((seconds < 3600)); then
+    REPLY=$((seconds / 60))m
+  elif ((seconds < 172800)); then
+    REPLY="$((seconds / 3600))h $((seconds % 3600 / 60))m"
+  else
+    REPLY="$((seconds / 86400))d $((seconds % 86400 / 3600))h"
+  fi
+}
