@@ -8,6 +8,8 @@
 #   ./run_job.sh --setup            make venv/ from requirements.txt (done by itself when a job needs it)
 #   ./run_job.sh --setup --with postgres --with celery
 #                                   the same with requirements-postgres.txt and requirements-celery.txt
+#   ./run_job.sh --install-cron     put the lines of crontab.example into your crontab, and keep everything else in it
+#   ./run_job.sh --remove-cron      take them out again
 #   ./run_job.sh --help             this text
 #
 # What the job writes to stderr goes to logs/JOB.log, between a START and an END line; at a terminal it is shown as
@@ -132,10 +134,12 @@ close_log() {
 
 asked=0 passed_on=0 child=''
 
-# The job is told to stop each time we are; with TERM, since INT is ignored in what bash starts with `&`. `timeout` hands
-# on the first one and is deaf to the others, which therefore go to its process group.
+# The job is told to stop each time we are; always with TERM. `timeout` hands on the first one and is deaf to the others,
+# which therefore go to its process group.
 pass_on() {
   while [[ -n $child ]] && ((passed_on < asked)); do
+    # What is still a copy of this script, about to become `timeout`, would swallow it.
+    while [[ /proc/$child/exe -ef /proc/$$/exe ]]; do :; done
     if ((passed_on++)); then
       kill -TERM -- "-$child"
     else
@@ -153,6 +157,27 @@ await_child() {
   status=$? child=''
 } 2>/dev/null # "Killed ..." is bash's remark, the END line says it better
 
+# Told to stop, nothing may be left of the job: neither what it has started itself, nor the job, which timeout leaves alone
+# when the signal comes in the very moment of starting it.
+end_group() {
+  local tenths=0
+  while group_lives "$1"; do
+    ((tenths > 0)) || kill -TERM -- "-$1"
+    ((tenths++ < kill_after * 10)) || kill -KILL -- "-$1"
+    sleep 0.1 9>&- 8>&- 6<&-
+  done
+} 2>/dev/null
+
+# By /proc, since `kill -0` also finds the dead that nobody has collected yet.
+group_lives() {
+  local stat
+  for stat in /proc/[0-9]*/stat; do
+    IFS= read -r stat <"$stat" || continue
+    [[ ! ${stat##*) } =~ ^[^ZX]\ [0-9]+\ $1\  ]] || return 0
+  done
+  return 1
+}
+
 # timeout makes a process group of its own, so that all that the job has started ends with it. When a person may be asked
 # something (stdin is their terminal) it is a session of its own: a mere background group could not read from there, and
 # in ours the job would be told of Ctrl-C by the terminal, by timeout and by us.
@@ -163,16 +188,19 @@ run_once() {
   else
     "${command[@]}" </dev/null 2>&8 8>&- 6<&- &
   fi
+  local group=$!
   await_child
+  ((asked == 0)) || end_group "$group"
 }
 
 # REPLY = why the run ended as it did: the last thing the job complained about, unless it was ended from outside.
 reason_for() {
-  local words complaint=''
+  local words mark complaint=''
   words_for "$1"
   words=$REPLY
+  printf -v mark ' %-5s [%s] ' "$2" "$run_id"
   if (($1 > 0 && $1 < 124)); then
-    complaint=$(tail -c 1000000 -- "$log" | grep -aF " $2 [$run_id] " | tail -n 1)
+    complaint=$(tail -c 1000000 -- "$log" | grep -aF -- "$mark" | tail -n 1)
     complaint=${complaint#*"[$run_id] "}
   fi
   REPLY=${complaint:-$words}
@@ -181,7 +209,7 @@ reason_for() {
 # --- what is asked for ---
 
 case ${1-} in
-  '') printf 'usage: ./run_job.sh JOB [options] | --list | --setup | --help\n' >&2; exit 2 ;;
+  '') printf 'usage: ./run_job.sh JOB [options] | --list | --setup | --install-cron | --help\n' >&2; exit 2 ;;
   -h | --help) manual; exit ;;
   --list) list_jobs; exit ;;
 esac
@@ -197,6 +225,14 @@ if [[ $1 == --setup ]]; then
   source "$root/jobs/common/setup.sh" || exit 78
   make_venv "$@"
   say 'venv/ is ready'
+  exit
+fi
+
+if [[ $1 == --install-cron || $1 == --remove-cron ]]; then
+  ensure_directories "$state"
+  # shellcheck source=jobs/common/install_cron.sh
+  source "$root/jobs/common/install_cron.sh" || exit 78
+  change_crontab "$@"
   exit
 fi
 
@@ -249,7 +285,7 @@ status=75
 for ((try = 1; ! asked; try++)); do
   run_once "$@"
   ((status == 75 && try < tries && ! asked)) || break
-  log_line WARNING "try $try of $tries ended with 75 (not now): again in ${retry_wait}s"
+  log_line WARN "try $try of $tries ended with 75 (not now): again in ${retry_wait}s"
   code=$status
   sleep "$retry_wait" 9>&- 8>&- 6<&- &
   await_child
@@ -261,7 +297,7 @@ done
 level=ERROR
 case $status in
   0) level=INFO ;;
-  75) level=WARNING ;;
+  75) level=WARN ;;
 esac
 reason_for "$status" "$level"
 reason=$REPLY

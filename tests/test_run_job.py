@@ -6,9 +6,11 @@ import os
 import re
 import stat
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 from wrapper_fixtures import Installation
 
 HOSTILE = [
@@ -40,8 +42,9 @@ def test_a_job_runs_in_the_environment_of_cron(here):
 
 
 def test_a_job_runs_without_home_and_without_path(here):
+    here.job("finds", "print(subprocess.check_output(['timeout', '9', 'echo', 'found'], text=True))")
     here.env = {}
-    assert here.run("hello").stdout == "hello []\n"
+    assert here.run("finds").stdout == "found\n\n"
 
 
 def test_a_job_is_found_through_a_symlink(here, tmp_path):
@@ -63,7 +66,9 @@ def test_a_job_runs_from_a_directory_that_is_gone(here, tmp_path):
     assert done.stdout == "hello []\n"
 
 
-@pytest.mark.parametrize("shell_options", [{"SHELLOPTS": "errexit:nounset"}, {"POSIXLY_CORRECT": "1"}])
+@pytest.mark.parametrize(
+    "shell_options", [{"SHELLOPTS": "errexit:nounset"}, {"POSIXLY_CORRECT": "1"}]
+)
 def test_options_of_the_callers_shell_change_nothing(here, shell_options):
     here.job("fails", "raise SystemExit(3)")
     done = here.run("fails", env=shell_options)
@@ -86,7 +91,10 @@ def test_no_argument_can_break_the_line_it_is_shown_in(here):
 
 
 def test_a_job_gets_what_the_contract_promises_in_its_environment(here):
-    here.job("env", "print(os.environ['RUN_ID'], os.environ['JOB_LOCK_FD'], os.environ['PYTHONUNBUFFERED'])")
+    here.job(
+        "env",
+        "print(os.environ['RUN_ID'], os.environ['JOB_LOCK_FD'], os.environ['PYTHONUNBUFFERED'])",
+    )
     run_id, descriptor, unbuffered = here.run("env").stdout.split()
     assert re.fullmatch(r"\d{8}T\d{6}Z-\d+", run_id)
     assert (descriptor, unbuffered) == ("9", "1")
@@ -95,14 +103,17 @@ def test_a_job_gets_what_the_contract_promises_in_its_environment(here):
 
 def test_settings_that_would_change_the_jobs_python_do_not_reach_it(here):
     here.job("env", "print([name for name in os.environ if name.startswith('PYTHON')])")
-    foreign = dict.fromkeys(["PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONSAFEPATH"], "/nonexistent")
+    foreign = dict.fromkeys(
+        ["PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONSAFEPATH"], "/nonexistent"
+    )
     assert here.run("env", env=foreign).stdout == "['PYTHONUNBUFFERED']\n"
 
 
 def test_the_time_zone_of_the_caller_reaches_the_job(here):
     here.job("zone", "print(os.environ['TZ'])")
     assert here.run("zone", env={"TZ": "Asia/Tokyo"}).stdout == "Asia/Tokyo\n"
-    assert re.match(r"\S+Z INFO ", here.log("zone"))
+    start = datetime.fromisoformat(here.log("zone").split()[0])
+    assert abs(datetime.now(UTC) - start) < timedelta(minutes=5)
 
 
 def test_text_is_utf_8_where_cron_says_nothing(here):
@@ -116,13 +127,13 @@ def test_stdin_is_empty_unless_it_is_a_terminal(here):
         assert process.communicate("yes\n", timeout=10)[0] == "''\n"
 
 
-@pytest.mark.parametrize("first", range(0, 256, 64))
+@pytest.mark.parametrize("first", range(0, 256, 16))
 def test_every_exit_status_of_a_job_is_kept(here, first):
     python = here.root / "venv/bin/python"
     python.unlink()
     python.symlink_to("/bin/sh")  # starts sooner
     (here.root / "jobs/code.py").write_text("exit $1\n")
-    codes = range(first, first + 64)
+    codes = range(first, first + 16)
     assert [here.run("code", str(code)).returncode for code in codes] == list(codes)
     assert [int(line[3]) for line in here.history()] == list(codes)
 
@@ -142,7 +153,9 @@ def test_a_job_that_says_not_now_is_silent(here):
     assert (done.returncode, done.stderr) == (75, "")
 
 
-@pytest.mark.parametrize("name", ["nope", "../hello", "Hello", "hello.py", "-x", "a\nb", "1st", "é", "common/x"])
+@pytest.mark.parametrize(
+    "name", ["nope", "../hello", "Hello", "hello.py", "-x", "a\nb", "1st", "é", "common/x"]
+)
 def test_a_name_that_is_no_job_is_named_with_the_jobs_there_are(here, name):
     here.job("other")
     done = here.run(name)
@@ -231,7 +244,11 @@ def test_what_a_run_makes_is_nobody_elses_to_read(here):
     here.run("hello")
     for name in ("logs", "state", "reports"):
         assert stat.S_IMODE((here.root / name).stat().st_mode) == 0o700
-    for path in (here.root / "logs/hello.log", here.root / "state/history.tsv", here.root / "state/hello.lock"):
+    for path in (
+        here.root / "logs/hello.log",
+        here.root / "state/history.tsv",
+        here.root / "state/hello.lock",
+    ):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -253,7 +270,8 @@ def test_a_directory_that_cannot_be_written_is_remembered_in_the_history(here):
 
 
 def test_a_directory_on_a_read_only_file_system_is_named(here):
-    (here.root / "reports").symlink_to("/proc/self")  # exists, and not even root can write in it
+    # Its permissions let root write, and still nothing can be made in it.
+    (here.root / "reports").symlink_to("/proc")
     done = here.run("hello")
     assert done.returncode == 73
     assert f"cannot write in {here.root}/reports: " in done.stderr
@@ -294,7 +312,9 @@ def test_the_history_has_one_line_for_each_run(here):
     first, second = here.history()
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", first[0])
     assert re.fullmatch(r"\d{8}T\d{6}Z-\d+", first[1])
-    assert first[2:] == ["hello", "0", "0", "done, or nothing to do"]
+    assert first[2:4] == ["hello", "0"]
+    assert first[4].isdigit()
+    assert first[5] == "done, or nothing to do"
     assert second[2:4] == ["fails", "3"]
     assert second[5] == "finished, but records failed or became dead letters"
 
@@ -311,6 +331,19 @@ def test_the_history_gives_the_jobs_own_reason_when_it_has_one(here):
     )
     here.run("refused")
     assert here.history()[0][5] == "no credit left [0m"
+
+
+def test_the_reason_of_a_job_that_says_not_now_is_its_last_warning(here):
+    here.job(
+        "later",
+        """
+        for level, text in ("WARN ", "slow"), ("WARN ", "message batch still processing"), ("INFO ", "x"):
+            say(f"2026-11-22T02:00:01Z {level} [{os.environ['RUN_ID']}] {text}")
+        raise SystemExit(75)
+        """,
+    )
+    here.run("later")
+    assert here.history()[0][5] == "message batch still processing"
 
 
 def test_a_long_reason_is_cut_between_two_characters(here):

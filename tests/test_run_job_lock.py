@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from wrapper_fixtures import Installation, is_running, until
 
 
@@ -119,7 +120,7 @@ def test_the_wait_before_another_try_keeps_the_lock_and_dies_with_the_wrapper(he
         assert here.run("later").returncode == 75
         wrapper.kill()
         wrapper.wait()
-    until(lambda: (here.root / "sleeping").read_text())
+    until((here.root / "sleeping").read_text)
     sleeping = int((here.root / "sleeping").read_text())
     try:
         assert is_running(sleeping)
@@ -131,7 +132,10 @@ def test_the_wait_before_another_try_keeps_the_lock_and_dies_with_the_wrapper(he
 def test_no_helper_is_given_the_lock(here):
     here.job("later", "raise SystemExit(75)")
     for name in ("gzip", "sleep"):
-        here.tool(name, f"if [ -e /proc/self/fd/9 ]; then echo {name} >>{here.root}/leaked; fi\n: >{here.root}/{name}")
+        here.tool(
+            name,
+            f"if [ -e /proc/self/fd/9 ]; then echo {name} >>{here.root}/leaked; fi\n: >{here.root}/{name}",
+        )
     settings = {"LOG_MAX_BYTES": "1", "JOB_TRIES": "2"}
     here.run("later", env=settings)
     here.run("later", env=settings)
@@ -153,7 +157,9 @@ def test_the_lock_file_is_never_deleted(here):
 
 def test_the_lock_file_names_the_last_holder_alone(here):
     (here.root / "state").mkdir()
-    (here.root / "state/slow.lock").write_text("4194303 2026-11-22T02:00:01Z 20261122T020001Z-4194303\n")
+    (here.root / "state/slow.lock").write_text(
+        "4194303 2026-11-22T02:00:01Z 20261122T020001Z-4194303\n"
+    )
     here.job("slow")
     here.run("slow")
     [line] = (here.root / "state/slow.lock").read_text().splitlines()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
 from wrapper_fixtures import REPOSITORY, Installation, until
 
 # A python3 that is new enough, whose venv is a copy of itself, and whose pip writes down what it was asked for.
@@ -98,8 +100,8 @@ def test_an_old_python_is_named_with_the_version_found_and_the_one_needed(here):
 
 
 def test_no_python_at_all_is_named(here):
-    for name in os.listdir(here.root / "tools"):
-        (here.root / "tools" / name).write_text("#!/bin/sh\nexit 127\n")
+    for tool in (here.root / "tools").iterdir():
+        tool.write_text("#!/bin/sh\nexit 127\n")
     done = here.run("hello")
     assert done.returncode == 78
     assert "and python3 was not found or does not run" in done.stderr
@@ -138,7 +140,7 @@ def test_a_setup_that_failed_is_done_again_by_the_next_run(here):
 
 
 def test_a_setup_that_was_killed_is_done_again_from_the_start(here):
-    here.python(pip="touch {0}/installing; exec sleep 20".format(here.root))
+    here.python(pip=f"touch {here.root}/installing; exec sleep 20")
     with here.start("hello", start_new_session=True) as process:
         until(here.exists("installing"))
         os.killpg(process.pid, 9)
@@ -181,7 +183,9 @@ def test_a_venv_whose_python_is_gone_is_made_anew(here):
 def test_a_venv_of_a_python_that_was_replaced_is_made_anew(here):
     here.python()
     here.run("hello")
-    (here.root / "venv/pyvenv.cfg").write_text("home = /usr/bin\nexecutable = /usr/bin/python3.10\n")
+    (here.root / "venv/pyvenv.cfg").write_text(
+        "home = /usr/bin\nexecutable = /usr/bin/python3.10\n"
+    )
     here.run("hello")
     assert here.calls()[:4] == ["venv", "pip", "venv", "pip"]
 
@@ -193,6 +197,22 @@ def test_two_jobs_that_start_at_once_make_one_venv(here):
     out = [process.communicate(timeout=10)[0] for process in started]
     assert out == ["hello\n", "other\n"]
     assert here.calls() == ["venv", "pip"]
+
+
+def test_a_pip_that_outlives_its_wrapper_keeps_others_from_setting_up_but_not_from_the_jobs_lock(
+    here,
+):
+    here.fifo("door")
+    here.python(pip=f"touch {here.root}/installing; cat {here.root}/door")
+    with here.start("hello", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as wrapper:
+        until(here.exists("installing"))
+        wrapper.kill()
+        wrapper.wait()
+    setup_lock = ["flock", "-n", str(here.root / "state/setup.lock"), "true"]
+    assert subprocess.call(setup_lock) != 0
+    assert here.lock_is_free("hello")
+    (here.root / "door").write_text("")
+    until(lambda: subprocess.call(setup_lock) == 0)
 
 
 def test_an_extra_is_installed_when_asked_for_and_kept_from_then_on(here):
@@ -215,7 +235,9 @@ def test_an_extra_that_does_not_exist_is_wrong_usage(here, words):
 
 def test_settings_of_pip_reach_it(here):
     here.python(pip=f"echo $PIP_INDEX_URL $PYTHONPATH >{here.root}/seen")
-    here.run("hello", env={"PIP_INDEX_URL": "http://mirror.example/simple", "PYTHONPATH": "/elsewhere"})
+    here.run(
+        "hello", env={"PIP_INDEX_URL": "http://mirror.example/simple", "PYTHONPATH": "/elsewhere"}
+    )
     assert (here.root / "seen").read_text() == "http://mirror.example/simple\n"
 
 
@@ -233,7 +255,9 @@ def test_the_real_setup_makes_a_venv_in_which_the_jobs_libraries_are(tmp_path):
     shutil.copy(REPOSITORY / "requirements.txt", real.root)
     pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     proxies = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
-    done = real.run("--setup", env={**proxies, **pip, "HOME": os.environ.get("HOME", "/")}, timeout=300)
+    done = real.run(
+        "--setup", env={**proxies, **pip, "HOME": os.environ.get("HOME", "/")}, timeout=300
+    )
     if done.returncode == 78 and "distribution found" in done.stderr and not os.environ.get("CI"):
         pytest.skip("the package index is out of reach")
     assert done.returncode == 0, done.stderr

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
 from wrapper_fixtures import Installation, is_running, until
 
+# timeout may send its TERM twice, at once: to the job, and to the group the job is in.
 LISTENS = """
 def stop(number, frame):
+    signal.signal(number, signal.SIG_IGN)
     mark("told", signal.Signals(number).name)
     say("last words")
     raise SystemExit({code})
@@ -50,7 +54,7 @@ def test_the_last_words_of_a_stopped_job_stand_before_the_end_line(here):
         wrapper.terminate()
         wrapper.communicate(timeout=10)
     assert here.log("listens").splitlines()[-2] == "last words"
-    assert " WARNING [" in here.log("listens").splitlines()[-1]
+    assert " WARN  [" in here.log("listens").splitlines()[-1]
 
 
 def test_the_real_status_is_kept_when_the_job_takes_its_time_to_stop(here):
@@ -102,7 +106,10 @@ def test_a_job_without_a_handler_is_reported_as_stopped_by_term(here):
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV", "SIGABRT"])
 def test_a_job_that_is_killed_gives_128_and_the_signal(here, name):
     number = signal.Signals[name]
-    here.job("dies", f"import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); os.kill(os.getpid(), {number})")
+    here.job(
+        "dies",
+        f"import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); os.kill(os.getpid(), {number})",
+    )
     done = here.run("dies")
     assert done.returncode == 128 + number
     assert done.stderr.count("\n") == 1
@@ -156,7 +163,7 @@ meet("door")
 @pytest.mark.parametrize("how", ["time limit", "signal"])
 def test_what_the_job_has_started_ends_with_it(here, how):
     here.job("parent", FAMILY)
-    limit = "1" if how == "time limit" else "1h"
+    limit = "2" if how == "time limit" else "1h"
     with here.start("parent", env={"JOB_TIMEOUT": limit}, cwd=here.root) as wrapper:
         family = [pid_of(here, name) for name in ("running", "child", "grandchild")]
         if how == "signal":
@@ -176,7 +183,10 @@ def test_a_job_that_says_not_now_is_tried_as_often_as_asked(here):
 
 
 def test_a_try_that_succeeds_is_the_last(here):
-    here.job("later", "again = (HERE / 'once').exists(); mark('once'); raise SystemExit(0 if again else 75)")
+    here.job(
+        "later",
+        "again = (HERE / 'once').exists(); mark('once'); raise SystemExit(0 if again else 75)",
+    )
     assert here.run("later", env={"JOB_TRIES": "5", "JOB_RETRY_WAIT": "0"}).returncode == 0
     assert here.log("later").count("again in") == 1
 
@@ -215,6 +225,19 @@ def test_the_wait_for_another_try_ends_at_once_when_told_to_stop(here):
     assert " END code=75 " in here.log("later")
 
 
+def test_a_stop_that_comes_just_before_the_wait_for_another_try_is_not_lost(here):
+    here.job("later", "raise SystemExit(75)")
+    settings = {"JOB_TRIES": "2", "JOB_RETRY_WAIT": "1h"}
+    for _ in range(10):
+        before = here.log("later").count("again in")
+        with here.start("later", env=settings) as wrapper:
+            while here.log("later").count("again in") == before:
+                pass
+            wrapper.terminate()
+            wrapper.communicate(timeout=10)
+        assert wrapper.returncode == 75
+
+
 def test_term_at_any_moment_ends_everything(here):
     """From the first instant on: nothing hangs, nothing is left, and the status is one that stopping can give."""
     here.job("listens", LISTENS.format(code=75).replace("meet", "time.sleep(0); meet"))
@@ -240,6 +263,46 @@ def test_a_reader_of_stderr_that_goes_away_does_not_end_the_run(here):
         (here.root / "door").write_text("")
         assert wrapper.wait(10) == 3
     assert here.history()[0][3] == "3"
+
+
+def test_what_ignores_a_stop_is_killed_even_when_its_job_is_gone(here):
+    here.job(
+        "parent",
+        """
+        script = "trap '' TERM; echo $$; exec sleep 19"
+        child = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE)
+        mark("running", child.stdout.readline().decode())
+        meet("door")
+        """,
+    )
+    with here.start("parent", env={"JOB_KILL_AFTER": "1"}) as wrapper:
+        child = pid_of(here, "running")
+        wrapper.terminate()
+        wrapper.communicate(timeout=10)
+    assert wrapper.returncode == 143
+    assert not is_running(child)
+
+
+def test_a_job_that_timeout_left_alone_is_told_to_stop_all_the_same(here):
+    # As timeout does when the signal finds it between starting the job and knowing about it.
+    here.tool("timeout", OWN_GROUP.format(python=sys.executable))
+    with here.start("listens") as wrapper:
+        job = pid_of(here, "running")
+        wrapper.terminate()
+        wrapper.communicate(timeout=10)
+    assert wrapper.returncode == 143
+    assert here.exists("told")()
+    assert not is_running(job)
+
+
+OWN_GROUP = """
+exec {python} -c '
+import os, signal, subprocess, sys
+os.setpgid(0, 0)
+signal.signal(signal.SIGTERM, lambda number, frame: os._exit(143))
+subprocess.call(sys.argv[4:])
+' "$@"
+"""
 
 
 def test_the_job_is_not_started_from_a_group_that_the_caller_signals(here):

@@ -14,13 +14,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from wrapper_fixtures import Installation, is_running, until
 
 
 class Terminal:
     """run_job.sh at a terminal of its own, and what has been shown there so far."""
 
-    def __init__(self, here: Installation, *arguments: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, here: Installation, *arguments: str, env: dict[str, str] | None = None
+    ) -> None:
         self._raw = ""
         self._hand, screen = pty.openpty()
         self.process = subprocess.Popen(
@@ -30,7 +33,7 @@ class Terminal:
             stderr=screen,
             env={**here.env, **(env or {})},
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
         )
         os.close(screen)
 
@@ -114,7 +117,7 @@ def at_terminal(here: Installation) -> Iterator[type[Terminal]]:
             super().__init__(here, *arguments, env=env)
             opened.append(self)
 
-    yield Kept  # type: ignore[misc]
+    yield Kept
     for terminal in opened:
         terminal.close()
 
@@ -124,7 +127,12 @@ def test_the_same_lines_are_shown_and_logged(here, at_terminal):
     terminal = at_terminal("talks")
     assert terminal.end() == 3
     assert terminal.shown == here.log("talks")
-    assert [line.split("] ")[-1][:5] for line in terminal.shown.splitlines()] == ["START", "one", "two", "END c"]
+    assert [line.split("] ")[-1][:5] for line in terminal.shown.splitlines()] == [
+        "START",
+        "one",
+        "two",
+        "END c",
+    ]
 
 
 def test_a_thousand_lines_arrive_whole_and_in_order_before_the_end(here, at_terminal):
@@ -135,8 +143,19 @@ def test_a_thousand_lines_arrive_whole_and_in_order_before_the_end(here, at_term
     assert terminal.shown.splitlines()[1:-1] == [f"line {number}" for number in range(1000)]
 
 
+def test_all_is_in_the_log_by_the_time_the_run_has_ended(here, at_terminal):
+    here.job("talks", "say('one')")
+    # A slow one: it writes only when it has read all there is to read.
+    here.tool("tee", 'all=$(cat); /bin/sleep 0.3; printf "%s\\n" "$all" | /usr/bin/tee "$@"')
+    terminal = at_terminal("talks")
+    terminal.process.wait(10)
+    assert " END code=0 " in here.log("talks")
+
+
 def test_a_progress_bar_is_for_the_terminal_and_not_for_the_log(here, at_terminal):
-    here.job("paints", "os.write(int(os.environ['JOB_TERMINAL_FD']), b'\\r\\x1b[32m50 %'); say('half')")
+    here.job(
+        "paints", "os.write(int(os.environ['JOB_TERMINAL_FD']), b'\\r\\x1b[32m50 %'); say('half')"
+    )
     terminal = at_terminal("paints")
     terminal.end()
     assert "\x1b[32m50 %" in terminal.shown
@@ -149,7 +168,10 @@ def test_without_a_terminal_the_job_is_told_of_none(here):
 
 
 def test_a_job_can_ask_the_person(here, at_terminal):
-    here.job("asks", "print('really? ', end='', flush=True); answer = input(); raise SystemExit(7 if answer == 'yes' else 8)")
+    here.job(
+        "asks",
+        "print('really? ', end='', flush=True); answer = input(); raise SystemExit(7 if answer == 'yes' else 8)",
+    )
     terminal = at_terminal("asks")
     terminal.read("really? ")
     terminal.type("yes\n")

@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-SHELL_FILES = ("run_job.sh", "jobs/common/wrapper.sh", "jobs/common/dotenv.sh", "jobs/common/setup.sh")
+SHELL_FILES = (
+    "run_job.sh",
+    "jobs/common/wrapper.sh",
+    "jobs/common/dotenv.sh",
+    "jobs/common/setup.sh",
+)
 
 # What cron gives, HOME apart.
 CRON = {"PATH": "/usr/bin:/bin"}

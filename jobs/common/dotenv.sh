@@ -9,16 +9,25 @@ read_dotenv() {
   [[ -e $1 ]] || return 0
   local LC_ALL=C.UTF-8 text=''
   # White space to Python, in bytes: what \u makes would depend on the locale this line was read in.
-  local blank=$' \t\v\f\x1c-\x1f\xc2\x85\xc2\xa0\xe1\x9a\x80\xe2\x80\x80-\xe2\x80\x8a\xe2\x80\xa8\xe2\x80\xa9'
-  blank+=$'\xe2\x80\xaf\xe2\x81\x9f\xe3\x80\x80'
+  local blank=$' \t\v\f\x1c\x1d\x1e\x1f\xc2\x85\xc2\xa0\xe1\x9a\x80'
+  blank+=$'\xe2\x80\x80\xe2\x80\x81\xe2\x80\x82\xe2\x80\x83\xe2\x80\x84\xe2\x80\x85\xe2\x80\x86\xe2\x80\x87\xe2\x80\x88'
+  blank+=$'\xe2\x80\x89\xe2\x80\x8a\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaf\xe2\x81\x9f\xe3\x80\x80'
   if [[ ! -r $1 || -d $1 ]]; then
     refuse 78 "cannot read $1: make it a file that uid $EUID can read (chown)"
   fi
   IFS= read -r -d '' text <"$1"
   text=${text#$'\xef\xbb\xbf'} text=${text//$'\r\n'/$'\n'} text=${text//$'\r'/$'\n'}
   while eat "[$blank"$'\n]*'; [[ -n $text ]]; do
-    read_binding || eat $'[^\n]*\n?' || break
+    read_binding || skip_line
   done
+}
+
+# With no regular expression: they stop at bytes that are no text, and so would the loop above, for ever.
+skip_line() {
+  case $text in
+    *$'\n'*) text=${text#*$'\n'} ;;
+    *) text='' ;;
+  esac
 }
 
 # Take what REGEX matches off the front of `text`.
