@@ -16,8 +16,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SHELL_FILES = (
     "run_job.sh",
     "jobs/common/wrapper.sh",
-    "jobs/common/dotenv.sh",
-    "jobs/common/setup.sh",
+    *sorted(
+        str(one.relative_to(REPOSITORY)) for one in REPOSITORY.glob("jobs/common/wrapper/*.sh")
+    ),
 )
 
 # What cron gives, HOME apart.

@@ -14,8 +14,8 @@ from common.doctor.installation import Installation
 from common.doctor.lines import Line, ending, fail, ok, warn
 from common.exits import JobExit
 from common.faults import Whose
-from common.pricing import Tokens
 from common.opening import DEFAULT_MODEL
+from common.pricing import Tokens
 
 _SECONDS = 30
 _LATE = 120  # seconds that the clock may be off

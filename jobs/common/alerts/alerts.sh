@@ -3,35 +3,35 @@
 # so that an update of the installation meanwhile changes nothing for this run.
 # shellcheck disable=SC2034 # what one part sets another one reads
 
-parts=${root:?}/jobs/common
-[[ -r $parts/dotenv.sh ]] || return # without which wrapper.sh would end all of it
+parts=${root:?}/jobs/common/alerts
+[[ -r $root/jobs/common/wrapper/dotenv.sh ]] || return # without which wrapper.sh would end all of it
 # shellcheck source=jobs/common/wrapper.sh
-source "$parts/wrapper.sh" || return
-# shellcheck source=jobs/common/text.sh
+source "$root/jobs/common/wrapper.sh" || return
+# shellcheck source=jobs/common/alerts/text.sh
 source "$parts/text.sh" || return
-# shellcheck source=jobs/common/json.sh
+# shellcheck source=jobs/common/alerts/json.sh
 source "$parts/json.sh" || return
-# shellcheck source=jobs/common/http.sh
+# shellcheck source=jobs/common/alerts/http.sh
 source "$parts/http.sh" || return
-# shellcheck source=jobs/common/run_log.sh
+# shellcheck source=jobs/common/alerts/run_log.sh
 source "$parts/run_log.sh" || return
-# shellcheck source=jobs/common/streak.sh
+# shellcheck source=jobs/common/alerts/streak.sh
 source "$parts/streak.sh" || return
-# shellcheck source=jobs/common/message.sh
+# shellcheck source=jobs/common/alerts/message.sh
 source "$parts/message.sh" || return
-# shellcheck source=jobs/common/outbox.sh
+# shellcheck source=jobs/common/alerts/outbox.sh
 source "$parts/outbox.sh" || return
-# shellcheck source=jobs/common/deliver.sh
+# shellcheck source=jobs/common/alerts/deliver.sh
 source "$parts/deliver.sh" || return
-# shellcheck source=jobs/common/ping.sh
+# shellcheck source=jobs/common/alerts/ping.sh
 source "$parts/ping.sh" || return
-# shellcheck source=jobs/common/channels/slack.sh
+# shellcheck source=jobs/common/alerts/channels/slack.sh
 source "$parts/channels/slack.sh" || return
-# shellcheck source=jobs/common/channels/pagerduty.sh
+# shellcheck source=jobs/common/alerts/channels/pagerduty.sh
 source "$parts/channels/pagerduty.sh" || return
-# shellcheck source=jobs/common/channels/email.sh
+# shellcheck source=jobs/common/alerts/channels/email.sh
 source "$parts/channels/email.sh" || return
-# shellcheck source=jobs/common/channels/webhook.sh
+# shellcheck source=jobs/common/alerts/channels/webhook.sh
 source "$parts/channels/webhook.sh" || return
 
 host=${HOSTNAME:-localhost}
