@@ -23,6 +23,9 @@ class Chunk:
     label: str  # how the log calls it, "chunk 3/10"
     total: int = 1  # of how many chunks it is one, about
     alone: bool = False  # was in flight in a run that died: to be sent with nothing beside it
+    failed: bool = (
+        False  # its records have failed before: that they do again says nothing about others
+    )
 
 
 def packed(job: Job, records: Iterable[Record], size: int) -> Iterator[list[Record]]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
 from common.faults import Fault, fault_of
@@ -52,7 +53,11 @@ async def post(client: AsyncAnthropic, params: dict[str, Any]) -> tuple[str, str
 
 async def look_up(client: AsyncAnthropic, model: str) -> Model:
     """Ask, for free, what a model takes, which also tries the key. Raises what the SDK raises."""
-    found = (await client.models.retrieve(model)).model_dump()
+    reply = await client.models.retrieve(model)
+    if isinstance(reply, str) or not reply.id:
+        # Some proxy's page, which the SDK gives as it came.
+        raise json.JSONDecodeError("not a model", "", 0)
+    found = reply.model_dump()
     capabilities = found.get("capabilities") or {}
     types = (capabilities.get("thinking") or {}).get("types") or {}
     effort = capabilities.get("effort") or {}

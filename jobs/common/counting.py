@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import json
 import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -30,13 +30,17 @@ def input_tokens(context: Context, records: list[Record]) -> int | Fault:
             key, url = DEMO_KEY, _demo_url(closing)
         else:
             key, url = context.settings.api_key(), context.settings.base_url()
+        import asyncio
+
         return asyncio.run(_count(context, records, key, url))
 
 
 async def _count(context: Context, records: list[Record], key: str, url: str) -> int | Fault:
+    from asyncio import timeout
+
     (client,) = connect(key, url, 1)
     try:
-        async with client, asyncio.timeout(SECONDS):
+        async with client, timeout(SECONDS):
             return await _counted(client, context, records)
     except Exception as error:  # every exception is judged; a bug is raised again
         return must_be_fault(error)
@@ -46,7 +50,11 @@ async def _counted(client: AsyncAnthropic, context: Context, records: list[Recor
     model = await look_up(client, context.model)
     params = ask_about(context.job, model, records)
     del params["max_tokens"]
-    return (await client.messages.count_tokens(**params)).input_tokens
+    reply = await client.messages.count_tokens(**params)
+    if isinstance(reply, str) or not reply.input_tokens:
+        # Some proxy's page, which the SDK gives as it came.
+        raise json.JSONDecodeError("not a number of tokens", "", 0)
+    return reply.input_tokens
 
 
 def _demo_url(closing: ExitStack) -> str:

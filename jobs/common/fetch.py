@@ -8,24 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from common.database import Record
 from common.log import counted, log
+from common.page import Page
 
 AT_ONCE = 16
 SENT_CHARACTERS = 10_000  # of a page's text: about 3,000 tokens
 
 _URL = re.compile(r"""https?://[^\s<>"'`\\^{}|]+""", re.IGNORECASE)
 _NOT_ITS_END = ".,;:!?)]*_~"
-
-
-@dataclass(frozen=True)
-class Page:
-    """A page's text, or why there is none."""
-
-    text: str = ""
-    error: str = ""
 
 
 def with_pages(

@@ -47,7 +47,7 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
     add(
         "--dry-run",
         action="store_true",
-        help="say what would be sent and what it costs; call nothing",
+        help="say what would be sent and what it would cost; pay and change nothing",
     )
     add("--limit", type=_count, metavar="N", help="at most N records")
     if job.has_window:

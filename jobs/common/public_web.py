@@ -12,17 +12,16 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-
-from common.fetch import Page
+from common.connecting import adapters
 from common.html_text import text_of_html
+from common.page import Page
 from common.public_addresses import is_public
+
+if TYPE_CHECKING:
+    from requests import Response
 
 SECONDS = 10.0  # in all: the name, every redirect, the last byte
 MOST_BYTES = 200_000  # unpacked; the rest of a longer page is left
@@ -61,7 +60,7 @@ def fetch(
     try:
         return Page(text=fetching.text(url))
     except NotFetched as error:
-        return Page(error=str(error))
+        return Page(error=fetching.too_late() or str(error))
     except Exception as error:  # whatever a stranger's server makes of it
         return Page(error=fetching.too_late() or _in_words(error))
     finally:
@@ -91,9 +90,11 @@ class _Fetching:
 
     def text(self, url: str) -> str:
         """Follow the redirects, and read what stands at their end. Raises NotFetched, and what `requests` raises."""
-        with requests.Session() as session:
+        from requests import Session
+
+        with Session() as session:
             session.trust_env = False
-            for scheme, adapter in _adapters(self._connect).items():
+            for scheme, adapter in adapters(self._connect).items():
                 session.mount(scheme, adapter)
             for _ in range(MOST_REDIRECTS + 1):
                 self._check(url)
@@ -184,7 +185,7 @@ class _Fetching:
             with suppress(OSError):
                 copy.shutdown(socket.SHUT_RDWR)
 
-    def _read(self, response: requests.Response) -> str:
+    def _read(self, response: Response) -> str:
         if not response.ok:
             raise NotFetched(f"status {response.status_code}")
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -210,37 +211,14 @@ def _decoded(body: bytes, content_type: str) -> str:
         return body.decode("utf-8", "replace")
 
 
-def _adapters(connect: Callable[[str, int], socket.socket]) -> dict[str, HTTPAdapter]:
-    """What makes `requests` connect as it is told; names in headers and certificates are the URL's as ever."""
-
-    class Plain(HTTPConnection):
-        def _new_conn(self) -> socket.socket:
-            return connect(self.host, self.port)
-
-    class Secure(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            return connect(self.host, self.port)
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = Secure
-
-    class Adapter(HTTPAdapter):
-        def init_poolmanager(self, *args: Any, **more: Any) -> None:
-            super().init_poolmanager(*args, **more)
-            self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
-
-    return {"http://": Adapter(), "https://": Adapter()}
-
-
 def _in_words(error: Exception) -> str:
     """An error without the address, which is the record's business, and without what a server wrote."""
-    if isinstance(error, requests.exceptions.SSLError):
+    from requests import exceptions
+
+    if isinstance(error, exceptions.SSLError):
         return "its certificate is not trusted"
-    if isinstance(error, requests.exceptions.Timeout):
+    if isinstance(error, exceptions.Timeout):
         return "no answer in time"
-    if isinstance(error, requests.exceptions.ConnectionError):
+    if isinstance(error, exceptions.ConnectionError):
         return "no connection"
     return f"not readable ({type(error).__name__})"

@@ -32,7 +32,7 @@ class RequestMaker:
                 chunk.total,
                 message_batch=self._context.delivery == "message_batch",
             )
-        again = Again(chunk.records, chunk.label, whole=True)
+        again = Again(chunk.records, chunk.label, whole=not chunk.failed)
         request = self.about(again, next(self._chunks), alone=chunk.alone)
         request.warms = cold and bool(self._lifetime)
         return request

@@ -44,6 +44,11 @@ def is_wanted(context: Context, known: Known | None) -> bool:
     return known.status == "done" and context.options.reprocess
 
 
+def is_new(context: Context, known: Known | None) -> bool:
+    """Whether a record counts as taken up: what this run has sent before and takes up again counts once."""
+    return known is None or not known.request_id.startswith(f"{context.run_id}-")
+
+
 def take_up(context: Context, records: Iterable[Record]) -> Taken:
     """The records to be sent in this run, at most --limit of them in all; `records` is read to its end."""
     return Spool(_limited(context, records), context.settings.state)
@@ -54,16 +59,17 @@ def _limited(context: Context, records: Iterable[Record]) -> Iterator[tuple[Reco
     for record, known in with_state(context, records):
         if not is_wanted(context, known):
             continue
-        # What this run has sent before and takes up again counts once.
-        if known is None or not known.request_id.startswith(f"{context.run_id}-"):
+        if is_new(context, known):
             if limit is not None and counts.records >= limit:
                 continue
             counts.records += 1
         yield record, known
 
 
-def chunks(context: Context, taken: Taken) -> Iterator[Chunk]:
+def chunks(context: Context, taken: Taken, *, failed: bool = False) -> Iterator[Chunk]:
     """The chunks of a run: first the records nobody suspects, then those that were in flight in a run that died.
+
+    `failed`: all of them have failed before.
 
     A chunk of suspects is asked again as it was, with nothing beside it; a record that two runs died of is asked all by
     itself, so that it harms no other.
@@ -89,7 +95,7 @@ def chunks(context: Context, taken: Taken) -> Iterator[Chunk]:
     number = 0
     for records in packed(context.job, _prepared(context, unsuspected()), size):
         number += 1
-        yield Chunk(records, f"chunk {number}/{max(total, number)}", total)
+        yield Chunk(records, f"chunk {number}/{max(total, number)}", total, failed=failed)
     for suspected in suspects.values():
         number += 1
         label = f"chunk {number}/{max(total, number)} (alone)"
