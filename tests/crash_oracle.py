@@ -8,7 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from crash_rig import IN_FLIGHT, Rig, usd_of
+from bills import usd_of
+from crash_rig import IN_FLIGHT, Rig
 
 
 @dataclass

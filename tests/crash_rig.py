@@ -18,12 +18,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from common import pricing
-from common.pricing import Tokens
 from harness import REPOSITORY
 
 FIRST_DAY = date(2026, 11, 18)
@@ -84,7 +82,10 @@ class Bill:
 
 @contextmanager
 def standin_process(
-    folder: Path, latency: float = 0.02, faults: Sequence[dict[str, Any]] = ()
+    folder: Path,
+    latency: float = 0.02,
+    faults: Sequence[dict[str, Any]] = (),
+    message_batch_seconds: float = 0.5,
 ) -> Iterator[Bill]:
     """The stand-in as a process of its own."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -92,6 +93,7 @@ def standin_process(
     command = [sys.executable, "-m", "common.demo.standin", "--port", "0"]
     command += ["--latency", str(latency), "--billed", str(folder / "billed.jsonl")]
     command += ["--faults", str(folder / "faults.json")]
+    command += ["--message-batch-seconds", str(message_batch_seconds)]
     with subprocess.Popen(
         command, cwd=REPOSITORY / "jobs", stdout=subprocess.PIPE, text=True
     ) as process:
@@ -112,6 +114,7 @@ class Rig:
     days: int = 2
     environ: dict[str, str] = field(default_factory=dict)
     in_flight: int = 0  # requests under way at kills so far
+    in_flight_live: int = 0  # of these, those that no message batch holds
 
     def __post_init__(self) -> None:
         ignored = shutil.ignore_patterns("demo")
@@ -207,8 +210,12 @@ class Rig:
     def count_in_flight(self) -> None:
         """Add what was under way at a kill."""
         if self.tables():
-            sql = "select count(*) from requests where status = 'submitted'"
-            self.in_flight += self.ledger(sql)[0][0]
+            sql = (
+                "select count(*), total(delivery = 'live') from requests where status = 'submitted'"
+            )
+            in_flight, live = self.ledger(sql)[0]
+            self.in_flight += in_flight
+            self.in_flight_live += int(live)
 
     def day(self, number: int) -> date:
         """A day's date."""
@@ -242,12 +249,3 @@ def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that"
         os.sched_yield()
-
-
-def usd_of(lines: list[dict[str, Any]]) -> float:
-    """What the lines of a bill cost."""
-    today = datetime.now(UTC).date()
-    return sum(
-        pricing.usd(line["model"], Tokens(line["input_tokens"], line["output_tokens"]), today) or 0
-        for line in lines
-    )

@@ -10,10 +10,10 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -27,20 +27,27 @@ _run_numbers = count(10001)
 
 
 class InstantClock(Clock):
-    """A clock on which every wait is over at once; `waits` holds the seconds that were asked for."""
+    """A clock on which every wait is over at once; `waits` holds the seconds that were asked for.
 
-    def __init__(self, today: datetime | None = None) -> None:
+    `at_wait` is called at each wait, with how many there were before it.
+    """
+
+    def __init__(
+        self, today: datetime | None = None, at_wait: Callable[[int], object] = lambda number: None
+    ) -> None:
         self.time = 0.0
         self.waits: list[float] = []
         self._today = today
+        self._at_wait = at_wait
 
     def utc_now(self) -> datetime:
-        return self._today or super().utc_now()
+        return (self._today or super().utc_now()) + timedelta(seconds=self.time)
 
     def now(self) -> float:
         return self.time
 
     async def sleep(self, seconds: float, until: asyncio.Event) -> None:
+        self._at_wait(len(self.waits))
         self.waits.append(seconds)
         self.time += seconds
         await asyncio.sleep(0)
@@ -85,9 +92,16 @@ class Site:
             db.executemany("insert into events values (?, ?, ?)", rows)
         db.close()
 
-    def run(self, job: Job, *arguments: str, retry: Retry | None = None, **environ: str) -> Result:
+    def run(
+        self,
+        job: Job,
+        *arguments: str,
+        retry: Retry | None = None,
+        at_wait: Callable[[int], object] = lambda number: None,
+        **environ: str,
+    ) -> Result:
         """Run a job in this process, with an environment of its own."""
-        clock = InstantClock(self.today)
+        clock = InstantClock(self.today, at_wait)
         stdout, stderr = io.StringIO(), io.StringIO()
         given = {
             "ANTHROPIC_API_KEY": "sk-ant-test-key-000000",

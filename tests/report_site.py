@@ -25,7 +25,7 @@ def events(day: str, count: int, first: int = 1) -> list[tuple[int, str, str]]:
     ]
 
 
-def report(site: Site, *arguments: str, today: datetime = TONIGHT, **environ: str) -> Result:
+def report(site: Site, *arguments: str, today: datetime = TONIGHT, **environ: Any) -> Result:
     """Run the daily report, on a night of the test's choice."""
     site.today = today
     return site.run(daily_report.JOB, *arguments, retry=None, **environ)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import daily_report
-from crash_rig import Bill, Rig, standin_process, usd_of
+from bills import usd_of
+from crash_rig import Bill, Rig, standin_process
 
 DAY = "2026-11-20"
 

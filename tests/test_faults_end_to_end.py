@@ -10,9 +10,9 @@ import pytest
 from pydantic import BaseModel
 
 import daily_report
+from bills import usd_of
 from common import Job
 from common.retries import Retry
-from crash_rig import usd_of
 
 NOBODYS = [
     "429",

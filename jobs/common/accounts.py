@@ -62,7 +62,7 @@ class Accounts:
         tokens = [tokens_of(outcome.message or {}) for outcome in answered]
         costs = [
             pricing.usd(
-                self._context.model,
+                outcome.request.model or self._context.model,
                 spent,
                 today,
                 message_batch=outcome.request.delivery == "message_batch",
@@ -102,9 +102,9 @@ class Accounts:
         counts.input_tokens += tokens.prompt
         counts.output_tokens += tokens.output
         counts.usd += usd or 0.0
-        self._budget.settle(request.reserved_usd, (usd or 0.0) + outcome.unsettled_usd)
-        if request.delivery != "live":
+        if request.delivery != "live":  # settled when its message batch has come to its end
             return
+        self._budget.settle(request.reserved_usd, (usd or 0.0) + outcome.unsettled_usd)
         log.info(
             "%s: %s%s in %s out tokens, %s, %s",
             request.label,

@@ -48,6 +48,10 @@ class Budget:
         self._spent += spent
         self._spent_today += spent
 
+    def read_again(self) -> None:
+        """What the ledger holds as spent today has changed by more than this run's settling."""
+        self._day = ""
+
     def reached(self) -> str:
         """The caps and what was spent of them, for the line that says why the run stops."""
         parts = []

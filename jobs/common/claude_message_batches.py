@@ -32,12 +32,18 @@ async def create(client: AsyncAnthropic, body: IO[bytes], size: int) -> MessageB
             yield part
 
     headers = {"Content-Type": "application/json", "Content-Length": str(size)}
-    return await client.post(
+    made = await client.post(
         "/v1/messages/batches",
         cast_to=MessageBatch,
         content=parts(),
         options={"headers": headers, "timeout": _SECONDS_TO_CREATE},
     )
+    return _checked(made)
+
+
+async def look_at(client: AsyncAnthropic, message_batch_id: str) -> MessageBatch:
+    """A message batch as it stands now. Raises what the SDK raises."""
+    return _checked(await client.messages.batches.retrieve(message_batch_id))
 
 
 async def newest(client: AsyncAnthropic) -> str:
@@ -52,6 +58,13 @@ async def results(client: AsyncAnthropic, message_batch_id: str) -> AsyncGenerat
         async for line in reply.iter_lines():
             if line.strip():
                 yield line
+
+
+def _checked(reply: MessageBatch) -> MessageBatch:
+    """The reply, unless it is some proxy's page, which the SDK gives as it came."""
+    if isinstance(reply, str) or not reply.id or not reply.expires_at:
+        raise json.JSONDecodeError("not a message batch", "", 0)
+    return reply
 
 
 def size_of(message_batch: MessageBatch) -> int:

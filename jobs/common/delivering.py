@@ -15,10 +15,11 @@ from common.exchange import Exchange, Use
 from common.exits import JobExit
 from common.log import counted, log
 from common.replay import replay
-from common.selection import Taken, chunks, take_up
+from common.selection import Taken, chunks, is_new, take_up
 from common.spool import Spool
 
 LITTLE = 10  # requests left over by message batches that are rather asked again live
+FRUITLESS = 3  # times in a row that message batches may bring nothing
 
 
 Records = Callable[[], Iterator[Record]]
@@ -64,46 +65,63 @@ def collect(context: Context, exchange: Exchange, records: Records, use: Use) ->
 def _by_message_batch(
     context: Context, exchange: Exchange, windows: list[Window], use: Use
 ) -> None:
-    first = True
+    first, fruitless = True, 0
     while True:
         with ExitStack() as closing_spools:
-            live, waiting = _sorted(context, windows, closing_spools)
+            failed, live, waiting = _sorted(context, windows, closing_spools)
+            exchange.ask(_chunks(context, failed, failed=True), use)
             exchange.ask(_chunks(context, live), use)
-            rest = _chunks(context, waiting)
-            if first:
-                # Live: a refused key, model or schema shows now, and not in a day.
-                exchange.ask(islice(rest, 1), use)
-                first = False
-            if not exchange.submit(rest):
+            sizes: list[int] = []
+            rest = _measured(_chunks(context, waiting), sizes)
+            done = context.counts.done
+            while first and (chunk := next(rest, None)):
+                # Live, until one is answered: a refused key, model or schema shows now, and not in a day.
+                exchange.ask(iter((chunk,)), use)
+                first = context.counts.done == done
+            done, asked = context.counts.done, len(sizes)
+            sent = exchange.submit(rest)
+            if not sent:
                 return
+            if asked + sent < len(sizes):
+                # A cost cap came before the rest: it is taken up again, when what was reserved is settled.
+                left = islice(chain.from_iterable(waiting), sum(sizes[: asked + sent]), None)
+                context.counts.records -= sum(1 for _, known in left if is_new(context, known))
         collect(
             context, exchange, lambda: chain.from_iterable(one.records() for one in windows), use
         )
+        fruitless = fruitless + 1 if context.counts.done == done else 0
+        if fruitless == FRUITLESS:
+            in_a_row = f"{FRUITLESS} times in a row message batches brought no answer"
+            raise JobExit(exits.UNREACHABLE, f"{in_a_row}; the rest waits")
+
+
+def _measured(chunks: Iterator[Chunk], sizes: list[int]) -> Iterator[Chunk]:
+    for chunk in chunks:
+        sizes.append(len(chunk.records))
+        yield chunk
 
 
 def _sorted(
     context: Context, windows: list[Window], closing_spools: ExitStack
-) -> tuple[list[Taken], list[Taken]]:
-    """What is wanted: what has failed before, or is little, for now; the rest for a message batch."""
-    live: list[Taken] = []
-    waiting: list[Taken] = []
+) -> tuple[list[Taken], list[Taken], list[Taken]]:
+    """What is wanted: (what has failed before, what else is for now, what is for a message batch)."""
+    suspected: list[Taken] = []
+    others: list[Taken] = []
+    fresh = False
     for window in windows:
         now: Taken = Spool((), context.settings.state)
         later: Taken = Spool((), context.settings.state)
         closing_spools.callback(now.close)
         closing_spools.callback(later.close)
-        fresh = False
         with closing(_taken(context, window)) as taken:
             for record, known in taken:
                 failed = known is not None and (known.error or known.crashes)
                 (now if failed else later).add((record, known))
                 fresh |= known is None
-        if fresh or len(later) > LITTLE * context.options.chunk_size:
-            waiting.append(later)
-        else:
-            live.append(later)
-        live.append(now)
-    return live, waiting
+        suspected.append(now)
+        others.append(later)
+    little = sum(map(len, others)) <= LITTLE * context.options.chunk_size
+    return (suspected, others, []) if little and not fresh else (suspected, [], others)
 
 
 def _taken(context: Context, window: Window) -> Taken:
@@ -114,5 +132,5 @@ def _taken(context: Context, window: Window) -> Taken:
     return taken
 
 
-def _chunks(context: Context, taken: Iterable[Taken]) -> Iterator[Chunk]:
-    return chain.from_iterable(chunks(context, one) for one in taken)
+def _chunks(context: Context, taken: Iterable[Taken], *, failed: bool = False) -> Iterator[Chunk]:
+    return chain.from_iterable(chunks(context, one, failed=failed) for one in taken)

@@ -90,7 +90,7 @@ class Exchange:
                         self._ledger.lost(outcome.request.request_id, outcome.request.record_ids)
 
     def submit(self, chunks: Iterator[Chunk]) -> int:
-        """Send chunks by message batch; how many requests were sent. Raises JobExit (4) where a cap forbids the first."""
+        """Send chunks by message batch; how many were sent. Raises JobExit (4) where a cap forbids the first."""
         first = next(chunks, None)
         if first is None:
             return 0

@@ -31,6 +31,7 @@ class MessageBatch:
     created_at: str
     head: str  # the newest message batch of the workspace when this one was intended, "" for none
     expires_at: str  # "" where that is not known yet
+    missed_at: str  # of an intent: when it was first looked for in vain, "" where it was not
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Submitted:
     request_id: str
     record_ids: list[str]
     unsettled_usd: float
-    run_id: str
+    model: str
 
 
 class MessageBatches:
@@ -54,8 +55,8 @@ class MessageBatches:
     def open(self) -> list[MessageBatch]:
         """Those whose results are not all here, oldest first."""
         rows = self._db.execute(
-            "select message_batch_id, status, requests, created_at, head, coalesce(expires_at, '')"
-            " from message_batches"
+            "select message_batch_id, status, requests, created_at, head,"
+            " coalesce(expires_at, ''), coalesce(ended_at, '') from message_batches"
             f" where job = ? and status in {_OPEN} order by created_at, message_batch_id",
             (self._ledger.job,),
         )
@@ -96,11 +97,21 @@ class MessageBatches:
                 (requests, head, times.stamp(), name),
             )
 
+    def missed(self, name: str, at: str) -> None:
+        """An intent was looked for in vain, first at that instant; "": what may be it was seen after all."""
+        with self._file.transaction():
+            # An intent that is not found from then on has ended then.
+            self._db.execute(
+                "update message_batches set ended_at = ? where message_batch_id = ?",
+                (at or None, name),
+            )
+
     def adopt(self, name: str, message_batch_id: str, expires_at: str) -> None:
         """The intent became this message batch."""
         with self._file.transaction():
             self._db.execute(
-                "update message_batches set status = 'submitted', message_batch_id = ?, expires_at = ?"
+                "update message_batches set status = 'submitted', message_batch_id = ?, expires_at = ?,"
+                " ended_at = null"
                 " where message_batch_id = ?",
                 (message_batch_id, expires_at, name),
             )
@@ -114,8 +125,8 @@ class MessageBatches:
         with self._file.transaction():
             left = self.awaited(message_batch_id)
             for request in left:
-                # Nothing is billed for what was never answered, except where nobody can say any more.
-                if status != "gone":
+                # What was never sent was not billed. What has ended without a result may have been.
+                if status == "void":
                     self._ledger.attempted(request.request_id, 1, 0.0)
                 self._ledger.lost(request.request_id, request.record_ids)
             self._db.execute(
@@ -124,12 +135,24 @@ class MessageBatches:
             )
         return len(left)
 
+    def spent(self) -> float:
+        """USD that this run's requests in message batches cost, with the most that those without a result can cost."""
+        row = self._db.execute(
+            "select total(usd) + total(unsettled_usd) from requests"
+            " where request_id > ? || '-' and request_id < ? || '.' and delivery = 'message_batch'",
+            (self._ledger.run_id, self._ledger.run_id),
+        ).fetchone()
+        return float(row[0])
+
     def awaited(self, message_batch_id: str, request_ids: Sequence[str] = ()) -> list[Submitted]:
         """Its requests without a result; of these ids alone where some are given."""
-        only = f" and request_id in ({','.join('?' * len(request_ids))})" if request_ids else ""
+        only, plus = "", ""
+        if request_ids:
+            only = f" and request_id in ({','.join('?' * len(request_ids))})"
+            plus = "+"  # keeps SQLite from going through the whole message batch for a few of its requests
         rows = self._db.execute(
-            "select request_id, record_ids, unsettled_usd, run_id from requests"
-            f" where message_batch_id = ? and status = 'submitted'{only}",
+            "select request_id, record_ids, unsettled_usd, model from requests"
+            f" where {plus}message_batch_id = ? and status = 'submitted'{only}",
             (message_batch_id, *request_ids),
         )
         return [Submitted(row[0], json.loads(row[1]), row[2], row[3]) for row in rows]

@@ -39,6 +39,7 @@ class Request:
     warms: bool = False  # writes the prompt cache that the others read, so it goes ahead of them
     most_usd: float = 0.0  # what one attempt can cost at most
     delivery: str = "live"
+    model: str = ""  # where it can be another than the run's: that of a run before
     reserved_usd: float = 0.0  # what is reserved of the budget for all its attempts
 
     @property

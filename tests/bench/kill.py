@@ -1,6 +1,7 @@
 """Kill runs with SIGKILL at random instants, continue them, and count what was lost, doubled and paid for twice.
 
 Usage: kill.py KILLS [--seed N] [--per-record]     random kills, spread over the phases of a run
+       kill.py KILLS [--seed N] --message-batch        the same for a job that goes by message batch
        kill.py KILLS --chain                       chains of three kills, each in the run that continues the one before
        kill.py --every-syscall [STEP]              a kill before every STEP-th write and sync of a small run (needs strace)
        kill.py --broken                            the same rig on an order that is wrong: it has to find violations
@@ -26,6 +27,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "jobs")]
 
+import message_batch_kills  # noqa: E402
 from crash_moments import PHASES, moment  # noqa: E402
 from crash_oracle import Findings, continued, examine  # noqa: E402
 from crash_rig import Bill, Rig, standin_process  # noqa: E402
@@ -99,7 +101,7 @@ class Bench:
         """Do `count` trials; each gets a bill of its own and the installation that was never killed."""
 
         def some(worker: int) -> None:
-            with standin_process(self.root / f"standin{worker}") as bill:
+            with standin_process(self.root / f"standin{worker}", message_batch_seconds=0.3) as bill:
                 reference = self.rig(f"reference{worker}", bill)
                 ended = reference.run()
                 assert ended.code == 0, ended.log
@@ -128,6 +130,18 @@ class Bench:
             rig, reference if chain == 1 else None, runs=2, dead=1 if chain > 2 else 0
         )
         self.figures.in_flight += rig.in_flight
+        if not found.violations:
+            shutil.rmtree(rig.root)
+        return found
+
+    def by_message_batch(self, seed: int, bill: Bill) -> Findings:
+        """Kill a run by message batch, and examine what the next ones make of it."""
+        rig = self.rig(f"trial{seed}", bill)
+        hit = message_batch_kills.kill(rig, seed)
+        self.figures.kills += hit
+        self.figures.too_late += not hit
+        found = message_batch_kills.continued(rig)
+        self.figures.in_flight += rig.in_flight_live
         if not found.violations:
             shutil.rmtree(rig.root)
         return found
@@ -173,27 +187,32 @@ def main() -> int:
     parser.add_argument("kills", type=int, nargs="?", default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--per-record", action="store_true")
+    parser.add_argument("--message-batch", action="store_true")
     parser.add_argument("--chain", action="store_true")
     parser.add_argument("--every-syscall", type=int, nargs="?", const=1, metavar="STEP")
     parser.add_argument("--broken", action="store_true")
     given = parser.parse_args()
     began = time.monotonic()
-    small = given.every_syscall or given.per_record
+    per_record = given.per_record or given.message_batch
+    small = given.every_syscall or per_record
+    phases = message_batch_kills.PHASES if given.message_batch else PHASES
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), given.per_record, 60 if small else 400, 2)
+        bench = Bench(Path(folder), per_record, 60 if small else 400, 2)
         if given.every_syscall:
             bench.every_syscall(given.every_syscall)
         else:
             wrong = list(BROKEN.values()) if given.broken else [""]
 
             def one(seed: int, bill: Bill, reference: Rig) -> Findings:
+                if given.message_batch:
+                    return bench.by_message_batch(given.seed + seed, bill)
                 before = wrong[seed % len(wrong)]
                 links = 3 if given.chain else 1
                 return bench.killed(given.seed + seed, bill, reference, links, before)
 
             bench.trials(given.kills, one)
     print(
-        f"kill: {bench.figures.line()}, {time.monotonic() - began:.0f} s over {', '.join(PHASES)}"
+        f"kill: {bench.figures.line()}, {time.monotonic() - began:.0f} s over {', '.join(phases)}"
     )
     return int(any(found.violations for _, found in bench.figures.found))
 

@@ -41,7 +41,7 @@ class Adoption:
         self._message_batches = message_batches
         self._connection = connection
         self._now = now
-        self._found_nothing: dict[str, datetime] = {}
+        self._held: set[str] = set()  # said once a run
 
     def look(self, intent: MessageBatch) -> None:
         """Adopt it, drop it, or leave it open. Raises JobExit where Claude cannot be asked."""
@@ -50,7 +50,12 @@ class Adoption:
         if isinstance(found, Fault):
             raise JobExit(found.code, found.reason)
         candidates = [
-            one for one in found if one.id not in known and size_of(one) == intent.requests
+            one
+            for one in found
+            if one.id not in known
+            and size_of(one) == intent.requests
+            # What is archived cannot be had any more, be it ours or not.
+            and one.archived_at is None
         ]
         running = False
         for candidate in candidates:
@@ -62,8 +67,11 @@ class Adoption:
                 self._message_batches.adopt(intent.id, candidate.id, expires)
                 return
         if running:
-            log.info("%s: a message batch that may be it is still processing: held", intent.id)
-            self._found_nothing.pop(intent.id, None)
+            if intent.id not in self._held:
+                self._held.add(intent.id)
+                log.info("%s: a message batch that may be it is still processing: held", intent.id)
+            if intent.missed_at:
+                self._message_batches.missed(intent.id, "")
         else:
             self._drop_in_time(intent)
 
@@ -75,17 +83,19 @@ class Adoption:
             return ""
 
         custom_id = self._connection.call(first_custom_id)
-        return isinstance(custom_id, str) and bool(
-            self._message_batches.awaited(intent.id, [custom_id])
-        )
+        if isinstance(custom_id, Fault):  # in doubt, nothing is sent again
+            raise JobExit(custom_id.code, f"message batch {message_batch_id}: {custom_id.reason}")
+        return bool(self._message_batches.awaited(intent.id, [custom_id]))
 
     def _drop_in_time(self, intent: MessageBatch) -> None:
         """Two looks a minute apart, both after the time of grace, say that it never came to be."""
         now = self._now()
         if now - times.instant(intent.created_at) < GRACE:
             return
-        first = self._found_nothing.setdefault(intent.id, now)
-        if now - first >= _APART:
+        if not intent.missed_at:
+            # Noted for the next run, which may be the one that looks again.
+            self._message_batches.missed(intent.id, times.stamp(now))
+        elif now - times.instant(intent.missed_at) >= _APART:
             self._message_batches.close(intent.id, "void")
             log.warning("%s never became a message batch: its requests are sent anew", intent.id)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from common import exits, times
 from common.accounts import Accounts
 from common.answers import is_message
-from common.claude_message_batches import results
+from common.claude_message_batches import look_at, results
 from common.context import Context
 from common.exits import JobExit
 from common.faults import Fault
@@ -39,13 +39,15 @@ class Collecting:
         self._connection = connection
         self._message_batches = context.message_batches
         self._ledger = context.ledger
+        self._refused = ""  # why Claude refused requests that are nobody's fault but the account's
 
     def look(self, message_batch: MessageBatch) -> None:
         """Store a message batch's results, if it has ended. Raises JobExit where it cannot be asked about."""
-        found = self._connection.call(
-            lambda client: client.messages.batches.retrieve(message_batch.id)
-        )
         age = self._context.clock.utc_now() - times.instant(message_batch.created_at)
+        if _SAID_AFTER < age < _KEPT:
+            left = times.in_words((_KEPT - age).total_seconds())
+            log.warning("message batch %s: its results are gone in %s", message_batch.id, left)
+        found = self._connection.call(lambda client: look_at(client, message_batch.id))
         if isinstance(found, Fault):
             if "not_found" not in found.reason:
                 raise JobExit(found.code, found.reason)
@@ -54,9 +56,6 @@ class Collecting:
             self._gone(message_batch)
         elif found.processing_status == "ended":
             self._fetch(message_batch)
-        elif age > _SAID_AFTER:
-            left = times.in_words((_KEPT - age).total_seconds())
-            log.warning("message batch %s: its results are gone in %s", message_batch.id, left)
 
     def _gone(self, message_batch: MessageBatch) -> None:
         left = self._message_batches.close(message_batch.id, "gone")
@@ -87,6 +86,8 @@ class Collecting:
             lost = counted(left, "request")
             log.warning("message batch %s: %s without a result: sent anew", message_batch.id, lost)
         log.info("message batch %s: collected", message_batch.id)
+        if self._refused:
+            raise JobExit(exits.REFUSED, f"message batch {message_batch.id}: {self._refused}")
 
     def _store(self, message_batch: MessageBatch, lines: Sequence[str]) -> None:
         """Commit some results: the answers, then the requests that have none."""
@@ -108,8 +109,7 @@ class Collecting:
     def _outcome(self, submitted: Submitted, message: dict[str, Any]) -> Outcome:
         records = [{"record_id": record_id} for record_id in submitted.record_ids]
         request = Request(submitted.request_id, {}, list(records), delivery="message_batch")
-        if submitted.run_id == self._context.run_id:
-            request.reserved_usd = submitted.unsettled_usd
+        request.model = submitted.model
         return Outcome(request, json.dumps(message, ensure_ascii=False), message, attempts=1)
 
     def _without_answer(self, submitted: Submitted, result: dict[str, Any]) -> None:
@@ -117,17 +117,18 @@ class Collecting:
         kind = result.get("type")
         known = kind in ("errored", "expired", "canceled")
         unsettled = 0.0 if known else submitted.unsettled_usd
-        if submitted.run_id == self._context.run_id:
-            self._context.budget.settle(submitted.unsettled_usd, unsettled)
         self._ledger.attempted(submitted.request_id, 1, unsettled)
         error = (result.get("error") or {}).get("error") or {}
         reason = redacted(shortened(f"{error.get('type')}: {error.get('message')}"))
-        if kind == "errored" and error.get("type") == "invalid_request_error":
-            # Asked again live, in halves, which finds the culprit.
+        if not known:
+            # In another message batch it could come to the same end, and be paid for again and again.
+            reason = shortened(f"a result of a kind that is unknown here: {kind}")
+        if not known or error.get("type") == "invalid_request_error":
+            # Asked again live, and in halves where it fails again, which finds the culprit.
             self._ledger.closed(submitted.request_id, "failed", reason)
             self._ledger.failed(submitted.record_ids, reason)
             self._context.troubled.update(submitted.record_ids)
             return
         self._ledger.lost(submitted.request_id, submitted.record_ids)
-        if kind == "errored" and error.get("type") in _ACCOUNT_ERRORS:
-            raise JobExit(exits.REFUSED, reason)
+        if error.get("type") in _ACCOUNT_ERRORS:
+            self._refused = reason

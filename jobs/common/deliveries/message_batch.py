@@ -6,6 +6,7 @@ without a reply became a message batch is found out before anything is sent agai
 
 from __future__ import annotations
 
+import secrets
 import tempfile
 from collections.abc import Iterator
 from itertools import count
@@ -44,7 +45,7 @@ class ByMessageBatch:
         self._message_batches = context.message_batches
         self._adoption = Adoption(self._message_batches, connection, context.clock.utc_now)
         self._collecting = Collecting(context, accounts, connection)
-        self._names = count(1)
+        self._reserved = self._spent = 0.0  # USD, of this run's message batches
 
     def submit(self, requests: Iterator[Request]) -> int:
         """Send requests, in as many message batches as they need; how many were sent before a cost cap, if any.
@@ -54,7 +55,7 @@ class ByMessageBatch:
         affordable = self._affordable(requests)
         sent, request = 0, next(affordable, None)
         while request is not None:
-            name = f"intent-{self._context.run_id}-{next(self._names)}"
+            name = f"intent-{self._context.run_id}-{secrets.token_hex(4)}"
             self._message_batches.prepare(name)
             with tempfile.TemporaryFile(dir=self._context.settings.state) as body:
                 number, request = self._write(name, body, request, affordable)
@@ -74,6 +75,7 @@ class ByMessageBatch:
             for message_batch in self._message_batches.open():
                 self._look(message_batch)
             if not (still := self._message_batches.open()):
+                self._settle()
                 return
             if by := self._context.stop.by:
                 raise JobExit(exits.NOT_NOW, f"stopped by {by}: {self._in_words(still[0])}")
@@ -87,12 +89,20 @@ class ByMessageBatch:
             self._connection.sleep(delay)
             delay = min(_LAST_WAIT, delay * 1.5)
 
+    def _settle(self) -> None:
+        """Nothing is under way: what was reserved for message batches makes room for what they can have cost."""
+        spent = self._message_batches.spent()
+        self._context.budget.settle(self._reserved, spent - self._spent)
+        self._context.budget.read_again()
+        self._reserved, self._spent = 0.0, spent
+
     def _affordable(self, requests: Iterator[Request]) -> Iterator[Request]:
         """The requests up to a cost cap, each with its cost reserved."""
         for request in requests:
             request.delivery = "message_batch"
             if not self._accounts.reserve(request):
                 return
+            self._reserved += request.reserved_usd
             yield request
 
     def _write(
@@ -127,7 +137,7 @@ class ByMessageBatch:
         if isinstance(head, Fault):
             self._give_up(name, head)
         self._message_batches.intend(name, requests, str(head))
-        retry = self._context.retry
+        retry, began = self._context.retry, self._context.clock.now()
         for attempts in count(1):
             made = self._connection.call_once(lambda client: create(client, body, size))
             if not isinstance(made, Fault):
@@ -146,9 +156,12 @@ class ByMessageBatch:
                 log.warning("%s: no reply (%s): looking whether it was made", name, made.reason)
                 return
             wait = retry.wait(attempts, made)
+            spent = self._context.clock.now() - began
+            if attempts == retry.attempts or spent + wait > retry.seconds:
+                self._give_up(name, made)
             log.warning("%s: %s: sent again in %s", name, made.reason, times.in_words(wait))
             self._connection.sleep(wait)
-            if attempts == retry.attempts or self._context.stop.by:
+            if self._context.stop.by:
                 self._give_up(name, made)
 
     def _give_up(self, name: str, fault: Fault) -> NoReturn:
