@@ -185,11 +185,26 @@ def test_a_message_batch_that_is_gone_is_said_and_sent_anew(claude, tmp_path: Pa
         else:
             db.execute("update message_batches set created_at = created_at - 30 * 86400")
     site = claude(state=folder, message_batch_seconds=0)
+    site.today = datetime.now(UTC) + timedelta(days=3)
     result = go(site)
     assert result.code == 0, result.log
     assert "is gone" in result.log and "3 requests sent anew" in result.log
     assert statuses(site) == {"done": 20} and submitted(site)["gone"] == 1
     assert spent(site)[1] > 0  # it may have been billed, and counts as spent
+
+
+def test_one_that_this_key_cannot_see_is_held_and_nothing_is_sent_anew(claude, tmp_path: Path):
+    folder = tmp_path / "standin"
+    site = claude(state=folder, faults=[STAYS])
+    fill(site, 4)
+    assert go(site, "--wait", "0").code == 75
+    with standin_db(folder) as db:
+        db.execute("delete from message_batches")
+    site = claude(state=folder, message_batch_seconds=0)
+    result = go(site)
+    assert result.code == 78
+    assert "is not there for this key: is it another workspace's?" in result.log
+    assert not site.billed() and submitted(site)["submitted"] == 1
 
 
 def test_results_that_will_be_gone_are_said_in_time(claude):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from itertools import count
 
@@ -18,6 +19,8 @@ class RequestMaker:
     def __init__(self, context: Context, model: Callable[[], Model]) -> None:
         self._context = context
         self._model = model
+        # Our ids are custom_ids too: two machines that share a workspace must never make the same.
+        self._mark = secrets.token_hex(3)
         self._numbers = count(context.ledger.requests_of_run() + 1)
         self._chunks = count(1)
         self._lifetime = ""  # of the system prompt in the prompt cache
@@ -47,7 +50,7 @@ class RequestMaker:
             lifetime=self._lifetime,
         )
         return Request(
-            f"{self._context.run_id}-{next(self._numbers):06d}",
+            f"{self._context.run_id}-{self._mark}-{next(self._numbers):06d}",
             params,
             again.records,
             again.label,

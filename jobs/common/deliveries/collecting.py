@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from common.connection import Connection
 
 _TOGETHER = 500  # results in one commit
+_HELD = timedelta(days=2)  # one that this key cannot see, before it counts as gone
 _KEPT = timedelta(days=29)  # results, from the creation of their message batch
 _SAID_AFTER = timedelta(days=7)
 _ACCOUNT_ERRORS = ("authentication_error", "billing_error", "permission_error")
@@ -51,6 +52,13 @@ class Collecting:
         if isinstance(found, Fault):
             if "not_found" not in found.reason:
                 raise JobExit(found.code, found.reason)
+            if age < _HELD:
+                # A key of another workspace cannot see it either: sending anew would pay for it twice.
+                raise JobExit(
+                    exits.SETTINGS,
+                    f"message batch {message_batch.id} is not there for this key: is it another workspace's?"
+                    f" It is held, and sent anew {times.in_words((_HELD - age).total_seconds())} from now",
+                )
             self._gone(message_batch)
         elif found.archived_at is not None:
             self._gone(message_batch)

@@ -19,10 +19,13 @@ pass_on() {
 } 2>/dev/null
 
 # The exit status of `child`. A signal ends `wait` early, with a status that is not the child's; the last `wait` has it.
+# Until then we look again and again: a second `wait` for a child that dies just then may never return (bash 5.2, after
+# Ctrl-C, about once in 300 times, when there is another child such as tee).
 await_child() {
   child=$!
   pass_on
-  while kill -0 "$child" 2>/dev/null; do wait "$child"; done
+  wait "$child"
+  while kill -0 "$child"; do sleep 0.05 9>&- 8>&- 6<&-; done
   wait "$child"
   status=$? child=''
 } 2>/dev/null # "Killed ..." is bash's remark, the END line says it better
