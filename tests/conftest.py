@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Site
 
 from common.demo.standin import StandIn
+from harness import Site
 
 
 @pytest.fixture(autouse=True)

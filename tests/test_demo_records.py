@@ -15,6 +15,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+
 from common.demo import records
 
 TODAY = date(2026, 11, 22)

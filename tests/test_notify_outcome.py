@@ -155,7 +155,9 @@ def test_with_neither_state_nor_network_the_loss_is_told(here):
     assert "lost there, since state/outbox/ cannot be written" in done.stderr
 
 
-@pytest.mark.parametrize("part", ["wrapper.sh", "wrapper/dotenv.sh", "alerts/alerts.sh", "alerts/channels/email.sh"])
+@pytest.mark.parametrize(
+    "part", ["wrapper.sh", "wrapper/dotenv.sh", "alerts/alerts.sh", "alerts/channels/email.sh"]
+)
 def test_an_incomplete_installation_runs_the_job_all_the_same(here, part):
     replace_run_job(here, "#!/bin/sh\nexit 3\n")
     (here.root / "jobs/common" / part).unlink()

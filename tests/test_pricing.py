@@ -115,8 +115,10 @@ def prices(tmp_path, monkeypatch):
     path = tmp_path / "prices.json"
     monkeypatch.setattr(pricing, "PRICES", path)
     pricing._rows.cache_clear()
+    pricing._bands.cache_clear()
     yield path
     pricing._rows.cache_clear()
+    pricing._bands.cache_clear()
 
 
 WRONG: list[dict[str, Any]] = [

@@ -13,9 +13,9 @@ import pytest
 
 import common
 from common.files import write_whole
-from common.report.write import write
-from common.report.page import html
 from common.report.markdown import markdown
+from common.report.page import html
+from common.report.write import write
 from sample_report import sample
 
 JOBS = Path(common.__file__).parent.parent

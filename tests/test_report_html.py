@@ -9,9 +9,9 @@ from html.parser import HTMLParser
 import pytest
 
 from common.report import words
-from common.report.plain_text import DETAIL, QUOTE, TITLE, plain
 from common.report.model import Section, Unread
 from common.report.page import html
+from common.report.plain_text import DETAIL, QUOTE, TITLE, plain
 from hostile_texts import HOSTILE, random_texts
 from sample_report import FOOTER, quiet, sample, with_text
 

@@ -9,9 +9,9 @@ from datetime import date
 import pytest
 
 from common.report import words
-from common.report.plain_text import plain
-from common.report.model import Entry, Section, Unread
 from common.report.markdown import markdown
+from common.report.model import Entry, Section, Unread
+from common.report.plain_text import plain
 from sample_report import FOOTER, THEMES, quiet, sample, with_text
 
 

@@ -18,7 +18,7 @@ from common.batching import envelope
 from common.claude import look_up
 from common.demo.models import ALIASES, MODELS
 from common.demo.standin import StandIn
-from common.request import Model, ask_about, most_input_tokens
+from common.request import Model, Request, ask_about, most_input_tokens
 from standin_requests import client, post, text_of
 
 
@@ -170,5 +170,5 @@ def test_the_most_that_a_request_can_be_billed_for_is_never_less_than_what_it_is
         params = ask_about(daily_report.JOB, MODEL, [record("1", text)])
         with client(standin) as claude:
             usage = claude.messages.create(**params).usage
-        assert usage.input_tokens <= most_input_tokens(params)
+        assert usage.input_tokens <= most_input_tokens(Request("r-1", params))
         assert usage.output_tokens <= params["max_tokens"]

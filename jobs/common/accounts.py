@@ -26,7 +26,7 @@ class Accounts:
         """Reserve what one attempt of a request can cost; False where that could pass a cap."""
         # As if all of it were written to the cache for an hour, which is the dearest that input can be.
         most = Tokens(
-            cache_write_1h=most_input_tokens(request.params), output=request.params["max_tokens"]
+            cache_write_1h=most_input_tokens(request), output=request.params["max_tokens"]
         )
         today = datetime.now(UTC).date()
         half_price = request.delivery == "message_batch"

@@ -112,11 +112,12 @@ class Ledger:
         """The intent to send a request, which can cost `most_usd`."""
         record_ids = list(record_ids)
         now = times.stamp()
-        # A request named after its content is made again under the same id. What the one before can have cost stays.
-        self._db.execute(
-            "update requests set request_id = ? where request_id = ? and status in ('lost', 'failed')",
-            (f"{request_id}-{secrets.token_hex(4)}", request_id),
-        )
+        if not record_ids:
+            # A request named after its content is made again under the same id. What the one before can have cost stays.
+            self._db.execute(
+                "update requests set request_id = ? where request_id = ? and status in ('lost', 'failed')",
+                (f"{request_id}-{secrets.token_hex(4)}", request_id),
+            )
         self._db.execute(
             "insert into requests (request_id, job, run_id, delivery, status, record_ids, attempts, model,"
             " unsettled_usd, message_batch_id, created_at) values (?, ?, ?, ?, 'submitted', ?, 1, ?, ?, ?, ?)",

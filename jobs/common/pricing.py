@@ -56,16 +56,19 @@ def usd(model: str, tokens: Tokens, day: date, *, message_batch: bool = False) -
 
 def _price(model: str, day: date, prompt: int) -> dict[str, Any] | None:
     """The row in force: of the latest `from` up to that day, the smallest band that holds the prompt."""
-    rows = [row for row in _rows() if row["model"] == model and row["from"] <= day.isoformat()]
-    if not rows:
-        return None
-    latest = max(row["from"] for row in rows)
-    bands = [row for row in rows if row["from"] == latest]
-    bands.sort(key=lambda row: row["prompt_up_to"] or float("inf"))
-    for row in bands:
+    for row in _bands(model, day):
         if row["prompt_up_to"] is None or prompt <= row["prompt_up_to"]:
             return row
     return None
+
+
+@lru_cache(maxsize=64)
+def _bands(model: str, day: date) -> list[dict[str, Any]]:
+    """A model's rows in force on a day, the smallest prompts first."""
+    rows = [row for row in _rows() if row["model"] == model and row["from"] <= day.isoformat()]
+    latest = max((row["from"] for row in rows), default="")
+    bands = [row for row in rows if row["from"] == latest]
+    return sorted(bands, key=lambda row: row["prompt_up_to"] or float("inf"))
 
 
 @lru_cache(maxsize=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from common.batching import envelope
@@ -42,7 +43,13 @@ class Request:
     model: str = ""  # where it can be another than the run's: that of a run before
     reserved_usd: float = 0.0  # what is reserved of the budget for all its attempts
 
-    @property
+    @cached_property
+    def body(self) -> bytes:
+        """Its parameters as they travel."""
+        text = json.dumps(self.params, ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "replace")
+
+    @cached_property
     def record_ids(self) -> list[str]:
         """The ids of its records, in order."""
         return [record["record_id"] for record in self.records]
@@ -119,9 +126,9 @@ def parameters(
     return params
 
 
-def most_input_tokens(params: dict[str, Any]) -> int:
+def most_input_tokens(request: Request) -> int:
     """More input tokens than a request can be billed for: a token is at least a byte."""
-    return len(json.dumps(params, ensure_ascii=False).encode("utf-8", "replace")) + 500
+    return len(request.body) + 500
 
 
 _strict_schemas: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}

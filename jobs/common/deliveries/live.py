@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SECONDS_TO_DRAIN = 20.0  # what is in flight when the run is stopped gets this long
 _LINGER = 0.003  # so long after one answer, others are gathered to share its commits …
-_SHARE = 8  # … up to this part of what is in flight, so that most of it stays under way
+_SHARE = 25  # … up to this part of what is in flight, so that most of it stays under way
 
 _BROKEN = Fault(Whose.NOBODY, "an answer that is not a message", may_be_billed=True)
 
@@ -179,7 +179,7 @@ class Live:
     async def _attempt(self, outcome: Outcome) -> Fault | None:
         """Send it once: the fault, or None with the answer noted in the outcome."""
         try:
-            answer, outcome.api_request_id = await post(next(self._clients), outcome.request.params)
+            answer, outcome.api_request_id = await post(next(self._clients), outcome.request.body)
             message = json.loads(answer)
             if not is_message(message):
                 return _BROKEN

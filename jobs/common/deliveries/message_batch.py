@@ -113,7 +113,7 @@ class ByMessageBatch:
         request: Request | None = first
         number, group = 0, []
         while request is not None:
-            one = entry(request.request_id, request.params)
+            one = entry(request)
             if number == MOST_REQUESTS or body.tell() + len(one) > MOST_BYTES:
                 break
             body.write(b"," * bool(number) + one)

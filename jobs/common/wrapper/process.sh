@@ -8,7 +8,7 @@ asked=0 passed_on=0 child=''
 # which therefore go to its process group.
 pass_on() {
   while [[ -n $child ]] && ((passed_on < asked)); do
-    # What is still a copy of this script, about to become `timeout`, would swallow it.
+    # What is still a copy of this script, about to become `timeout`, might swallow it.
     while [[ /proc/$child/exe -ef /proc/$$/exe ]]; do :; done
     if ((passed_on++)); then
       kill -TERM -- "-$child"
@@ -18,16 +18,22 @@ pass_on() {
   done
 } 2>/dev/null
 
-# The exit status of `child`. A signal ends `wait` early, with a status that is not the child's; the last `wait` has it.
-# Until then we look again and again: a second `wait` for a child that dies just then may never return (bash 5.2, after
-# Ctrl-C, about once in 300 times, when there is another child such as tee).
+# status = the exit status of `child`. A signal ends `wait` early, with a status that is not the child's; a second one has it.
 await_child() {
   child=$!
   pass_on
   wait "$child"
-  while kill -0 "$child"; do sleep 0.05 9>&- 8>&- 6<&-; done
-  wait "$child"
-  status=$? child=''
+  status=$?
+  if ((asked)); then
+    while kill -0 "$child"; do sleep 0.05 9>&- 8>&- 6<&-; done
+    # When Ctrl-C ends the child as well, before it has become `timeout`, bash can lose sight of it: it counts as running
+    # for ever, and `wait` would wait for as long.
+    case $'\n'$(jobs -pr)$'\n' in
+      *$'\n'"$child"$'\n'*) status=143 ;;
+      *) wait "$child"; status=$? ;;
+    esac
+  fi
+  child=''
 } 2>/dev/null # "Killed ..." is bash's remark, the END line says it better
 
 # Told to stop, nothing may be left of the job: neither what it has started itself, nor the job, which timeout leaves alone
