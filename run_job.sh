@@ -117,12 +117,14 @@ need_venv
 
 # --- run it ---
 
-trap 'asked=$((asked + 1)); pass_on' TERM INT HUP
-trap : PIPE # whoever read our stderr may be gone
 rotate_log
+open_log
+# Before this line a signal ends us, and nothing has begun. After it, it is handed on and the run is told to its end.
+listen
+trap : PIPE # whoever read our stderr may be gone
 shown_arguments=''
 (($# == 0)) || printf -v shown_arguments ' %q' "$@"
-open_log
+start_log "$shown_arguments"
 export RUN_ID=$run_id JOB_LOCK_FD=9 PYTHONUNBUFFERED=1
 status=75
 for ((try = 1; ! asked; try++)); do

@@ -67,8 +67,9 @@ def test_the_example_takes_what_the_readme_says_it_takes(tickets):
 def test_every_option_the_readme_names_is_in_a_help(capsys):
     with pytest.raises(SystemExit):
         options.parse(daily_report.JOB, ["--help"])
-    wrapper = (REPOSITORY / "run_job.sh").read_text(encoding="utf-8")
-    known = capsys.readouterr().out + wrapper
+    known = capsys.readouterr().out
+    for script in ("run_job.sh", "notify_on_failure.sh"):
+        known += (REPOSITORY / script).read_text(encoding="utf-8")
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert len(named) > 12
     assert {option for option in named if not re.search(rf"{option}(?![\w-])", known)} == set()

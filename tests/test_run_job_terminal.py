@@ -228,6 +228,19 @@ def test_ctrl_c_reaches_the_job_once_and_as_term(here, at_terminal):
     assert "[15]\n" in terminal.shown
 
 
+def test_ctrl_c_at_any_moment_ends_the_run_with_its_end_line(here, at_terminal):
+    for step in range(24):
+        terminal = at_terminal("listens")
+        terminal.read("START")
+        soon = time.monotonic() + step * 0.0005
+        while time.monotonic() < soon:
+            pass
+        terminal.type("\x03")
+        assert terminal.end() in (75, 130, 143)
+        assert " END code=" in here.log("listens").splitlines()[-1]
+        assert here.lock_is_free("listens")
+
+
 def test_ctrl_c_twice_reaches_the_job_twice(here, at_terminal):
     here.job(
         "stubborn",

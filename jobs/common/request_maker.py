@@ -50,7 +50,7 @@ class RequestMaker:
             lifetime=self._lifetime,
         )
         return Request(
-            f"{self._context.run_id}-{self._mark}-{next(self._numbers):06d}",
+            f"{self._context.run_id}-{next(self._numbers):06d}{self._mark}",
             params,
             again.records,
             again.label,

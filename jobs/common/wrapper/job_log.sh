@@ -17,21 +17,27 @@ rotate_log() {
   mv -f -- "$log" "$log.1" && gzip -f -- "$log.1" 9>&-
 } 2>/dev/null
 
-# Descriptor 8 takes what this script and the job have to say: into the log, and once a person watches (7 is their
-# terminal) to both.
+# Descriptor 8 is the log. When a person watches, 7 is their terminal and 5 leads to both.
 open_log() {
   { exec 8>>"$log"; } 2>/dev/null || refuse 73 "cannot write $log: let uid $EUID write it (chown), then run again"
-  log_line INFO "START ./run_job.sh $job$shown_arguments" || refuse 74 "cannot write to $log: is the disk full?"
-  [[ -t 2 || -n $demo ]] || return # a demo is always for somebody who looks
+  [[ -t 2 || -n $demo ]] || return 0 # a demo is always for somebody who looks
   on_terminal=yes
   [[ ! -t 2 ]] || export JOB_TERMINAL_FD=7
   exec 7>&2
-  printf '%s\n' "$REPLY" >&7
-  # Deaf to Ctrl-C and to the closing of the terminal, so that the job's last words still reach the log. Nothing comes
-  # out of its stdout: that it ends says that all has been written.
-  coproc shown { trap '' INT TERM HUP; exec 9>&-; tee -a -- "$log" >&7; }
+  # tee is deaf to Ctrl-C and to the closing of the terminal, so that the job's last words still reach the log. The one
+  # line that comes out of its stdout says that it is deaf by now, the end of it that all has been written.
+  coproc shown { trap '' INT TERM HUP; exec 9>&-; echo; tee -a -- "$log" >&7; }
   local ended=${shown[0]} lines=${shown[1]}
-  exec 6<&"$ended" 8>&"$lines" {ended}<&- {lines}>&-
+  exec 6<&"$ended" 5>&"$lines" {ended}<&- {lines}>&-
+  read -r -u 6
+}
+
+# The first line; from then on 8 takes all that this script and the job have to say to where a person sees it, too.
+start_log() {
+  log_line INFO "START ./run_job.sh $job$1" || refuse 74 "cannot write to $log: is the disk full?"
+  [[ -n $on_terminal ]] || return 0
+  printf '%s\n' "$REPLY" >&7
+  exec 8>&5 5>&-
 }
 
 # Wait until all has been written; not for ever, since a process that the job left behind may hold on to its stderr.

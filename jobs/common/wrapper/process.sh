@@ -4,6 +4,11 @@
 
 asked=0 passed_on=0 child=''
 
+# From now on, being told to stop is no reason to die but to tell the job.
+listen() {
+  trap 'asked=$((asked + 1)); pass_on' TERM INT HUP
+}
+
 # The job is told to stop each time we are; always with TERM. `timeout` hands on the first one and is deaf to the others,
 # which therefore go to its process group.
 pass_on() {
