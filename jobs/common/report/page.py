@@ -10,39 +10,17 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
+from common.html_document import document
 from common.report import words
 from common.report.model import DayReport, Footer, Quote, Section
 from common.report.plain_text import DETAIL, HOUR, QUOTE, SUMMARY, TITLE, WORD, plain
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-
 
 def html(report: DayReport) -> str:
     """Return the report as a whole HTML document, ending in a newline."""
-    style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     title = escape(f"{plain(report.title, TITLE)}, {words.long_day(report.day)}", quote=True)
-    page = [
-        "<!DOCTYPE html>",
-        '<html lang="en">',
-        "<head>",
-        '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        '<meta name="color-scheme" content="light dark">',
-        '<meta name="format-detection" content="telephone=no, date=no, address=no, email=no">',
-        '<meta name="referrer" content="no-referrer">',
-        f"<title>{title}</title>",
-        f"<style>\n{style}</style>",
-        "</head>",
-        "<body>",
-        "<main>",
-        *_body(report),
-        "</main>",
-        _footer(report.footer),
-        "</body>",
-        "</html>",
-    ]
-    return "\n".join(page) + "\n"
+    body = ["<main>", *_body(report), "</main>", _footer(report.footer)]
+    return document(title, Path(__file__).with_name("page.css"), body)
 
 
 def _body(report: DayReport) -> Iterator[str]:

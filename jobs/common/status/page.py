@@ -12,11 +12,11 @@ from pathlib import Path
 
 from common import exits
 from common.files import make_folder, write_whole
+from common.html_document import document
 from common.status import words
 from common.status.charts import charts
 from common.status.model import JobStatus, Run, Status
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _RUNS = 8
 
 
@@ -36,30 +36,14 @@ def write(status: Status, root: Path, say: Callable[[str], None]) -> int:
 
 def html(status: Status) -> str:
     """The page as a whole HTML document, ending in a newline."""
-    style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
-    page = [
-        "<!DOCTYPE html>",
-        '<html lang="en">',
-        "<head>",
-        '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        '<meta name="color-scheme" content="light dark">',
-        '<meta name="format-detection" content="telephone=no, date=no, address=no, email=no">',
-        '<meta name="referrer" content="no-referrer">',
-        f"<title>{_text(words.headline(status))}</title>",
-        f"<style>\n{style}</style>",
-        "</head>",
-        "<body>",
+    body = [
         *_header(status),
         "<main>",
         *(line for job in status.jobs for line in _job(status, job)),
         "</main>",
         f"<footer><p>{_text(status.root)}</p><p>{words.plain(status.at)} UTC. All times and days are UTC.</p></footer>",
-        "</body>",
-        "</html>",
     ]
-    return "\n".join(page) + "\n"
+    return document(_text(words.headline(status)), Path(__file__).with_name("page.css"), body)
 
 
 def _header(status: Status) -> Iterator[str]:

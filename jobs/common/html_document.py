@@ -1,0 +1,31 @@
+"""The frame of every page: self-contained, asking nothing of any other place, readable on a phone, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def document(title: str, style: Path, body: Iterable[str]) -> str:
+    """A whole HTML document, ending in a newline. `title` and `body` are HTML already; `style` is a file of CSS."""
+    page = [
+        "<!DOCTYPE html>",
+        '<html lang="en">',
+        "<head>",
+        '<meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        '<meta name="color-scheme" content="light dark">',
+        '<meta name="format-detection" content="telephone=no, date=no, address=no, email=no">',
+        '<meta name="referrer" content="no-referrer">',
+        f"<title>{title}</title>",
+        f"<style>\n{style.read_text(encoding='utf-8')}</style>",
+        "</head>",
+        "<body>",
+        *body,
+        "</body>",
+        "</html>",
+    ]
+    return "\n".join(page) + "\n"
