@@ -10,13 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from common import Job
-from common.answers import (
-    foreign_ids,
-    is_message,
-    output_of_chunk,
-    outputs_per_record,
-    tokens_of,
-)
+from common.answers import foreign_ids, is_message, output_of_chunk, outputs_per_record, tokens_of
 from common.faults import Whose
 from common.pricing import Tokens
 

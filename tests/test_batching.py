@@ -9,7 +9,7 @@ import pytest
 
 from common import Job
 from common.batching import CHUNK_TOKENS, envelope, estimated_tokens, packed
-from common.exits import JobExit
+from common.process.exits import JobExit
 
 
 def job(**more) -> Job:

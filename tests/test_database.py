@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from common.database import Database, open_source
-from common.exits import JobExit
+from common.process.exits import JobExit
 
 EVENTS = "select id as record_id, content, created_at from events order by id"
 WINDOW = {"start": "2026-11-21 00:00:00", "end": "2026-11-22 00:00:00"}

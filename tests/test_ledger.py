@@ -6,9 +6,9 @@ import sqlite3
 
 import pytest
 
-from common.exits import JobExit
 from common.ledger import CRASHES_TO_DEAD, Sent
 from common.pricing import Tokens
+from common.process.exits import JobExit
 from ledgers import ledger_at, plan
 
 

@@ -8,8 +8,8 @@ import stat
 import pytest
 
 from common import ledger_file
-from common.exits import JobExit
 from common.ledger_file import LedgerFile
+from common.process.exits import JobExit
 from ledgers import ledger_at
 
 

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from common.exits import JobExit
-from common.lock import hold
+from common.process.exits import JobExit
+from common.process.lock import hold
 
 
 @pytest.fixture(autouse=True)

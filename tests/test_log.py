@@ -9,7 +9,7 @@ from contextlib import redirect_stderr
 import pytest
 
 from common.demo.standin import StandIn
-from common.log import configure, log, one_line, redacted, shortened
+from common.process.log import configure, log, one_line, redacted, shortened
 from harness import python
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (INFO |WARN |ERROR) \[run-1\] (.*)")
@@ -99,7 +99,9 @@ def test_configured_twice_it_still_says_things_once(logged):
 
 
 def test_times_are_utc_whatever_the_machines_zone():
-    code = "from common.log import configure, log; configure('r', demo=False); log.info('x')"
+    code = (
+        "from common.process.log import configure, log; configure('r', demo=False); log.info('x')"
+    )
     stamps = [python(code, TZ=zone).stderr[:13] for zone in ("Pacific/Kiritimati", "UTC")]
     assert stamps[0] == stamps[1]
 

@@ -9,9 +9,9 @@ import pytest
 
 import daily_report
 from common import run
-from common.exits import JobExit
 from common.job import Job
 from common.options import parse, usd_setting
+from common.process.exits import JobExit
 
 REPORT = daily_report.JOB
 RECORDS = Job("labels", "select id as record_id from t", "", REPORT.output, lambda *_: None)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from common import pricing
-from common.exits import JobExit
 from common.pricing import PRICES, Tokens, usd
+from common.process.exits import JobExit
 
 TODAY = date(2026, 11, 22)
 MILLION = 1_000_000

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from common import progress
-from common.progress import Progress
+from common.process import progress
+from common.process.progress import Progress
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import common
-from common.files import write_whole
+from common.process.files import write_whole
 from common.report.markdown import markdown
 from common.report.page import html
 from common.report.write import write

@@ -94,7 +94,7 @@ def test_a_killed_job_leaves_no_lock_behind(here):
 
 
 def test_a_process_that_the_job_leaves_behind_does_not_keep_the_lock(here):
-    # What jobs/common/lock.py does first thing: the descriptor stays with the job itself.
+    # What jobs/common/process/lock.py does first thing: the descriptor stays with the job itself.
     here.job(
         "parent",
         """

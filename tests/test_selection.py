@@ -13,8 +13,8 @@ import pytest
 import daily_report
 from common import selection, settings
 from common.context import Counts
-from common.log import log
 from common.options import parse
+from common.process.log import log
 from ledgers import Book, ledger_at
 
 

@@ -10,8 +10,8 @@ import pytest
 
 import test_run_job_settings as bash
 from common import settings
-from common.exits import JobExit
-from common.log import log
+from common.process.exits import JobExit
+from common.process.log import log
 from common.settings import Settings
 
 

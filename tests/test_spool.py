@@ -46,7 +46,7 @@ def test_a_full_disk_ends_the_run_with_74(tmp_path):
         """
 import resource, signal, sys
 from pathlib import Path
-from common.exits import JobExit
+from common.process.exits import JobExit
 from common.spool import Spool
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (9 << 20, 9 << 20))

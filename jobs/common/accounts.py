@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from common import exits, pricing, times
+from common import pricing, times
 from common.answers import tokens_of
 from common.context import Context
-from common.exits import JobExit
-from common.log import counted, log
 from common.pricing import Tokens
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.log import counted, log
 from common.request import Outcome, Request, most_input_tokens
 
 

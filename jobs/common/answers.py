@@ -15,8 +15,8 @@ from pydantic import BaseModel, ValidationError
 
 from common.faults import Fault, Whose
 from common.job import Job
-from common.log import shortened
 from common.pricing import Tokens
+from common.process.log import shortened
 
 _USABLE = ("end_turn", "stop_sequence")
 

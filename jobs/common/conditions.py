@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from common import exits
 from common.context import Context
-from common.exits import JobExit
 from common.job import Job
 from common.ledger_file import LedgerFile
+from common.process import exits
+from common.process.exits import JobExit
 from common.runs import Runs
 
 

@@ -9,14 +9,15 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from common import exits, pricing, times
+from common import pricing, times
 from common.claude import connect, look_up, must_be_fault
 from common.context import Context
 from common.deliveries.live import Live
-from common.exits import JobExit
 from common.faults import Fault, Whose
-from common.log import log
 from common.pricing import Tokens
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.log import log
 from common.request import Model, Request
 from common.settings import DEMO_KEY
 

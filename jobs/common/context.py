@@ -11,11 +11,11 @@ from common.job import Job
 from common.ledger import Ledger
 from common.message_batches import MessageBatches
 from common.options import Options
-from common.progress import Progress
+from common.process.progress import Progress
+from common.process.signals import Stop
 from common.retries import Clock, Retry
 from common.runs import Runs
 from common.settings import Settings
-from common.signals import Stop
 
 
 @dataclass

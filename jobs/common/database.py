@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from common import exits, times
-from common.exits import JobExit
-from common.log import shortened
+from common import times
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.log import shortened
 
 # One row of a job's SELECT: its columns by name, with `record_id` as text.
 Record = Mapping[str, Any]

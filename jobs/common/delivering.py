@@ -7,13 +7,13 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from common import exits
 from common.batching import Chunk
 from common.context import Context
 from common.database import Record
 from common.exchange import Exchange, Use
-from common.exits import JobExit
-from common.log import counted, log
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.log import counted, log
 from common.replay import replay
 from common.selection import Taken, chunks, is_new, take_up
 from common.spool import Spool

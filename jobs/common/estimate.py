@@ -11,9 +11,9 @@ from common import per_record, pricing
 from common.batching import envelope, estimated_tokens, packed
 from common.context import Context
 from common.database import Record
-from common.exits import JobExit
 from common.faults import Fault
 from common.pricing import Tokens
+from common.process.exits import JobExit
 from common.selection import take_up
 from common.windows import days, records_of, report_zone, survey
 

@@ -14,13 +14,13 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from common import exits
 from common.accounts import Accounts
 from common.batching import Chunk
 from common.context import Context
-from common.exits import JobExit
 from common.faults import Fault, Whose
-from common.log import log
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.log import log
 from common.request import Outcome, Request
 from common.request_maker import RequestMaker
 from common.verdicts import Again, Used, Verdicts

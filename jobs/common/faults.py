@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from common import exits
-from common.log import redacted, shortened
+from common.process import exits
+from common.process.log import redacted, shortened
 
 
 class Whose(Enum):

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from common.database import Record
-from common.log import counted, log
 from common.page import Page
+from common.process.log import counted, log
 
 AT_ONCE = 16
 SENT_CHARACTERS = 10_000  # of a page's text: about 3,000 tokens

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from common.files import write_whole
-from common.log import redacted, shortened
+from common.process.files import write_whole
+from common.process.log import redacted, shortened
 
 _READ_BYTES = 4 << 20  # the newest 40,000 lines or so: enough for any question that is asked
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").fullmatch

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from common.exits import JobExit
+from common.process.exits import JobExit
 from common.settings import Settings
 
 is_name = re.compile(r"[a-z][a-z0-9_]*").fullmatch

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from common import exits
 from common.database import plain_error
-from common.exits import JobExit
+from common.process import exits
+from common.process.exits import JobExit
 
 _BALLAST_BYTES = 1 << 20  # more than the answers that can be in flight
 _APPLICATION_ID = 0x436C6A62  # "Cljb": tells this file from any other SQLite file

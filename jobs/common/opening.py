@@ -6,21 +6,22 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import exits, options, times
+from common import options, times
 from common.budget import Budget
 from common.context import Context
 from common.database import open_source
-from common.exits import JobExit
 from common.job import Job
 from common.ledger import Ledger
 from common.ledger_file import LedgerFile
 from common.message_batches import MessageBatches
 from common.options import Options
-from common.progress import Progress
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.progress import Progress
+from common.process.signals import Stop
 from common.retries import Clock, Retry
 from common.runs import Runs
 from common.settings import Settings
-from common.signals import Stop
 
 DEFAULT_MODEL = "claude-haiku-5-5"
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NoReturn
 
-from common import exits
-from common.exits import JobExit
 from common.job import Job
+from common.process import exits
+from common.process.exits import JobExit
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 

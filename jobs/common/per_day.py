@@ -13,8 +13,8 @@ from common.answers import output_of_chunk
 from common.context import Context
 from common.delivering import Window, collect, deliver
 from common.exchange import Exchange
-from common.files import sweep
-from common.log import log
+from common.process.files import sweep
+from common.process.log import log
 from common.report.composing import compose
 from common.request import Request
 from common.times import Day

@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from common import exits, times
+from common import times
 from common.answers import foreign_ids, outputs_per_record
 from common.context import Context
 from common.database import Record
 from common.delivering import Window, collect, deliver
 from common.exchange import Exchange
-from common.exits import JobExit
 from common.job import Origin
-from common.log import log
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.log import log
 from common.request import Request
 from common.verdicts import Used
 from common.windows import report_zone

@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from common import exits
-from common.exits import JobExit
+from common.process import exits
+from common.process.exits import JobExit
 
 _NUMBERS = (
     "input",

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from common import times
 from common.ledger_file import LedgerFile
-from common.lock import hold
+from common.process.lock import hold
 from common.settings import Settings
 
 _AT_ONCE = 2_000  # rows of one transaction: the write-ahead log stays small

@@ -11,7 +11,7 @@ from common.context import Context
 from common.database import Record
 from common.exchange import Use
 from common.ledger import Known, Sent
-from common.log import counted, log
+from common.process.log import counted, log
 from common.request import Request
 from common.selection import with_state
 from common.spool import Spool

@@ -11,21 +11,22 @@ from contextlib import ExitStack, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 
-from common import estimate, exits, options, per_day, per_record, settings
+from common import estimate, options, per_day, per_record, settings
 from common.conditions import check_after, check_name, confirm
 from common.context import Context
 from common.exchange import Exchange
-from common.exits import JobExit
 from common.job import Job
 from common.ledger_file import LedgerFile
-from common.lock import hold
-from common.log import configure, log
 from common.opening import Start, make_folder
 from common.options import Options
-from common.progress import Progress
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.lock import hold
+from common.process.log import configure, log
+from common.process.progress import Progress
+from common.process.signals import Stop
 from common.retries import Clock, Retry
 from common.settings import ROOT
-from common.signals import Stop
 
 
 def run(

@@ -7,13 +7,13 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from common import exits
 from common.batching import Chunk, packed
 from common.context import Context
 from common.database import Record
-from common.exits import JobExit
 from common.ledger import Known
-from common.log import log
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.log import log
 from common.spool import Spool
 
 Taken = Spool[tuple[Record, Known | None]]

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from common import exits
-from common.exits import JobExit
-from common.log import log
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.log import log
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_KEY = "demo"  # the stand-in takes any

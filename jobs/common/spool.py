@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Generic, TypeVar
 
-from common import exits
-from common.exits import JobExit
+from common.process import exits
+from common.process.exits import JobExit
 
 _IN_MEMORY = 8 << 20  # bytes kept in memory before a file is used
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from common import exits
 from common.context import Context
 from common.database import Record
-from common.exits import JobExit
 from common.faults import Fault
-from common.log import log
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.log import log
 from common.request import Request
 
 ASKED_ALONE = 3  # how often a record is asked alone before it is a dead letter

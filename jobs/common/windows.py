@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 
-from common import exits, times
+from common import times
 from common.context import Context
 from common.database import Record
-from common.exits import JobExit
-from common.log import log, shortened
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.log import log, shortened
 from common.selection import is_wanted, with_state
 from common.times import Day
 

@@ -23,10 +23,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from common import exits
 from common.doctor.examination import examine
 from common.doctor.lines import FAIL, closing, fail, shown
 from common.known_jobs import scripts
+from common.process import exits
 from common.settings import ROOT
 
 

@@ -19,10 +19,11 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from common import exits, history, settings, times
-from common.exits import JobExit
+from common import history, settings, times
 from common.known_jobs import known_jobs
-from common.log import counted
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.log import counted
 from common.pruning import Pruned, prune
 from common.settings import ROOT
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from common import exits
+from common.process import exits
 from common.settings import ROOT
 from common.status.gather import gather
 from common.status.text import Look, job_text, overview

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 from common import times
 from common.claude_message_batches import results, size_of
-from common.exits import JobExit
 from common.faults import Fault
-from common.log import log
 from common.message_batches import MessageBatch, MessageBatches
+from common.process.exits import JobExit
+from common.process.log import log
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic

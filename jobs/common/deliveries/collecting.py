@@ -8,15 +8,16 @@ from contextlib import aclosing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from common import exits, times
+from common import times
 from common.accounts import Accounts
 from common.answers import is_message
 from common.claude_message_batches import look_at, results
 from common.context import Context
-from common.exits import JobExit
 from common.faults import Fault
-from common.log import counted, log, redacted, shortened
 from common.message_batches import MessageBatch, Submitted
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.log import counted, log, redacted, shortened
 from common.request import Outcome, Request
 
 if TYPE_CHECKING:

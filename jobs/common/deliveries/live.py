@@ -16,7 +16,7 @@ from common import times
 from common.answers import is_message
 from common.claude import must_be_fault, post
 from common.faults import Fault, Whose
-from common.log import log
+from common.process.log import log
 from common.request import Outcome, Request
 from common.retries import Clock, Pace, Retry
 

@@ -12,16 +12,17 @@ from collections.abc import Iterator
 from itertools import count
 from typing import IO, TYPE_CHECKING, NoReturn
 
-from common import exits, times
+from common import times
 from common.accounts import Accounts
 from common.claude_message_batches import MOST_BYTES, MOST_REQUESTS, create, entry, newest
 from common.context import Context
 from common.deliveries.adoption import Adoption
 from common.deliveries.collecting import Collecting
-from common.exits import JobExit
 from common.faults import Fault, Whose
-from common.log import counted, log
 from common.message_batches import MessageBatch
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.log import counted, log
 from common.request import Request
 
 if TYPE_CHECKING:

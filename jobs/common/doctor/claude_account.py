@@ -12,10 +12,10 @@ from typing import Any
 from common import pricing, times
 from common.doctor.installation import Installation
 from common.doctor.lines import Line, ending, fail, ok, warn
-from common.exits import JobExit
 from common.faults import Whose
 from common.opening import DEFAULT_MODEL
 from common.pricing import Tokens
+from common.process.exits import JobExit
 
 _SECONDS = 30
 _LATE = 120  # seconds that the clock may be off

@@ -11,7 +11,7 @@ from pathlib import Path
 from common.doctor.installation import Installation
 from common.doctor.lines import Line, fail, ok, warn
 from common.doctor.mounts import file_system, is_forgetful, is_network
-from common.exits import JobExit
+from common.process.exits import JobExit
 
 
 def check(installation: Installation, mountinfo: str | None = None) -> Iterator[Line]:

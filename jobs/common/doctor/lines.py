@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from common.log import one_line
+from common.process.log import one_line
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
 _COLOURS = {OK: "\033[32m", WARN: "\033[33m", FAIL: "\033[1;31m"}

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from common.exits import JobExit
 from common.job import Job
+from common.process.exits import JobExit
 
 _SECONDS = 20
 _GUARD = 'put `if __name__ == "__main__":` before `raise SystemExit(run(JOB))`'

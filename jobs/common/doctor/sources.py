@@ -13,8 +13,8 @@ from common.database import open_source, plain_error
 from common.doctor.installation import Installation
 from common.doctor.lines import Line, fail, ok, warn
 from common.doctor.scripts import Unusable, job_of
-from common.exits import JobExit
 from common.job import Job
+from common.process.exits import JobExit
 
 # Older ones can corrupt a WAL file that two connections write at once.
 _SAFE_WAL = (3, 51, 3)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from common import times
 from common.doctor.installation import Installation
 from common.doctor.lines import Line, fail, ok
-from common.exits import JobExit
 from common.known_settings import KNOWN
+from common.process.exits import JobExit
 from common.settings import Settings
 
 _SUBJECT = "settings"

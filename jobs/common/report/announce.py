@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from common.context import Context
-from common.log import log
+from common.process.log import log
 from common.report.markdown_escape import parted
 from common.report.model import DayReport
 from common.report.plain_text import SUMMARY, plain

@@ -11,12 +11,13 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from common import exits, times
+from common import times
 from common.answers import output_of_chunk
 from common.context import Context
 from common.exchange import Exchange
-from common.exits import JobExit
-from common.log import log
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.log import log
 from common.report import digests, merging
 from common.report.announce import announce
 from common.report.digests import Group

@@ -17,7 +17,7 @@ from common.answers import output_of_chunk
 from common.context import Context
 from common.exchange import Exchange
 from common.faults import Fault
-from common.log import log
+from common.process.log import log
 from common.report import digests
 from common.report.digests import Group
 from common.request import parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common.files import make_folder, write_whole
+from common.process.files import make_folder, write_whole
 from common.report.markdown import markdown
 from common.report.model import DayReport
 from common.report.page import html

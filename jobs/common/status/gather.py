@@ -12,8 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from common import history, known_jobs, settings, times
-from common.exits import JobExit
 from common.history import History
+from common.process.exits import JobExit
 from common.settings import Settings
 from common.status import alerts, ledger_figures, locks
 from common.status.days import DAYS, costs, days

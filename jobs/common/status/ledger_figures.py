@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from common.log import one_line, redacted, shortened
+from common.process.log import one_line, redacted, shortened
 from common.status.model import DeadLetter, Records
 
 LETTERS = 20

@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from common.log import one_line
+from common.process.log import one_line
 from common.status.model import Lock
 
 

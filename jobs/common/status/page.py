@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from html import escape
 from pathlib import Path
 
-from common import exits
-from common.files import make_folder, write_whole
 from common.html_document import document
+from common.process import exits
+from common.process.files import make_folder, write_whole
 from common.status import words
 from common.status.charts import charts
 from common.status.model import JobStatus, Run, Status

@@ -11,8 +11,8 @@ import fcntl
 import os
 from pathlib import Path
 
-from common import exits
-from common.exits import JobExit
+from common.process import exits
+from common.process.exits import JobExit
 
 
 def hold(path: Path) -> int:

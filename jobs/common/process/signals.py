@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
-from common import exits
-from common.exits import JobExit
-from common.log import log
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.log import log
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _ONE_REQUEST = 1.0  # seconds in which signals mean the same: timeout(1) sends its TERM to the job, then to its group
