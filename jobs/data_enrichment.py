@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from common import Job, Origin, Record, run
-from common.fetch import with_pages
+from common.pages import with_pages
 
 # True: the page of the first http(s) address in an event is read (at most 10 s and 200 kB; public addresses only) and
 # travels along. What could not be read says so in page_error; the event is enriched all the same.

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 
-from common import public_web
-from common.page import Page
+from common.pages.page import Page, fetch, resolve
 
 Answer = bytes | Callable[["Site"], object]
 
@@ -33,10 +32,10 @@ class Site:
         *,
         seconds: float = 20,
         allowed: Callable[[str], bool] = lambda address: address == "127.0.0.1",
-        resolve: Callable[[str, int], list[str]] = public_web.resolve,
+        resolve: Callable[[str, int], list[str]] = resolve,
     ) -> Page:
         """Fetch a page, with this server's address taken for a public one, and its port for a usual one."""
-        return public_web.fetch(
+        return fetch(
             self.url(path, host),
             seconds=seconds,
             ports=frozenset({self.port}),

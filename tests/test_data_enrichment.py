@@ -11,8 +11,8 @@ import pytest
 
 import data_enrichment
 from common.batching import envelope
-from common.fetch import with_pages
-from common.page import Page
+from common.pages.fetch import with_pages
+from common.pages.page import Page
 from installation import Installation
 from record_jobs import DELIVERIES, demo, events, rows, run
 

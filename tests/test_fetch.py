@@ -8,9 +8,8 @@ from functools import partial
 
 import pytest
 
-from common.page import Page
-from common.public_addresses import is_public
-from common.public_web import MOST_BYTES, fetch
+from common.pages.addresses import is_public
+from common.pages.page import MOST_BYTES, Page, fetch
 from page_server import moved, page, serving
 
 

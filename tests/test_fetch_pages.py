@@ -7,9 +7,9 @@ import time
 import pytest
 
 from common import Record
-from common.fetch import SENT_CHARACTERS, first_url, with_pages
-from common.html_text import text_of_html
-from common.page import Page
+from common.pages.fetch import SENT_CHARACTERS, first_url, with_pages
+from common.pages.html_text import text_of_html
+from common.pages.page import Page
 from harness import python
 
 

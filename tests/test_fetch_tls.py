@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from common.public_web import fetch
+from common.pages.page import fetch
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificate")

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from common.database import Record
-from common.page import Page
+from common.pages.page import Page
+from common.pages.page import fetch as fetch_page
 from common.process.log import counted, log
 
 AT_ONCE = 16
@@ -43,11 +44,8 @@ def first_url(record: Record, text: str = "content") -> str:
 
 
 def _fetched(urls: list[str], fetch: Callable[[str], Page] | None) -> list[Page]:
-    # Not before: `requests` takes its time to import, and most jobs fetch nothing.
-    from common import public_web
-
     with ThreadPoolExecutor(AT_ONCE, "fetch") as threads:
-        return list(threads.map(fetch or public_web.fetch, urls))
+        return list(threads.map(fetch or fetch_page, urls))
 
 
 def _with_page(record: Record, url: str, pages: dict[str, Page]) -> Record:

@@ -12,16 +12,16 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from common.connecting import adapters
-from common.html_text import text_of_html
-from common.page import Page
-from common.public_addresses import is_public
+from common.pages.addresses import is_public
+from common.pages.html_text import text_of_html
 
 if TYPE_CHECKING:
     from requests import Response
+    from requests.adapters import HTTPAdapter
 
 SECONDS = 10.0  # in all: the name, every redirect, the last byte
 MOST_BYTES = 200_000  # unpacked; the rest of a longer page is left
@@ -35,6 +35,14 @@ _HEADERS = {
 _HTML = ("text/html", "application/xhtml+xml")
 
 Resolve = Callable[[str, int], list[str]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page's text, or why there is none."""
+
+    text: str = ""
+    error: str = ""
 
 
 class NotFetched(Exception):
@@ -94,7 +102,7 @@ class _Fetching:
 
         with Session() as session:
             session.trust_env = False
-            for scheme, adapter in adapters(self._connect).items():
+            for scheme, adapter in _adapters(self._connect).items():
                 session.mount(scheme, adapter)
             for _ in range(MOST_REDIRECTS + 1):
                 self._check(url)
@@ -222,3 +230,31 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, exceptions.ConnectionError):
         return "no connection"
     return f"not readable ({type(error).__name__})"
+
+
+def _adapters(connect: Callable[[str, int], socket.socket]) -> dict[str, HTTPAdapter]:
+    """What makes `requests` connect as it is told; names in headers and certificates are the URL's as ever."""
+    from requests.adapters import HTTPAdapter
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+    class Plain(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return connect(self.host, self.port)
+
+    class Secure(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            return connect(self.host, self.port)
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    class Adapter(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **more: Any) -> None:
+            super().init_poolmanager(*args, **more)
+            self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+
+    return {"http://": Adapter(), "https://": Adapter()}
