@@ -6,8 +6,8 @@ import sqlite3
 
 import pytest
 
-from common.database import Database, open_source
 from common.process.exits import JobExit
+from common.source.sqlite_source import Database, open_source
 
 EVENTS = "select id as record_id, content, created_at from events order by id"
 WINDOW = {"start": "2026-11-21 00:00:00", "end": "2026-11-22 00:00:00"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from common.database import Database
+from common.source.sqlite_source import Database
 from test_database import failure, make
 
 

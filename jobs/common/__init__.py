@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from common.database import Record
     from common.job import Job, Origin
     from common.runner import run
+    from common.source.sqlite_source import Record
 else:
     # Hidden from mypy, which would take any misspelt name for one that this function knows.
     def __getattr__(name: str) -> Any:
@@ -24,7 +24,7 @@ else:
 _ROOM_OF = {
     "Job": "common.job",
     "Origin": "common.job",
-    "Record": "common.database",
+    "Record": "common.source.sqlite_source",
     "run": "common.runner",
 }
 

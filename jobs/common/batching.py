@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 
-from common.database import Record
 from common.job import Job
 from common.process import exits
 from common.process.exits import JobExit
+from common.source.sqlite_source import Record
 
 CHUNK_TOKENS = 60_000  # estimated: no request comes near the 100,000-token price band
 _BYTES_PER_TOKEN = 3  # on the safe side of the usual four

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from common.budget import Budget
-from common.database import Database
 from common.job import Job
 from common.ledger import Ledger
 from common.message_batches import MessageBatches
@@ -16,6 +15,7 @@ from common.process.signals import Stop
 from common.retries import Clock, Retry
 from common.runs import Runs
 from common.settings import Settings
+from common.source.sqlite_source import Database
 
 
 @dataclass

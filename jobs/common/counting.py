@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from common.claude import connect, look_up, must_be_fault
 from common.context import Context
-from common.database import Record
 from common.faults import Fault
 from common.request import ask_about
 from common.settings import DEMO_KEY
+from common.source.sqlite_source import Record
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic

@@ -9,13 +9,13 @@ from itertools import chain, islice
 
 from common.batching import Chunk
 from common.context import Context
-from common.database import Record
 from common.exchange import Exchange, Use
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import counted, log
 from common.replay import replay
 from common.selection import Taken, chunks, is_new, take_up
+from common.source.sqlite_source import Record
 from common.spool import Spool
 
 LITTLE = 10  # requests left over by message batches that are rather asked again live

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from common import per_record, pricing
 from common.batching import envelope, estimated_tokens, packed
 from common.context import Context
-from common.database import Record
 from common.faults import Fault
 from common.pricing import Tokens
 from common.process.exits import JobExit
 from common.selection import take_up
+from common.source.sqlite_source import Record
 from common.windows import days, records_of, report_zone, survey
 
 _OVERHEAD = 300  # tokens of a request beside records and instructions: the envelope, the format

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from common.database import Record
+from common.source.sqlite_source import Record
 
 
 def _content(record: Record) -> str:

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from common.database import plain_error
 from common.process import exits
 from common.process.exits import JobExit
+from common.source.sqlite_source import plain_error
 
 _BALLAST_BYTES = 1 << 20  # more than the answers that can be in flight
 _APPLICATION_ID = 0x436C6A62  # "Cljb": tells this file from any other SQLite file

@@ -9,7 +9,6 @@ from pathlib import Path
 from common import options, times
 from common.budget import Budget
 from common.context import Context
-from common.database import open_source
 from common.job import Job
 from common.ledger import Ledger
 from common.ledger_file import LedgerFile
@@ -22,6 +21,7 @@ from common.process.signals import Stop
 from common.retries import Clock, Retry
 from common.runs import Runs
 from common.settings import Settings
+from common.source.sqlite_source import open_source
 
 DEFAULT_MODEL = "claude-haiku-5-5"
 

@@ -9,7 +9,6 @@ from typing import Any
 from common import times
 from common.answers import foreign_ids, outputs_per_record
 from common.context import Context
-from common.database import Record
 from common.delivering import Window, collect, deliver
 from common.exchange import Exchange
 from common.job import Origin
@@ -17,6 +16,7 @@ from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
 from common.request import Request
+from common.source.sqlite_source import Record
 from common.verdicts import Used
 from common.windows import report_zone
 

@@ -8,12 +8,12 @@ from contextlib import closing
 from itertools import groupby, islice
 
 from common.context import Context
-from common.database import Record
 from common.exchange import Use
 from common.ledger import Known, Sent
 from common.process.log import counted, log
 from common.request import Request
 from common.selection import with_state
+from common.source.sqlite_source import Record
 from common.spool import Spool
 
 _TOGETHER = 100  # requests whose outputs are saved and noted in one commit each

@@ -9,9 +9,9 @@ from typing import Any
 
 from common.batching import envelope
 from common.caching import system_block
-from common.database import Record
 from common.faults import Fault
 from common.job import Job
+from common.source.sqlite_source import Record
 
 # Room in max_tokens for what an answer needs whatever the number of records, and for thinking that cannot be turned off.
 _BASE_TOKENS = 1_500

@@ -9,11 +9,11 @@ from typing import Any
 
 from common.batching import Chunk, packed
 from common.context import Context
-from common.database import Record
 from common.ledger import Known
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
+from common.source.sqlite_source import Record
 from common.spool import Spool
 
 Taken = Spool[tuple[Record, Known | None]]

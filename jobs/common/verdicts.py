@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from common.context import Context
-from common.database import Record
 from common.faults import Fault
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
 from common.request import Request
+from common.source.sqlite_source import Record
 
 ASKED_ALONE = 3  # how often a record is asked alone before it is a dead letter
 CHUNKS_IN_A_ROW = 3

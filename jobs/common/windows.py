@@ -13,11 +13,11 @@ from datetime import date, datetime, timedelta, tzinfo
 
 from common import times
 from common.context import Context
-from common.database import Record
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log, shortened
 from common.selection import is_wanted, with_state
+from common.source.sqlite_source import Record
 from common.times import Day
 
 LOOKED_BACK = 7  # days

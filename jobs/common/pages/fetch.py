@@ -9,10 +9,10 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from common.database import Record
 from common.pages.page import Page
 from common.pages.page import fetch as fetch_page
 from common.process.log import counted, log
+from common.source.sqlite_source import Record
 
 AT_ONCE = 16
 SENT_CHARACTERS = 10_000  # of a page's text: about 3,000 tokens

@@ -1,0 +1,1 @@
+"""The user's database: records come from it, outputs go to it."""
