@@ -15,8 +15,8 @@ from common.accounts import Accounts
 from common.deliveries import collecting
 from common.deliveries import message_batch as delivery
 from common.deliveries.collecting import Collecting
-from common.ledger import Ledger
-from common.message_batches import MessageBatches
+from common.ledger.ledger import Ledger
+from common.ledger.message_batches import MessageBatches
 from crash_moments import after
 from crash_oracle import Findings, examine, nothing_more
 from crash_rig import Rig

@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any
 
 from common import times
-from common.ledger import Ledger
-from common.ledger_file import LedgerFile
+from common.ledger.ledger import Ledger
+from common.ledger.sqlite_ledger import LedgerFile
 from common.pricing import Tokens
 
 

@@ -19,9 +19,9 @@ from crash_rig import IN_FLIGHT, Bill, Rig, standin_process
 from harness import REPOSITORY
 
 Make = Callable[..., Rig]
-NEVER_STORED = "from common.ledger import Ledger\nLedger.answered = lambda *given: None"
+NEVER_STORED = "from common.ledger.ledger import Ledger\nLedger.answered = lambda *given: None"
 DONE_TOO_SOON = """
-from common.ledger import Ledger
+from common.ledger.ledger import Ledger
 sent = Ledger.submitted
 def submitted(self, request_id, record_ids, *rest):
     sent(self, request_id, record_ids, *rest)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from common.doctor import folders, ledgers, mounts, packages, scripts, sources
-from common.ledger_file import LedgerFile
+from common.ledger.sqlite_ledger import LedgerFile
 from doctor_fixtures import JOB, installation, levels, said, write_job
 from harness import REPOSITORY
 

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from common.ledger import CRASHES_TO_DEAD, Sent
+from common.ledger.ledger import CRASHES_TO_DEAD, Sent
 from common.pricing import Tokens
 from common.process.exits import JobExit
 from ledgers import ledger_at, plan

@@ -7,8 +7,8 @@ import stat
 
 import pytest
 
-from common import ledger_file
-from common.ledger_file import LedgerFile
+from common.ledger import sqlite_ledger
+from common.ledger.sqlite_ledger import LedgerFile
 from common.process.exits import JobExit
 from ledgers import ledger_at
 
@@ -103,11 +103,11 @@ def test_one_whose_maker_died_early_is_empty_to_a_reader_and_finished_by_the_nex
 
 
 def test_half_a_schema_never_stays(path, tmp_path, monkeypatch):
-    whole = ledger_file._SCHEMA.read_text()
+    whole = sqlite_ledger._SCHEMA.read_text()
     broken = tmp_path / "broken.sql"
     broken.write_text(f"{whole}; create tabel more (a);")
     with monkeypatch.context() as patched:
-        patched.setattr(ledger_file, "_SCHEMA", broken)
+        patched.setattr(sqlite_ledger, "_SCHEMA", broken)
         with pytest.raises(JobExit):
             LedgerFile(path)
     db = sqlite3.connect(path)

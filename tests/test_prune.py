@@ -11,7 +11,7 @@ import pytest
 
 import daily_report
 from common import history
-from common.ledger_file import LedgerFile
+from common.ledger.sqlite_ledger import LedgerFile
 from ops import prune
 from status_site import StatusSite, ago
 

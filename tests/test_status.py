@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from common import times
-from common.ledger_file import LedgerFile
+from common.ledger.sqlite_ledger import LedgerFile
 from common.status import words
 from harness import REPOSITORY
 from ops import status

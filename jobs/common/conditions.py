@@ -6,10 +6,10 @@ import sys
 
 from common.context import Context
 from common.job import Job
-from common.ledger_file import LedgerFile
+from common.ledger.runs import Runs
+from common.ledger.sqlite_ledger import LedgerFile
 from common.process import exits
 from common.process.exits import JobExit
-from common.runs import Runs
 
 
 def check_name(job: Job) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 from common.budget import Budget
 from common.job import Job
-from common.ledger import Ledger
-from common.message_batches import MessageBatches
+from common.ledger.ledger import Ledger
+from common.ledger.message_batches import MessageBatches
+from common.ledger.runs import Runs
 from common.options import Options
 from common.process.progress import Progress
 from common.process.signals import Stop
 from common.retries import Clock, Retry
-from common.runs import Runs
 from common.settings import Settings
 from common.source.sqlite_source import Database
 

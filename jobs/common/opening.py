@@ -10,16 +10,16 @@ from common import options, times
 from common.budget import Budget
 from common.context import Context
 from common.job import Job
-from common.ledger import Ledger
-from common.ledger_file import LedgerFile
-from common.message_batches import MessageBatches
+from common.ledger.ledger import Ledger
+from common.ledger.message_batches import MessageBatches
+from common.ledger.runs import Runs
+from common.ledger.sqlite_ledger import LedgerFile
 from common.options import Options
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.progress import Progress
 from common.process.signals import Stop
 from common.retries import Clock, Retry
-from common.runs import Runs
 from common.settings import Settings
 from common.source.sqlite_source import open_source
 

@@ -9,7 +9,7 @@ from itertools import groupby, islice
 
 from common.context import Context
 from common.exchange import Use
-from common.ledger import Known, Sent
+from common.ledger.ledger import Known, Sent
 from common.process.log import counted, log
 from common.request import Request
 from common.selection import with_state

@@ -16,7 +16,7 @@ from common.conditions import check_after, check_name, confirm
 from common.context import Context
 from common.exchange import Exchange
 from common.job import Job
-from common.ledger_file import LedgerFile
+from common.ledger.sqlite_ledger import LedgerFile
 from common.opening import Start, make_folder
 from common.options import Options
 from common.process import exits

@@ -9,7 +9,7 @@ from typing import Any
 
 from common.batching import Chunk, packed
 from common.context import Context
-from common.ledger import Known
+from common.ledger.ledger import Known
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log

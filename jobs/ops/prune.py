@@ -21,10 +21,10 @@ from pathlib import Path
 
 from common import history, settings, times
 from common.known_jobs import known_jobs
+from common.ledger.retention import Pruned, prune
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import counted
-from common.pruning import Pruned, prune
 from common.settings import ROOT
 
 

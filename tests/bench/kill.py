@@ -37,16 +37,16 @@ WORKERS = os.cpu_count() or 2
 
 # Wrong orders: an answer that is used before it is stored; a record that is done before its answer is there.
 BROKEN = {
-    "the answer is not committed": "from common.ledger import Ledger\nLedger.answered = lambda *a: None",
+    "the answer is not committed": "from common.ledger.ledger import Ledger\nLedger.answered = lambda *a: None",
     "done before it is sent": (
-        "from common.ledger import Ledger\nsent = Ledger.submitted\n"
+        "from common.ledger.ledger import Ledger\nsent = Ledger.submitted\n"
         "def submitted(self, request_id, record_ids, *rest):\n"
         "    sent(self, request_id, record_ids, *rest)\n"
         "    self.done(request_id, dict.fromkeys(record_ids))\n"
         "Ledger.submitted = submitted"
     ),
     "intents are not recovered": (
-        "from common.ledger import Ledger\nLedger.recover = lambda self: (0, 0)"
+        "from common.ledger.ledger import Ledger\nLedger.recover = lambda self: (0, 0)"
     ),
 }
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from common import times
 from common.claude_message_batches import results, size_of
 from common.faults import Fault
-from common.message_batches import MessageBatch, MessageBatches
+from common.ledger.message_batches import MessageBatch, MessageBatches
 from common.process.exits import JobExit
 from common.process.log import log
 

@@ -14,7 +14,7 @@ from common.answers import is_message
 from common.claude_message_batches import look_at, results
 from common.context import Context
 from common.faults import Fault
-from common.message_batches import MessageBatch, Submitted
+from common.ledger.message_batches import MessageBatch, Submitted
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import counted, log, redacted, shortened

@@ -19,7 +19,7 @@ from common.context import Context
 from common.deliveries.adoption import Adoption
 from common.deliveries.collecting import Collecting
 from common.faults import Fault, Whose
-from common.message_batches import MessageBatch
+from common.ledger.message_batches import MessageBatch
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import counted, log

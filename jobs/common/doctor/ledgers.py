@@ -41,7 +41,7 @@ def _place(job: str, path: Path, mountinfo: str | None) -> Iterator[Line]:
 
 
 def _ledger(job: str, path: Path) -> Line:
-    from common.ledger_file import LedgerFile
+    from common.ledger.sqlite_ledger import LedgerFile
 
     if not path.exists() or path.stat().st_size == 0:
         folder = next(parent for parent in path.parents if parent.exists())

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from common import times
 from common.history import Line, started_at
-from common.status.ledger_figures import Figures, Spent
+from common.ledger.figures import Figures, Spent
 from common.status.model import Cost, Day, Model
 from common.status.runs import merged
 

@@ -13,11 +13,12 @@ from pathlib import Path
 
 from common import history, known_jobs, settings, times
 from common.history import History
+from common.ledger import figures
+from common.ledger.figures import Figures
 from common.process.exits import JobExit
 from common.settings import Settings
-from common.status import alerts, ledger_figures, locks
+from common.status import alerts, locks
 from common.status.days import DAYS, costs, days
-from common.status.ledger_figures import Figures
 from common.status.model import JobStatus, MessageBatch, Run, Status
 from common.status.runs import ended, merged
 from common.status.words import ended_at
@@ -69,7 +70,7 @@ def _figures(found: Settings, since: str) -> tuple[Figures | None, str]:
     """What the ledger holds, or a line that says why that is not known."""
     try:
         path = found.ledger()
-        return (ledger_figures.figures(path, found.job, since), "") if path.exists() else (None, "")
+        return (figures.figures(path, found.job, since), "") if path.exists() else (None, "")
     except JobExit as error:
         return None, error.message
     except (sqlite3.Error, OSError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from common import times
-from common.ledger_file import LedgerFile
+from common.ledger.sqlite_ledger import LedgerFile
 
 
 class Runs:

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from common import times
-from common.ledger import Ledger
-from common.ledger_file import LedgerFile
+from common.ledger.ledger import Ledger
+from common.ledger.sqlite_ledger import LedgerFile
 from common.request import Request
 
 _OPEN = "('preparing', 'intent', 'submitted')"

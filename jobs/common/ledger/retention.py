@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common import times
-from common.ledger_file import LedgerFile
+from common.ledger.sqlite_ledger import LedgerFile
 from common.process.lock import hold
 from common.settings import Settings
 

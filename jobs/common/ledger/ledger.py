@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from common import times
-from common.ledger_file import LedgerFile
+from common.ledger.sqlite_ledger import LedgerFile
 from common.pricing import Tokens
 
 CRASHES_TO_DEAD = 3  # runs that died with a record in flight before it is given up on
