@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from common import pricing
-from common.pricing import Tokens
+from common.claude import pricing
+from common.claude.pricing import Tokens
 
 
 def usd_of(lines: list[dict[str, Any]]) -> float:

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from common import Job, run
+from common.claude.retries import Clock, Retry
 from common.demo.standin import StandIn
-from common.retries import Clock, Retry
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 _run_numbers = count(10001)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from common.claude.pricing import Tokens
 from common.ledger.ledger import Ledger
 from common.ledger.runs import Runs
 from common.ledger.sqlite_ledger import LedgerFile
-from common.pricing import Tokens
 
 JOB = "daily_report"
 

@@ -10,9 +10,10 @@ import pytest
 
 import bulk_classifier
 import data_enrichment
-from common import Job, pricing
+from common import Job
+from common.claude import pricing
+from common.claude.pricing import Tokens
 from common.demo.fault_kinds import MESSAGE_BATCHES
-from common.pricing import Tokens
 from harness import Result, Site
 from installation import Installation
 

@@ -12,10 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from anthropic import AsyncAnthropic
 
-from common.claude import connect
+from common.claude.api import connect
+from common.claude.request import Outcome, Request
+from common.claude.retries import Retry
 from common.deliveries.live import Live
-from common.request import Outcome, Request
-from common.retries import Retry
 from harness import InstantClock
 
 PARAMS = {

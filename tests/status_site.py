@@ -13,9 +13,9 @@ from types import ModuleType
 from typing import Any
 
 from common import times
+from common.claude.pricing import Tokens
 from common.ledger.ledger import Ledger
 from common.ledger.sqlite_ledger import LedgerFile
-from common.pricing import Tokens
 
 
 def ago(**span: float) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from common import claude_message_batches
+from common.claude import message_batch_api
+from common.claude.retries import Retry
 from common.deliveries import adoption
 from common.deliveries import message_batch as delivery
 from common.demo.fault_kinds import MESSAGE_BATCHES
-from common.retries import Retry
 from message_batch_site import (
     CREATE,
     SIZE,
@@ -222,7 +222,7 @@ def test_where_nobody_listens_any_more_nothing_was_made(claude, monkeypatch):
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))  # it never listens
         dead = f"http://127.0.0.1:{deaf.getsockname()[1]}"
-        real = claude_message_batches.create
+        real = message_batch_api.create
 
         async def create(client, body, size):
             return await real(client.copy(base_url=dead), body, size)

@@ -7,8 +7,8 @@ import json
 import pytest
 from pydantic import ConfigDict, Field
 
-from common.answers import output_of_chunk
-from common.faults import Whose
+from common.claude.answers import output_of_chunk
+from common.claude.faults import Whose
 from test_answers import Verdict, message
 
 SECRET = "Anna Smith, +49 170 1234567"

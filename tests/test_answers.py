@@ -10,9 +10,15 @@ import pytest
 from pydantic import BaseModel
 
 from common import Job
-from common.answers import foreign_ids, is_message, output_of_chunk, outputs_per_record, tokens_of
-from common.faults import Whose
-from common.pricing import Tokens
+from common.claude.answers import (
+    foreign_ids,
+    is_message,
+    output_of_chunk,
+    outputs_per_record,
+    tokens_of,
+)
+from common.claude.faults import Whose
+from common.claude.pricing import Tokens
 
 
 class Colour(Enum):

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from common import Record, pricing
-from common.caching import lifetime
-from common.pricing import Tokens
-from common.request import Model, Request, ask_about, system_prompt
+from common import Record
+from common.claude import pricing
+from common.claude.caching import lifetime
+from common.claude.pricing import Tokens
+from common.claude.request import Model, Request, ask_about, system_prompt
 from own_jobs import labels
 from record_jobs import events, run, usd
 

@@ -9,8 +9,8 @@ import pytest
 
 import bulk_classifier
 import data_enrichment
-from common import pricing
-from common.pricing import Tokens
+from common.claude import pricing
+from common.claude.pricing import Tokens
 from harness import json_of
 from installation import snapshot
 from record_jobs import JOBS, events, run

@@ -9,8 +9,8 @@ from email.utils import format_datetime
 
 import pytest
 
+from common.claude.faults import Fault, Whose, fault_of
 from common.demo.standin import StandIn
-from common.faults import Fault, Whose, fault_of
 from sending import saying, send
 
 NOBODY, RECORD, ACCOUNT = Whose.NOBODY, Whose.RECORD, Whose.ACCOUNT

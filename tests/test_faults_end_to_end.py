@@ -12,7 +12,7 @@ from pydantic import BaseModel
 import daily_report
 from bills import usd_of
 from common import Job
-from common.retries import Retry
+from common.claude.retries import Retry
 
 NOBODYS = [
     "429",

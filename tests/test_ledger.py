@@ -6,8 +6,8 @@ import sqlite3
 
 import pytest
 
+from common.claude.pricing import Tokens
 from common.ledger.ledger import CRASHES_TO_DEAD, Sent
-from common.pricing import Tokens
 from common.process.exits import JobExit
 from ledgers import ledger_at, plan
 

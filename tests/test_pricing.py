@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from common import pricing
-from common.pricing import PRICES, Tokens, usd
+from common.claude import pricing
+from common.claude.pricing import PRICES, Tokens, usd
 from common.process.exits import JobExit
 
 TODAY = date(2026, 11, 22)

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
+from common.claude.faults import Fault, Whose
+from common.claude.retries import Clock, Pace, Retry
 from common.demo.standin import StandIn
-from common.faults import Fault, Whose
-from common.retries import Clock, Pace, Retry
 from harness import InstantClock
 from sending import saying, send
 

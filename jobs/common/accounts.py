@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from common import pricing, times
-from common.answers import tokens_of
+from common import times
+from common.claude import pricing
+from common.claude.answers import tokens_of
+from common.claude.pricing import Tokens
+from common.claude.request import Outcome, Request, most_input_tokens
 from common.context import Context
-from common.pricing import Tokens
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import counted, log
-from common.request import Outcome, Request, most_input_tokens
 
 
 class Accounts:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from common.budget import Budget
+from common.claude.retries import Clock, Retry
 from common.job import Job
 from common.ledger.ledger import Ledger
 from common.ledger.message_batches import MessageBatches
@@ -13,7 +14,6 @@ from common.ledger.runs import Runs
 from common.options import Options
 from common.process.progress import Progress
 from common.process.signals import Stop
-from common.retries import Clock, Retry
 from common.settings import Settings
 from common.source.sqlite_source import Database
 

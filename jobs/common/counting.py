@@ -7,10 +7,10 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from common.claude import connect, look_up, must_be_fault
+from common.claude.api import connect, look_up, must_be_fault
+from common.claude.faults import Fault
+from common.claude.request import ask_about
 from common.context import Context
-from common.faults import Fault
-from common.request import ask_about
 from common.settings import DEMO_KEY
 from common.source.sqlite_source import Record
 

@@ -7,11 +7,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from common import per_record, pricing
+from common import per_record
 from common.batching import envelope, estimated_tokens, packed
+from common.claude import pricing
+from common.claude.faults import Fault
+from common.claude.pricing import Tokens
 from common.context import Context
-from common.faults import Fault
-from common.pricing import Tokens
 from common.process.exits import JobExit
 from common.selection import take_up
 from common.source.sqlite_source import Record

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from common.accounts import Accounts
 from common.batching import Chunk
+from common.claude.faults import Fault, Whose
+from common.claude.request import Outcome, Request
 from common.context import Context
-from common.faults import Fault, Whose
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
-from common.request import Outcome, Request
 from common.request_maker import RequestMaker
 from common.verdicts import Again, Used, Verdicts
 
 if TYPE_CHECKING:
-    from common.connection import Connection
+    from common.claude.client import Connection
     from common.deliveries.message_batch import ByMessageBatch
 
 # What answers are good for, in the order of the requests they answer.
@@ -57,7 +57,7 @@ class Exchange:
         """The connection, made now if there is none."""
         if self._connection is None:
             # Not before: the SDK and asyncio would double the time of a run with nothing to do.
-            from common.connection import Connection
+            from common.claude.client import Connection
 
             self._connection = Connection(self._context, self._accounts.may_send_again)
         return self._connection

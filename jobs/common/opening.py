@@ -8,6 +8,7 @@ from pathlib import Path
 
 from common import options, times
 from common.budget import Budget
+from common.claude.retries import Clock, Retry
 from common.context import Context
 from common.job import Job
 from common.ledger.ledger import Ledger
@@ -19,7 +20,6 @@ from common.process import exits
 from common.process.exits import JobExit
 from common.process.progress import Progress
 from common.process.signals import Stop
-from common.retries import Clock, Retry
 from common.settings import Settings
 from common.source.sqlite_source import open_source
 

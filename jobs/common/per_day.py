@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from common.answers import output_of_chunk
+from common.claude.answers import output_of_chunk
+from common.claude.request import Request
 from common.context import Context
 from common.delivering import Window, collect, deliver
 from common.exchange import Exchange
 from common.process.files import sweep
 from common.process.log import log
 from common.report.composing import compose
-from common.request import Request
 from common.times import Day
 from common.verdicts import Used
 from common.windows import Survey, days, days_named, records_of, report_zone, survey

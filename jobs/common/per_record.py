@@ -7,7 +7,8 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from common import times
-from common.answers import foreign_ids, outputs_per_record
+from common.claude.answers import foreign_ids, outputs_per_record
+from common.claude.request import Request
 from common.context import Context
 from common.delivering import Window, collect, deliver
 from common.exchange import Exchange
@@ -15,7 +16,6 @@ from common.job import Origin
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
-from common.request import Request
 from common.source.sqlite_source import Record
 from common.verdicts import Used
 from common.windows import report_zone

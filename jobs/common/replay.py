@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import groupby, islice
 
+from common.claude.request import Request
 from common.context import Context
 from common.exchange import Use
 from common.ledger.ledger import Known, Sent
 from common.process.log import counted, log
-from common.request import Request
 from common.selection import with_state
 from common.source.sqlite_source import Record
 from common.spool import Spool

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from itertools import count
 
 from common.batching import Chunk
-from common.caching import lifetime
+from common.claude.caching import lifetime
+from common.claude.request import Model, Request, ask_about, system_prompt
 from common.context import Context
-from common.request import Model, Request, ask_about, system_prompt
 from common.verdicts import Again
 
 

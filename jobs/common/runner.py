@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from common import estimate, options, per_day, per_record, settings
+from common.claude.retries import Clock, Retry
 from common.conditions import check_after, check_name, confirm
 from common.context import Context
 from common.exchange import Exchange
@@ -25,7 +26,6 @@ from common.process.lock import hold
 from common.process.log import configure, log
 from common.process.progress import Progress
 from common.process.signals import Stop
-from common.retries import Clock, Retry
 from common.settings import ROOT
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from common.claude.faults import Fault
+from common.claude.request import Request
 from common.context import Context
-from common.faults import Fault
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
-from common.request import Request
 from common.source.sqlite_source import Record
 
 ASKED_ALONE = 3  # how often a record is asked alone before it is a dead letter

@@ -102,7 +102,7 @@ def bare(url: str, requests: int) -> float:
     """Seconds for the same requests sent by workers that keep nothing."""
     import anthropic
 
-    from common.request import Model, ask_about
+    from common.claude.request import Model, ask_about
 
     model = Model("claude-haiku-5-5", {"type": "disabled"}, True, False, 128_000, "")
     params = [

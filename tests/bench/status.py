@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
 from common import times  # noqa: E402
+from common.claude.pricing import Tokens  # noqa: E402
 from common.ledger.ledger import Ledger  # noqa: E402
 from common.ledger.sqlite_ledger import LedgerFile  # noqa: E402
-from common.pricing import Tokens  # noqa: E402
 
 OUTPUT = json.dumps({"label": "delivery", "reason": "x" * 170})
 CHUNK = 50

@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from common import times
-from common.claude_message_batches import results, size_of
-from common.faults import Fault
+from common.claude.faults import Fault
+from common.claude.message_batch_api import results, size_of
 from common.ledger.message_batches import MessageBatch, MessageBatches
 from common.process.exits import JobExit
 from common.process.log import log
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
     from anthropic.types import messages
 
-    from common.connection import Connection
+    from common.claude.client import Connection
 
 GRACE = timedelta(minutes=15)  # from the intent, for the list to show what was made
 _APART = timedelta(seconds=60)  # between two looks that find nothing

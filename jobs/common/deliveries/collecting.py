@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from common import times
 from common.accounts import Accounts
-from common.answers import is_message
-from common.claude_message_batches import look_at, results
+from common.claude.answers import is_message
+from common.claude.faults import Fault
+from common.claude.message_batch_api import look_at, results
+from common.claude.request import Outcome, Request
 from common.context import Context
-from common.faults import Fault
 from common.ledger.message_batches import MessageBatch, Submitted
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import counted, log, redacted, shortened
-from common.request import Outcome, Request
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
-    from common.connection import Connection
+    from common.claude.client import Connection
 
 _TOGETHER = 500  # results in one commit
 _HELD = timedelta(days=2)  # one that this key cannot see, before it counts as gone

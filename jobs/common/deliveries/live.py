@@ -13,12 +13,12 @@ from itertools import cycle
 from typing import TYPE_CHECKING
 
 from common import times
-from common.answers import is_message
-from common.claude import must_be_fault, post
-from common.faults import Fault, Whose
+from common.claude.answers import is_message
+from common.claude.api import must_be_fault, post
+from common.claude.faults import Fault, Whose
+from common.claude.request import Outcome, Request
+from common.claude.retries import Clock, Pace, Retry
 from common.process.log import log
-from common.request import Outcome, Request
-from common.retries import Clock, Pace, Retry
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic

@@ -14,19 +14,19 @@ from typing import IO, TYPE_CHECKING, NoReturn
 
 from common import times
 from common.accounts import Accounts
-from common.claude_message_batches import MOST_BYTES, MOST_REQUESTS, create, entry, newest
+from common.claude.faults import Fault, Whose
+from common.claude.message_batch_api import MOST_BYTES, MOST_REQUESTS, create, entry, newest
+from common.claude.request import Request
 from common.context import Context
 from common.deliveries.adoption import Adoption
 from common.deliveries.collecting import Collecting
-from common.faults import Fault, Whose
 from common.ledger.message_batches import MessageBatch
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import counted, log
-from common.request import Request
 
 if TYPE_CHECKING:
-    from common.connection import Connection
+    from common.claude.client import Connection
 
 _TOGETHER = 500  # requests in one commit
 _FIRST_WAIT, _LAST_WAIT = (

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from common import pricing, times
+from common import times
+from common.claude import pricing
+from common.claude.faults import Whose
+from common.claude.pricing import Tokens
 from common.doctor.installation import Installation
 from common.doctor.lines import Line, ending, fail, ok, warn
-from common.faults import Whose
 from common.opening import DEFAULT_MODEL
-from common.pricing import Tokens
 from common.process.exits import JobExit
 
 _SECONDS = 30
@@ -57,7 +58,7 @@ def check(installation: Installation) -> Iterator[Line]:
 
 async def ask(key: str, url: str, model: str) -> Said:
     """The free call, once."""
-    from common.claude import connect, must_be_fault
+    from common.claude.api import connect, must_be_fault
 
     said = Said()
     (client,) = connect(key, url, 1)
@@ -117,7 +118,7 @@ def _price(model: str, now: datetime, capped: bool) -> Iterator[Line]:
     try:
         known = pricing.usd(model, Tokens(), now.astimezone(UTC).date()) is not None
     except JobExit as error:
-        yield fail("price", error.message, "git checkout jobs/common/prices.json")
+        yield fail("price", error.message, "git checkout jobs/common/claude/prices.json")
         return
     if not known:
         text, remedy = f"none is known for {model}", f"add one to {pricing.PRICES}"

@@ -17,8 +17,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from common import times
+from common.claude.pricing import Tokens
 from common.ledger.sqlite_ledger import LedgerFile
-from common.pricing import Tokens
 
 CRASHES_TO_DEAD = 3  # runs that died with a record in flight before it is given up on
 _LOOKED_UP = 500  # records whose state is asked for at once

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from common import times
+from common.claude.request import Request
 from common.ledger.ledger import Ledger
 from common.ledger.sqlite_ledger import LedgerFile
-from common.request import Request
 
 _OPEN = "('preparing', 'intent', 'submitted')"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from common import times
-from common.answers import output_of_chunk
+from common.claude.answers import output_of_chunk
 from common.context import Context
 from common.exchange import Exchange
 from common.process import exits

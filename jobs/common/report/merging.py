@@ -13,14 +13,14 @@ from typing import Any
 
 from pydantic import BaseModel, create_model
 
-from common.answers import output_of_chunk
+from common.claude.answers import output_of_chunk
+from common.claude.faults import Fault
+from common.claude.request import parameters
 from common.context import Context
 from common.exchange import Exchange
-from common.faults import Fault
 from common.process.log import log
 from common.report import digests
 from common.report.digests import Group
-from common.request import parameters
 from common.times import Day
 
 _ASKED = 3  # times, where asking again can change the answer

@@ -9,16 +9,17 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from common import pricing, times
-from common.claude import connect, look_up, must_be_fault
+from common import times
+from common.claude import pricing
+from common.claude.api import connect, look_up, must_be_fault
+from common.claude.faults import Fault, Whose
+from common.claude.pricing import Tokens
+from common.claude.request import Model, Request
 from common.context import Context
 from common.deliveries.live import Live
-from common.faults import Fault, Whose
-from common.pricing import Tokens
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
-from common.request import Model, Request
 from common.settings import DEMO_KEY
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from common import times
-from common.faults import Fault
+from common.claude.faults import Fault
 
 if TYPE_CHECKING:
     import asyncio

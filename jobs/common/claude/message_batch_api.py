@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import IO, TYPE_CHECKING
 
-from common.request import Request
+from common.claude.request import Request
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic

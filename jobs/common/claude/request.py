@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from common.batching import envelope
-from common.caching import system_block
-from common.faults import Fault
+from common.claude.caching import system_block
+from common.claude.faults import Fault
 from common.job import Job
 from common.source.sqlite_source import Record
 

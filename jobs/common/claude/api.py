@@ -10,8 +10,8 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from common.faults import Fault, fault_of
-from common.request import Model
+from common.claude.faults import Fault, fault_of
+from common.claude.request import Model
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic

@@ -13,9 +13,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from common.faults import Fault, Whose
+from common.claude.faults import Fault, Whose
+from common.claude.pricing import Tokens
 from common.job import Job
-from common.pricing import Tokens
 from common.process.log import shortened
 
 _USABLE = ("end_turn", "stop_sequence")
