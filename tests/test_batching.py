@@ -8,8 +8,8 @@ from itertools import count
 import pytest
 
 from common import Job
-from common.batching import CHUNK_TOKENS, envelope, estimated_tokens, packed
 from common.process.exits import JobExit
+from common.records.chunks import CHUNK_TOKENS, envelope, estimated_tokens, packed
 
 
 def job(**more) -> Job:

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 import daily_report
-from common import selection, settings
+from common import settings
 from common.context import Counts
 from common.options import parse
 from common.process.log import log
+from common.records import selection
 from ledgers import Book, ledger_at
 
 

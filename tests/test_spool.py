@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from common.spool import Spool
+from common.records.spool import Spool
 from harness import python
 
 
@@ -47,7 +47,7 @@ def test_a_full_disk_ends_the_run_with_74(tmp_path):
 import resource, signal, sys
 from pathlib import Path
 from common.process.exits import JobExit
-from common.spool import Spool
+from common.records.spool import Spool
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (9 << 20, 9 << 20))
 try:

@@ -7,16 +7,16 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from common.batching import Chunk
 from common.context import Context
 from common.exchange import Exchange, Use
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import counted, log
+from common.records.chunks import Chunk
+from common.records.selection import Taken, chunks, is_new, take_up
+from common.records.spool import Spool
 from common.replay import replay
-from common.selection import Taken, chunks, is_new, take_up
 from common.source.sqlite_source import Record
-from common.spool import Spool
 
 LITTLE = 10  # requests left over by message batches that are rather asked again live
 FRUITLESS = 3  # times in a row that message batches may bring nothing

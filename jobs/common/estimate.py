@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from common import per_record
-from common.batching import envelope, estimated_tokens, packed
 from common.claude import pricing
 from common.claude.faults import Fault
 from common.claude.pricing import Tokens
 from common.context import Context
 from common.process.exits import JobExit
-from common.selection import take_up
+from common.records.chunks import envelope, estimated_tokens, packed
+from common.records.days import days, records_of, report_zone, survey
+from common.records.selection import take_up
 from common.source.sqlite_source import Record
-from common.windows import days, records_of, report_zone, survey
 
 _OVERHEAD = 300  # tokens of a request beside records and instructions: the envelope, the format
 _SHARE_OF_OUTPUT = 0.5  # of what an answer may need at most

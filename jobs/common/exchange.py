@@ -15,13 +15,13 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from common.accounts import Accounts
-from common.batching import Chunk
 from common.claude.faults import Fault, Whose
 from common.claude.request import Outcome, Request
 from common.context import Context
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
+from common.records.chunks import Chunk
 from common.request_maker import RequestMaker
 from common.verdicts import Again, Used, Verdicts
 

@@ -16,10 +16,10 @@ from common.delivering import Window, collect, deliver
 from common.exchange import Exchange
 from common.process.files import sweep
 from common.process.log import log
+from common.records.days import Survey, days, days_named, records_of, report_zone, survey
 from common.report.composing import compose
 from common.times import Day
 from common.verdicts import Used
-from common.windows import Survey, days, days_named, records_of, report_zone, survey
 
 
 def run(context: Context, exchange: Exchange) -> None:

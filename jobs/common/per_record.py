@@ -16,9 +16,9 @@ from common.job import Origin
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
+from common.records.days import report_zone
 from common.source.sqlite_source import Record
 from common.verdicts import Used
-from common.windows import report_zone
 
 _EVER = ("0001-01-01 00:00:00", "9999-12-31 23:59:59")
 

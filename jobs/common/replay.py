@@ -12,9 +12,9 @@ from common.context import Context
 from common.exchange import Use
 from common.ledger.ledger import Known, Sent
 from common.process.log import counted, log
-from common.selection import with_state
+from common.records.selection import with_state
+from common.records.spool import Spool
 from common.source.sqlite_source import Record
-from common.spool import Spool
 
 _TOGETHER = 100  # requests whose outputs are saved and noted in one commit each
 

@@ -6,10 +6,10 @@ import secrets
 from collections.abc import Callable
 from itertools import count
 
-from common.batching import Chunk
 from common.claude.caching import lifetime
 from common.claude.request import Model, Request, ask_about, system_prompt
 from common.context import Context
+from common.records.chunks import Chunk
 from common.verdicts import Again
 
 

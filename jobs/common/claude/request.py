@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from common.batching import envelope
 from common.claude.caching import system_block
 from common.claude.faults import Fault
 from common.job import Job
+from common.records.chunks import envelope
 from common.source.sqlite_source import Record
 
 # Room in max_tokens for what an answer needs whatever the number of records, and for thinking that cannot be turned off.

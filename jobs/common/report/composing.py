@@ -18,13 +18,13 @@ from common.exchange import Exchange
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
+from common.records.days import LOOKED_BACK, Survey, records_of, time_of
+from common.records.selection import with_state
 from common.report import digests, merging
 from common.report.announce import announce
 from common.report.digests import Group
 from common.report.model import DayReport, Entry, Footer, Quote, Section, Unread
-from common.selection import with_state
 from common.times import Day
-from common.windows import LOOKED_BACK, Survey, records_of, time_of
 
 _QUOTES = 3  # examples of an entry
 

@@ -7,14 +7,14 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from common.batching import Chunk, packed
 from common.context import Context
 from common.ledger.ledger import Known
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
+from common.records.chunks import Chunk, packed
+from common.records.spool import Spool
 from common.source.sqlite_source import Record
-from common.spool import Spool
 
 Taken = Spool[tuple[Record, Known | None]]
 

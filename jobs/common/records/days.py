@@ -16,7 +16,7 @@ from common.context import Context
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log, shortened
-from common.selection import is_wanted, with_state
+from common.records.selection import is_wanted, with_state
 from common.source.sqlite_source import Record
 from common.times import Day
 

@@ -1,0 +1,1 @@
+"""Which records a run takes up, in which chunks: days, selection, packing."""
