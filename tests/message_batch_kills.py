@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from common import delivering, per_record
-from common.accounts import Accounts
-from common.deliveries import collecting
-from common.deliveries import message_batch as delivery
-from common.deliveries.collecting import Collecting
+from common import per_record
+from common.delivery import deliver
+from common.delivery.message_batch import results
+from common.delivery.message_batch import deferred as delivery
+from common.delivery.message_batch.results import Collecting
+from common.delivery.spending import Accounts
 from common.ledger.ledger import Ledger
 from common.ledger.message_batches import MessageBatches
 from crash_moments import after
@@ -84,12 +85,12 @@ INSTANTS = [
     *around(MessageBatches, "intend"),
     *around(delivery, "create"),
     *around(MessageBatches, "adopt"),
-    *around(collecting, "look_at"),
-    *around(collecting, "results"),
+    *around(results, "look_at"),
+    *around(results, "results"),
     *around(Collecting, "_store", 2),
     *around(Accounts, "_commit", 3),
     *around(MessageBatches, "close"),
-    *around(delivering, "replay"),
+    *around(deliver, "replay"),
     *around(per_record, "_save", 2),
     *around(Ledger, "done", 3),
     *around(Ledger, "closed", 3),
@@ -113,9 +114,10 @@ def killed(site: Site, instant: Instant, number: int = 1) -> bool:
 # Times that a test can wait for.
 SHORT = """
 from datetime import timedelta
-from common.deliveries import adoption, message_batch
+from common.delivery.message_batch import adoption
+from common.delivery.message_batch import deferred
 adoption.GRACE, adoption._APART = timedelta(seconds=2), timedelta(seconds=0.5)
-message_batch._FIRST_WAIT = message_batch._LAST_WAIT = 0.05
+deferred._FIRST_WAIT = deferred._LAST_WAIT = 0.05
 """
 PHASES = ("start-up", "submitting", "processing", "collecting")
 

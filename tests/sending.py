@@ -15,7 +15,7 @@ from anthropic import AsyncAnthropic
 from common.claude.api import connect
 from common.claude.request import Outcome, Request
 from common.claude.retries import Retry
-from common.deliveries.live import Live
+from common.delivery.live import Live
 from harness import InstantClock
 
 PARAMS = {

@@ -10,8 +10,8 @@ import pytest
 
 from common.claude import message_batch_api
 from common.claude.retries import Retry
-from common.deliveries import adoption
-from common.deliveries import message_batch as delivery
+from common.delivery.message_batch import adoption
+from common.delivery.message_batch import deferred as delivery
 from common.demo.fault_kinds import MESSAGE_BATCHES
 from message_batch_site import (
     CREATE,
@@ -61,7 +61,7 @@ def test_one_that_the_list_shows_late_is_adopted_all_the_same(claude):
 
 @pytest.mark.parametrize("kind", ["create_500", "reset", "html", "529", "504"])
 def test_one_that_never_came_to_be_is_submitted_anew_after_the_grace(claude, monkeypatch, kind):
-    monkeypatch.setattr("common.delivering.LITTLE", 1)
+    monkeypatch.setattr("common.delivery.deliver.LITTLE", 1)
     site = claude(message_batch_seconds=0, faults=[at_create(kind)])
     fill(site, 4)
     result = go(site)

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from common.budget import Budget
+from common.delivery.budget import Budget
 
 
 def budget(

@@ -21,7 +21,7 @@ MOST = 290  # lines of a file
 HEAVY = ("anthropic", "asyncio", "requests", "httpx2", "psycopg", "celery")
 # These send: nothing imports them before the first request is made. The stand-in is a server.
 SENDING = (
-    *("common/deliveries/", "common/claude/", "common/demo/"),
+    *("common/delivery/", "common/claude/", "common/demo/"),
     "common/doctor/claude_account.py",
 )
 

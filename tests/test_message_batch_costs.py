@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bills import usd_of
-from common.deliveries import message_batch as delivery
+from common.delivery.message_batch import deferred as delivery
 from common.demo.fault_kinds import MESSAGE_BATCHES
 from message_batch_kills import Instant, killed
 from message_batch_site import (
@@ -168,7 +168,7 @@ def test_the_days_spending_is_neither_counted_twice_nor_lost_by_the_run_that_col
 
 def test_what_expires_and_is_sent_again_reserves_anew(claude, monkeypatch, reserved):
     """In one run: what was reserved for the first message batch does not stand in the way of the second."""
-    monkeypatch.setattr("common.delivering.LITTLE", 1)
+    monkeypatch.setattr("common.delivery.deliver.LITTLE", 1)
     site = claude(message_batch_seconds=0, faults=[{**EXPIRED, "times": 10}])
     fill(site, 11)
     result = go(site, "--max-cost", f"{reserved * 14}")
@@ -177,7 +177,7 @@ def test_what_expires_and_is_sent_again_reserves_anew(claude, monkeypatch, reser
 
 
 def test_an_intent_that_came_to_nothing_gives_back_what_it_reserved(claude, monkeypatch, reserved):
-    monkeypatch.setattr("common.delivering.LITTLE", 1)
+    monkeypatch.setattr("common.delivery.deliver.LITTLE", 1)
     rule = {"kind": "create_500", "path": MESSAGE_BATCHES, "times": 1}
     site = claude(message_batch_seconds=0, faults=[rule])
     fill(site, 11)

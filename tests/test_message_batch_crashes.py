@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bills import usd_of
-from common.deliveries import collecting
-from common.deliveries import message_batch as delivery
+from common.delivery.message_batch import deferred as delivery
+from common.delivery.message_batch import results
 from crash_rig import Bill, Rig, standin_process
 from message_batch_kills import INSTANTS, Instant, continued, kill, killed
 from message_batch_site import billed_for, fill, go, requests_under_way, spent, statuses
@@ -24,7 +24,7 @@ REQUESTS = 12
 @pytest.fixture(autouse=True)
 def _small_commits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "_TOGETHER", 4)
-    monkeypatch.setattr(collecting, "_TOGETHER", 4)
+    monkeypatch.setattr(results, "_TOGETHER", 4)
 
 
 def is_whole(site, saved_twice: int = 0) -> None:

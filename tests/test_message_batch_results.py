@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bills import usd_of
-from common import delivering
 from common.demo.fault_kinds import MESSAGE_BATCHES
+from common.delivery import deliver
 from message_batch_site import (
     CREATE,
     EXPIRED,
@@ -52,7 +52,7 @@ def test_little_that_is_left_over_is_asked_again_live(claude, kind):
 
 def test_much_that_is_left_over_goes_into_another_message_batch(claude, monkeypatch):
     site = claude(message_batch_seconds=0, faults=[{**EXPIRED, "times": 4}])
-    monkeypatch.setattr(delivering, "LITTLE", 3)
+    monkeypatch.setattr(deliver, "LITTLE", 3)
     fill(site, 6)
     result = go(site)
     assert result.code == 0, result.log
@@ -77,7 +77,7 @@ def test_canceled_requests_are_sent_again(claude):
 
 def test_message_batches_that_never_bring_anything_end_the_run(claude, monkeypatch):
     site = claude(message_batch_seconds=0, faults=[EXPIRED])
-    monkeypatch.setattr(delivering, "LITTLE", 1)
+    monkeypatch.setattr(deliver, "LITTLE", 1)
     fill(site, 5)
     result = go(site)
     assert result.code == 69 and "brought no answer" in result.log
@@ -138,7 +138,7 @@ def test_results_that_break_off_are_fetched_again_and_stored_once(claude, monkey
     site = claude(
         message_batch_seconds=0, faults=[{"kind": kind, "path": f"{ONE}/results", "times": 3}]
     )
-    monkeypatch.setattr("common.deliveries.collecting._TOGETHER", 2)
+    monkeypatch.setattr("common.delivery.message_batch.results._TOGETHER", 2)
     fill(site, 12)
     result = go(site)
     assert result.code == 0, result.log

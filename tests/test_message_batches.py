@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from bills import usd_of
-from common.deliveries import message_batch as delivery
+from common.delivery.message_batch import deferred as delivery
 from common.demo.fault_kinds import MESSAGE_BATCHES
 from message_batch_site import (
     CREATE,

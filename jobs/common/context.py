@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from common.budget import Budget
 from common.claude.retries import Clock, Retry
+from common.delivery.budget import Budget
 from common.job import Job
 from common.ledger.ledger import Ledger
 from common.ledger.message_batches import MessageBatches

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common import options, times
-from common.budget import Budget
 from common.claude.retries import Clock, Retry
 from common.context import Context
+from common.delivery.budget import Budget
 from common.job import Job
 from common.ledger.ledger import Ledger
 from common.ledger.message_batches import MessageBatches

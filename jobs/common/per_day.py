@@ -12,14 +12,14 @@ from typing import Any
 from common.claude.answers import output_of_chunk
 from common.claude.request import Request
 from common.context import Context
-from common.delivering import Window, collect, deliver
-from common.exchange import Exchange
+from common.delivery.deliver import Window, collect, deliver
+from common.delivery.loop import Exchange
+from common.delivery.triage import Used
 from common.process.files import sweep
 from common.process.log import log
 from common.records.days import Survey, days, days_named, records_of, report_zone, survey
 from common.report.composing import compose
 from common.times import Day
-from common.verdicts import Used
 
 
 def run(context: Context, exchange: Exchange) -> None:

@@ -10,15 +10,15 @@ from common import times
 from common.claude.answers import foreign_ids, outputs_per_record
 from common.claude.request import Request
 from common.context import Context
-from common.delivering import Window, collect, deliver
-from common.exchange import Exchange
+from common.delivery.deliver import Window, collect, deliver
+from common.delivery.loop import Exchange
+from common.delivery.triage import Used
 from common.job import Origin
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
 from common.records.days import report_zone
 from common.source.sqlite_source import Record
-from common.verdicts import Used
 
 _EVER = ("0001-01-01 00:00:00", "9999-12-31 23:59:59")
 

@@ -15,7 +15,7 @@ from common import estimate, options, per_day, per_record, settings
 from common.claude.retries import Clock, Retry
 from common.conditions import check_after, check_name, confirm
 from common.context import Context
-from common.exchange import Exchange
+from common.delivery.loop import Exchange
 from common.job import Job
 from common.ledger.sqlite_ledger import LedgerFile
 from common.opening import Start, make_folder

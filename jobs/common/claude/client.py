@@ -16,7 +16,7 @@ from common.claude.faults import Fault, Whose
 from common.claude.pricing import Tokens
 from common.claude.request import Model, Request
 from common.context import Context
-from common.deliveries.live import Live
+from common.delivery.live import Live
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log

@@ -14,7 +14,7 @@ from typing import Any
 from common import times
 from common.claude.answers import output_of_chunk
 from common.context import Context
-from common.exchange import Exchange
+from common.delivery.loop import Exchange
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log

@@ -17,7 +17,7 @@ from common.claude.answers import output_of_chunk
 from common.claude.faults import Fault
 from common.claude.request import parameters
 from common.context import Context
-from common.exchange import Exchange
+from common.delivery.loop import Exchange
 from common.process.log import log
 from common.report import digests
 from common.report.digests import Group

@@ -9,7 +9,7 @@ from itertools import groupby, islice
 
 from common.claude.request import Request
 from common.context import Context
-from common.exchange import Use
+from common.delivery.loop import Use
 from common.ledger.ledger import Known, Sent
 from common.process.log import counted, log
 from common.records.selection import with_state

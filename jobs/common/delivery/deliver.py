@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from common.context import Context
-from common.exchange import Exchange, Use
+from common.delivery.loop import Exchange, Use
+from common.delivery.replay import replay
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import counted, log
 from common.records.chunks import Chunk
 from common.records.selection import Taken, chunks, is_new, take_up
 from common.records.spool import Spool
-from common.replay import replay
 from common.source.sqlite_source import Record
 
 LITTLE = 10  # requests left over by message batches that are rather asked again live

@@ -9,12 +9,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from common import times
-from common.accounts import Accounts
 from common.claude.answers import is_message
 from common.claude.faults import Fault
 from common.claude.message_batch_api import look_at, results
 from common.claude.request import Outcome, Request
 from common.context import Context
+from common.delivery.spending import Accounts
 from common.ledger.message_batches import MessageBatch, Submitted
 from common.process import exits
 from common.process.exits import JobExit

@@ -9,8 +9,8 @@ from itertools import count
 from common.claude.caching import lifetime
 from common.claude.request import Model, Request, ask_about, system_prompt
 from common.context import Context
+from common.delivery.triage import Again
 from common.records.chunks import Chunk
-from common.verdicts import Again
 
 
 class RequestMaker:

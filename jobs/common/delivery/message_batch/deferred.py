@@ -13,13 +13,13 @@ from itertools import count
 from typing import IO, TYPE_CHECKING, NoReturn
 
 from common import times
-from common.accounts import Accounts
 from common.claude.faults import Fault, Whose
 from common.claude.message_batch_api import MOST_BYTES, MOST_REQUESTS, create, entry, newest
 from common.claude.request import Request
 from common.context import Context
-from common.deliveries.adoption import Adoption
-from common.deliveries.collecting import Collecting
+from common.delivery.message_batch.adoption import Adoption
+from common.delivery.message_batch.results import Collecting
+from common.delivery.spending import Accounts
 from common.ledger.message_batches import MessageBatch
 from common.process import exits
 from common.process.exits import JobExit

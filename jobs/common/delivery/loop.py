@@ -14,20 +14,20 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from common.accounts import Accounts
 from common.claude.faults import Fault, Whose
 from common.claude.request import Outcome, Request
 from common.context import Context
+from common.delivery.request_maker import RequestMaker
+from common.delivery.spending import Accounts
+from common.delivery.triage import Again, Used, Verdicts
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
 from common.records.chunks import Chunk
-from common.request_maker import RequestMaker
-from common.verdicts import Again, Used, Verdicts
 
 if TYPE_CHECKING:
     from common.claude.client import Connection
-    from common.deliveries.message_batch import ByMessageBatch
+    from common.delivery.message_batch.deferred import ByMessageBatch
 
 # What answers are good for, in the order of the requests they answer.
 Use = Callable[[list[tuple[Request, dict[str, Any]]]], list[Used]]
@@ -106,7 +106,7 @@ class Exchange:
 
     @cached_property
     def _by_message_batch(self) -> ByMessageBatch:
-        from common.deliveries.message_batch import ByMessageBatch
+        from common.delivery.message_batch.deferred import ByMessageBatch
 
         return ByMessageBatch(self._context, self._accounts, self.connection)
 

@@ -1,0 +1,1 @@
+"""How requests reach Claude, and what becomes of them."""

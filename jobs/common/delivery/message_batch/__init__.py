@@ -1,0 +1,1 @@
+"""Delivery by message batch: half price, collected by this run or a later one."""
