@@ -12,8 +12,8 @@ from typing import Any
 
 from common import per_record
 from common.delivery import deliver
-from common.delivery.message_batch import results
 from common.delivery.message_batch import deferred as delivery
+from common.delivery.message_batch import results
 from common.delivery.message_batch.results import Collecting
 from common.delivery.spending import Accounts
 from common.ledger.ledger import Ledger

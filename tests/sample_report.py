@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 
-from common.report.model import DayReport, Entry, Footer, Quote, Section, Unread
+from common.report.day_report import DayReport, Entry, Footer, Quote, Section, Unread
 
 DAY = date(2026, 11, 21)
 

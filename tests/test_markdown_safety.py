@@ -12,9 +12,9 @@ from cmarkgfm.cmark import Options, markdown_to_html_with_extensions
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from common.report.day_report import Entry, Section, Unread
 from common.report.markdown import markdown
 from common.report.markdown_escape import JOINER, escaped
-from common.report.model import Entry, Section, Unread
 from common.report.plain_text import plain
 from hostile_texts import HOSTILE, random_texts
 from sample_report import FOOTER, quiet, sample, with_text

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bills import usd_of
-from common.demo.fault_kinds import MESSAGE_BATCHES
 from common.delivery import deliver
+from common.demo.fault_kinds import MESSAGE_BATCHES
 from message_batch_site import (
     CREATE,
     EXPIRED,

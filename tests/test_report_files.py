@@ -14,7 +14,7 @@ import pytest
 import common
 from common.process.files import write_whole
 from common.report.markdown import markdown
-from common.report.page import html
+from common.report.report_page import html
 from common.report.write import write
 from sample_report import sample
 

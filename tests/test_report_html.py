@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from common.report import words
-from common.report.model import Section, Unread
-from common.report.page import html
+from common.report import phrases
+from common.report.day_report import Section, Unread
 from common.report.plain_text import DETAIL, QUOTE, TITLE, plain
+from common.report.report_page import html
 from hostile_texts import HOSTILE, random_texts
 from sample_report import FOOTER, quiet, sample, with_text
 
@@ -152,8 +152,8 @@ def test_an_empty_day_says_that_there_is_nothing() -> None:
 
 def test_a_report_of_the_stand_in_says_so_at_the_top_and_at_the_end() -> None:
     text = words_of(html(replace(sample(), footer=replace(FOOTER, demo=True))))
-    assert text.index(words.DEMO) < text.index("At a glance")
-    assert text.endswith(words.DEMO)
+    assert text.index(phrases.DEMO) < text.index("At a glance")
+    assert text.endswith(phrases.DEMO)
 
 
 def test_at_most_twenty_unread_records_are_listed() -> None:

@@ -8,9 +8,9 @@ from datetime import date
 
 import pytest
 
-from common.report import words
+from common.report import phrases
+from common.report.day_report import Entry, Section, Unread
 from common.report.markdown import markdown
-from common.report.model import Entry, Section, Unread
 from common.report.plain_text import plain
 from sample_report import FOOTER, THEMES, quiet, sample, with_text
 
@@ -83,7 +83,7 @@ def test_an_unfinished_day_says_that_there_is_nothing() -> None:
 
 def test_a_report_of_the_stand_in_says_so_at_the_top_and_at_the_end() -> None:
     lines = markdown(replace(sample(), footer=replace(FOOTER, demo=True))).strip().splitlines()
-    assert words.DEMO in lines[2] and words.DEMO in lines[-1]
+    assert phrases.DEMO in lines[2] and phrases.DEMO in lines[-1]
 
 
 def test_at_most_twenty_unread_records_are_listed() -> None:

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from common.report import words
+from common.report import phrases
 from sample_report import DAY, FOOTER, sample
 
 
@@ -33,15 +33,15 @@ def test_a_day_is_compared_in_words(records: int, previous: tuple[int, ...], sai
         (date.fromordinal(DAY.toordinal() - len(previous) + place), count)
         for place, count in enumerate(previous)
     )
-    assert words.compared(replace(sample(), records=records, previous=days)) == said
+    assert phrases.compared(replace(sample(), records=records, previous=days)) == said
 
 
 def test_a_share_is_never_nought_of_something_nor_all_of_less() -> None:
-    assert words.share(128, 714) == "18 %"
-    assert words.share(1, 714) == "under 1 %"
-    assert words.share(713, 714) == "over 99 %"
-    assert words.share(714, 714) == "100 %"
-    assert words.share(0, 714) == words.share(0, 0) == ""
+    assert phrases.share(128, 714) == "18 %"
+    assert phrases.share(1, 714) == "under 1 %"
+    assert phrases.share(713, 714) == "over 99 %"
+    assert phrases.share(714, 714) == "100 %"
+    assert phrases.share(0, 714) == phrases.share(0, 0) == ""
 
 
 @pytest.mark.parametrize(
@@ -49,4 +49,4 @@ def test_a_share_is_never_nought_of_something_nor_all_of_less() -> None:
     [(0.0788, "$0.0788"), (0.0, "$0.00"), (0.00001, "under $0.0001"), (1234.5, "$1,234.50")],
 )
 def test_a_cost_is_said_in_dollars(usd: float, said: str) -> None:
-    assert words.cost(replace(FOOTER, usd=usd)) == said
+    assert phrases.cost(replace(FOOTER, usd=usd)) == said

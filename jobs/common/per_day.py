@@ -18,7 +18,7 @@ from common.delivery.triage import Used
 from common.process.files import sweep
 from common.process.log import log
 from common.records.days import Survey, days, days_named, records_of, report_zone, survey
-from common.report.composing import compose
+from common.report.compose import compose
 from common.times import Day
 
 

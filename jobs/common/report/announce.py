@@ -7,8 +7,8 @@ from pathlib import Path
 
 from common.context import Context
 from common.process.log import log
+from common.report.day_report import DayReport
 from common.report.markdown_escape import parted
-from common.report.model import DayReport
 from common.report.plain_text import SUMMARY, plain
 
 _SECONDS = 10

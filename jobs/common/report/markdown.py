@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from common.report import words
+from common.report import phrases
+from common.report.day_report import DayReport, Entry, Footer, Quote, Section
 from common.report.markdown_escape import escaped
-from common.report.model import DayReport, Entry, Footer, Quote, Section
 from common.report.plain_text import DETAIL, HOUR, QUOTE, SUMMARY, TITLE, WORD, plain
 
 _WIDTH = 32  # characters of the longest bar
@@ -24,9 +24,9 @@ def markdown(report: DayReport) -> str:
 
 
 def _blocks(report: DayReport) -> Iterator[str]:
-    yield f"# {_text(report.title, TITLE)}, {words.long_day(report.day)}"
+    yield f"# {_text(report.title, TITLE)}, {phrases.long_day(report.day)}"
     if report.footer.demo:
-        yield f"**{words.DEMO}**"
+        yield f"**{phrases.DEMO}**"
     yield from _glance(report)
     yield "## What matters"
     if summary := _text(report.summary, SUMMARY):
@@ -42,20 +42,22 @@ def _blocks(report: DayReport) -> Iterator[str]:
 
 
 def _glance(report: DayReport) -> Iterator[str]:
-    compared = words.compared(report)
-    first = f"**{words.counted(report.records, 'record')}**" + (f", {compared}" if compared else "")
-    hours = [escaped(sentence) for sentence in words.hours_said(report)]
+    compared = phrases.compared(report)
+    first = f"**{phrases.counted(report.records, 'record')}**" + (
+        f", {compared}" if compared else ""
+    )
+    hours = [escaped(sentence) for sentence in phrases.hours_said(report)]
     said = [f"{first}.", *hours, f"Times are in {_text(report.timezone, WORD)}."]
     yield "## At a glance"
     yield " ".join(said)
     if report.records and report.by_hour:
         yield "Records by hour:"
         yield _chart([(_label(label), count, "") for label, count in report.by_hour])
-    if days := words.all_days(report):
+    if days := phrases.all_days(report):
         yield "Records by day:"
         yield _chart(
             [
-                (words.short_day(day), count, "← this day" if day == report.day else "")
+                (phrases.short_day(day), count, "← this day" if day == report.day else "")
                 for day, count in days
             ]
         )
@@ -64,12 +66,12 @@ def _glance(report: DayReport) -> Iterator[str]:
 def _chart(lines: list[tuple[str, int, str]]) -> str:
     """A code fence with a bar for each line; numbers come before the bars, to align in any font."""
     labels = max(len(label) for label, _, _ in lines)
-    counts = max(len(words.number(count)) for _, count, _ in lines)
+    counts = max(len(phrases.number(count)) for _, count, _ in lines)
     drawn = []
     for (label, count, note), height in zip(
-        lines, words.heights([c for _, c, _ in lines]), strict=True
+        lines, phrases.heights([c for _, c, _ in lines]), strict=True
     ):
-        shown = words.number(count) if count else "·"
+        shown = phrases.number(count) if count else "·"
         drawn.append(f"{label:<{labels}}  {shown:>{counts}}  {_bar(height)}  {note}".rstrip())
     return "\n".join(["```text", *drawn, "```"])
 
@@ -90,22 +92,26 @@ def _label(label: str) -> str:
 
 
 def _section(section: Section, records: int) -> Iterator[str]:
-    yield f"## {escaped(words.section_name(section.name))}"
+    yield f"## {escaped(phrases.section_name(section.name))}"
     if not section.entries:
-        yield words.NONE_TODAY
-    elif section.name == words.ACTION_ITEMS:
+        yield phrases.NONE_TODAY
+    elif section.name == phrases.ACTION_ITEMS:
         yield "\n\n".join(_check_box(entry) for entry in section.entries)
     else:
         for entry in section.entries:
-            share = "" if section.name in words.NO_SHARE else words.share(entry.records, records)
+            share = (
+                "" if section.name in phrases.NO_SHARE else phrases.share(entry.records, records)
+            )
             yield f"### {_title(entry)}"
-            yield f"**{share}**, {words.weight(entry)}" if share else f"**{words.weight(entry)}**"
+            yield (
+                f"**{share}**, {phrases.weight(entry)}" if share else f"**{phrases.weight(entry)}**"
+            )
             yield from _body(entry)
 
 
 def _check_box(entry: Entry) -> str:
     """A list element; what belongs to it is indented by two."""
-    first = f"- [ ] **{_title(entry)}** ({words.weight(entry)})"
+    first = f"- [ ] **{_title(entry)}** ({phrases.weight(entry)})"
     return "\n\n".join([first, *("  " + block for block in _body(entry))])
 
 
@@ -122,19 +128,19 @@ def _quote(quote: Quote) -> str:
 
 
 def _missing(report: DayReport) -> Iterator[str]:
-    also = words.also_missing(report)
+    also = phrases.also_missing(report)
     if not report.unread and not also:
         return
     yield "## What could not be read, and why"
     if report.unread:
         lines = [
             f"- record {_text(unread.record_id, WORD)} — "
-            f"{_text(unread.reason, QUOTE) or words.NO_REASON}"
-            for unread in report.unread[: words.UNREAD_SHOWN]
+            f"{_text(unread.reason, QUOTE) or phrases.NO_REASON}"
+            for unread in report.unread[: phrases.UNREAD_SHOWN]
         ]
-        if more := words.unread_more(report):
+        if more := phrases.unread_more(report):
             lines.append(f"- {more}")
-        yield words.unread_said(report)
+        yield phrases.unread_said(report)
         yield "\n".join(lines)
     yield from also
 
@@ -142,12 +148,12 @@ def _missing(report: DayReport) -> Iterator[str]:
 def _footer(footer: Footer) -> str:
     facts = [
         f"Model {_text(footer.model, WORD)}",
-        words.counted(footer.requests, "request"),
-        words.tokens(footer),
-        escaped(words.cost(footer)),
+        phrases.counted(footer.requests, "request"),
+        phrases.tokens(footer),
+        escaped(phrases.cost(footer)),
         f"run {_text(footer.run_id, WORD)}",
     ]
-    return " · ".join(facts) + (f"\n\n{words.DEMO}" if footer.demo else "")
+    return " · ".join(facts) + (f"\n\n{phrases.DEMO}" if footer.demo else "")
 
 
 def _title(entry: Entry) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from common.process.files import make_folder, write_whole
+from common.report.day_report import DayReport
 from common.report.markdown import markdown
-from common.report.model import DayReport
-from common.report.page import html
+from common.report.report_page import html
 
 
 def write(report: DayReport, folder: Path) -> Path:

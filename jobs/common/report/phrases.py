@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from common.report.model import DayReport, Entry, Footer
+from common.report.day_report import DayReport, Entry, Footer
 from common.report.plain_text import HOUR, WORD, plain
 
 ACTION_ITEMS = "action_items"  # the section shown as check boxes

@@ -11,31 +11,31 @@ from html import escape
 from pathlib import Path
 
 from common.html_document import document
-from common.report import words
-from common.report.model import DayReport, Footer, Quote, Section
+from common.report import phrases
+from common.report.day_report import DayReport, Footer, Quote, Section
 from common.report.plain_text import DETAIL, HOUR, QUOTE, SUMMARY, TITLE, WORD, plain
 
 
 def html(report: DayReport) -> str:
     """Return the report as a whole HTML document, ending in a newline."""
-    title = escape(f"{plain(report.title, TITLE)}, {words.long_day(report.day)}", quote=True)
+    title = escape(f"{plain(report.title, TITLE)}, {phrases.long_day(report.day)}", quote=True)
     body = ["<main>", *_body(report), "</main>", _footer(report.footer)]
-    return document(title, Path(__file__).with_name("page.css"), body)
+    return document(title, Path(__file__).with_name("report_page.css"), body)
 
 
 def _body(report: DayReport) -> Iterator[str]:
     title = f'<span class="job">{_inline(report.title, TITLE)}<span class="comma">, </span></span>'
-    weekday, _, day = words.long_day(report.day).partition(" ")
+    weekday, _, day = phrases.long_day(report.day).partition(" ")
     yield f'<header><h1>{title}{weekday} <span class="date">{day}</span></h1>'
     if report.footer.demo:
-        yield f'<p class="demo">{words.DEMO}</p>'
+        yield f'<p class="demo">{phrases.DEMO}</p>'
     yield "</header>"
     yield from _section("At a glance", "glance", _glance(report))
     yield from _section("What matters", "matters", _matters(report))
     for section in report.sections:
-        name = _inline(words.section_name(section.name), WORD)
+        name = _inline(phrases.section_name(section.name), WORD)
         yield from _section(name, "entries", _entries(section, report.records))
-    if report.unread or words.also_missing(report):
+    if report.unread or phrases.also_missing(report):
         yield from _section("What could not be read, and why", "missing", _missing(report))
 
 
@@ -48,27 +48,25 @@ def _section(heading: str, kind: str, content: Iterator[str]) -> Iterator[str]:
 
 
 def _glance(report: DayReport) -> Iterator[str]:
-    total = (
-        f"<strong>{words.number(report.records)}</strong> {words.noun(report.records, 'record')}"
-    )
-    if compared := words.compared(report):
+    total = f"<strong>{phrases.number(report.records)}</strong> {phrases.noun(report.records, 'record')}"
+    if compared := phrases.compared(report):
         total += f'<span class="comma">, </span><span class="compared">{compared}</span>'
     yield f'<p class="total">{total}</p>'
-    hours = [escape(sentence, quote=True) for sentence in words.hours_said(report)]
+    hours = [escape(sentence, quote=True) for sentence in phrases.hours_said(report)]
     said = [*hours, f"Times are in {_inline(report.timezone, WORD)}."]
     yield f'<p class="note">{" ".join(said)}</p>'
-    days = words.all_days(report)
+    days = phrases.all_days(report)
     yield f'<div class="charts{" both" if days and report.records else ""}">'
     if report.records and report.by_hour:
         labels = [escape(plain(label, HOUR), quote=True) for label, _ in report.by_hour]
-        names = [escape(words.hour_name(label), quote=True) for label, _ in report.by_hour]
+        names = [escape(phrases.hour_name(label), quote=True) for label, _ in report.by_hour]
         counts = [count for _, count in report.by_hour]
         yield from _chart(
             "Records by hour", "hours", labels, names, counts, counts.index(max(counts))
         )
     if days:
-        labels = [f"{words.weekday(day)}<br>{day.day}" for day, _ in days]
-        names = [words.long_day(day) for day, _ in days]
+        labels = [f"{phrases.weekday(day)}<br>{day.day}" for day, _ in days]
+        names = [phrases.long_day(day) for day, _ in days]
         yield from _chart(
             "Records by day", "days", labels, names, [count for _, count in days], len(days) - 1
         )
@@ -84,10 +82,10 @@ def _chart(
         looks = " ".join(
             look for look, holds in (("marked", place == marked), ("none", count == 0)) if holds
         )
-        height = words.heights(counts)[place]
+        height = phrases.heights(counts)[place]
         yield (
-            f'<li class="{looks}" title="{name}: {words.counted(count, "record")}" '
-            f'style="--height:{height:.4f}"><span class="count">{words.number(count)}</span><i></i>'
+            f'<li class="{looks}" title="{name}: {phrases.counted(count, "record")}" '
+            f'style="--height:{height:.4f}"><span class="count">{phrases.number(count)}</span><i></i>'
             f'<span class="label">{label}</span></li>'
         )
     yield "</ol></figure>"
@@ -107,18 +105,20 @@ def _matters(report: DayReport) -> Iterator[str]:
 
 def _entries(section: Section, records: int) -> Iterator[str]:
     if not section.entries:
-        yield f'<p class="none">{words.NONE_TODAY}</p>'
+        yield f'<p class="none">{phrases.NONE_TODAY}</p>'
     for entry in section.entries:
         box = (
             '<span class="box" role="img" aria-label="To do"></span>'
-            if section.name == words.ACTION_ITEMS
+            if section.name == phrases.ACTION_ITEMS
             else ""
         )
-        share = "" if section.name in words.NO_SHARE else words.share(entry.records, records)
+        share = "" if section.name in phrases.NO_SHARE else phrases.share(entry.records, records)
         yield f'<article class="{"action" if box else "entry"}">{box}'
         yield _block("h3", entry.title, TITLE, "(untitled)")
         shown = (
-            f"<strong>{share}</strong> · {words.weight(entry)}" if share else words.weight(entry)
+            f"<strong>{share}</strong> · {phrases.weight(entry)}"
+            if share
+            else phrases.weight(entry)
         )
         yield f'<p class="weight">{shown}</p>'
         if share:
@@ -139,27 +139,27 @@ def _quote(quote: Quote) -> str:
 
 def _missing(report: DayReport) -> Iterator[str]:
     if report.unread:
-        yield f"<p>{words.unread_said(report)}</p>"
+        yield f"<p>{phrases.unread_said(report)}</p>"
         yield "<ul>"
-        for unread in report.unread[: words.UNREAD_SHOWN]:
-            reason = _inline(unread.reason, QUOTE) or words.NO_REASON
+        for unread in report.unread[: phrases.UNREAD_SHOWN]:
+            reason = _inline(unread.reason, QUOTE) or phrases.NO_REASON
             yield f"<li>record {_inline(unread.record_id, WORD)} — {reason}</li>"
-        if more := words.unread_more(report):
+        if more := phrases.unread_more(report):
             yield f"<li>{more}</li>"
         yield "</ul>"
-    for sentence in words.also_missing(report):
+    for sentence in phrases.also_missing(report):
         yield f"<p>{sentence}</p>"
 
 
 def _footer(footer: Footer) -> str:
     facts = [
         f"Model {_inline(footer.model, WORD)}",
-        words.counted(footer.requests, "request"),
-        words.tokens(footer),
-        escape(words.cost(footer), quote=True),
+        phrases.counted(footer.requests, "request"),
+        phrases.tokens(footer),
+        escape(phrases.cost(footer), quote=True),
         f"run {_inline(footer.run_id, WORD)}",
     ]
-    demo = f"<p>{words.DEMO}</p>" if footer.demo else ""
+    demo = f"<p>{phrases.DEMO}</p>" if footer.demo else ""
     return f"<footer><p>{' · '.join(f'<span>{fact}</span>' for fact in facts)}</p>{demo}</footer>"
 
 

@@ -20,10 +20,10 @@ from common.process.exits import JobExit
 from common.process.log import log
 from common.records.days import LOOKED_BACK, Survey, records_of, time_of
 from common.records.selection import with_state
-from common.report import digests, merging
+from common.report import digests, merge
 from common.report.announce import announce
+from common.report.day_report import DayReport, Entry, Footer, Quote, Section, Unread
 from common.report.digests import Group
-from common.report.model import DayReport, Entry, Footer, Quote, Section, Unread
 from common.times import Day
 
 _QUOTES = 3  # examples of an entry
@@ -63,7 +63,7 @@ def compose(context: Context, exchange: Exchange, day: Day, zone_name: str, foun
         _say_pruned(context, day, path)
         return True
     groups, ids_removed = digested
-    merged = merging.merge(context, exchange, day, gathered.records, groups)
+    merged = merge.merge(context, exchange, day, gathered.records, groups)
     sections = _sections(context, day, merged.groups)
     requests = [*gathered.digested, *merged.request_ids]
     report = DayReport(
