@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from common import per_record
 from common.delivery import deliver
 from common.delivery.message_batch import deferred as delivery
 from common.delivery.message_batch import results
@@ -18,6 +17,7 @@ from common.delivery.message_batch.results import Collecting
 from common.delivery.spending import Accounts
 from common.ledger.ledger import Ledger
 from common.ledger.message_batches import MessageBatches
+from common.runner import per_record
 from crash_moments import after
 from crash_oracle import Findings, examine, nothing_more
 from crash_rig import Rig

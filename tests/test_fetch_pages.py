@@ -50,7 +50,7 @@ def test_records_get_their_page_or_the_reason_why_not_and_each_page_is_fetched_o
 
 
 def test_requests_is_imported_by_who_fetches_and_by_nobody_else():
-    code = "import sys, data_enrichment, common.runner; print('requests' in sys.modules)"
+    code = "import sys, data_enrichment, common.runner.run; print('requests' in sys.modules)"
     assert python(code).stdout == "False\n"
 
 

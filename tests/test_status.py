@@ -336,7 +336,7 @@ def test_nothing_slow_is_imported(here):
 
 def test_a_job_still_imports_what_it_needs_from_common():
     import common
-    from common.runner import run
+    from common.runner.run import run
 
     assert common.run is run
     with pytest.raises(AttributeError, match="no attribute 'Jobs'"):

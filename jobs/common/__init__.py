@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from common.job import Job, Origin
-    from common.runner import run
+    from common.runner.run import run
     from common.source.sqlite_source import Record
 else:
     # Hidden from mypy, which would take any misspelt name for one that this function knows.
@@ -25,7 +25,7 @@ _ROOM_OF = {
     "Job": "common.job",
     "Origin": "common.job",
     "Record": "common.source.sqlite_source",
-    "run": "common.runner",
+    "run": "common.runner.run",
 }
 
 __all__ = ["Job", "Origin", "Record", "run"]

@@ -15,8 +15,8 @@ from common.claude.faults import Whose
 from common.claude.pricing import Tokens
 from common.doctor.installation import Installation
 from common.doctor.lines import Line, ending, fail, ok, warn
-from common.opening import DEFAULT_MODEL
 from common.process.exits import JobExit
+from common.runner.start import DEFAULT_MODEL
 
 _SECONDS = 30
 _LATE = 120  # seconds that the clock may be off

@@ -67,15 +67,15 @@ def _harmless() -> Iterator[None]:
     def refuse(*_: object, **__: object) -> NoReturn:
         raise Unusable("runs as soon as it is imported", _GUARD)
 
-    import common.runner
+    import common.runner.run
 
-    real = common.runner.run
-    common.run = common.runner.run = refuse
+    real = common.runner.run.run
+    common.run = common.runner.run.run = refuse
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             yield
     finally:
-        common.run = common.runner.run = real
+        common.run = common.runner.run.run = real
 
 
 @contextlib.contextmanager

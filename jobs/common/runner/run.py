@@ -11,14 +11,12 @@ from contextlib import ExitStack, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 
-from common import estimate, options, per_day, per_record, settings
+from common import options, settings
 from common.claude.retries import Clock, Retry
-from common.conditions import check_after, check_name, confirm
 from common.context import Context
 from common.delivery.loop import Exchange
 from common.job import Job
 from common.ledger.sqlite_ledger import LedgerFile
-from common.opening import Start, make_folder
 from common.options import Options
 from common.process import exits
 from common.process.exits import JobExit
@@ -26,6 +24,9 @@ from common.process.lock import hold
 from common.process.log import configure, log
 from common.process.progress import Progress
 from common.process.signals import Stop
+from common.runner import estimate, per_day, per_record
+from common.runner.checks import check_after, check_name, confirm
+from common.runner.start import Start, make_folder
 from common.settings import ROOT
 
 

@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from common import per_record
 from common.claude import pricing
 from common.claude.faults import Fault
 from common.claude.pricing import Tokens
@@ -16,6 +15,7 @@ from common.process.exits import JobExit
 from common.records.chunks import envelope, estimated_tokens, packed
 from common.records.days import days, records_of, report_zone, survey
 from common.records.selection import take_up
+from common.runner import per_record
 from common.source.sqlite_source import Record
 
 _OVERHEAD = 300  # tokens of a request beside records and instructions: the envelope, the format
@@ -81,7 +81,7 @@ class _Sample:
 
 
 def _counted(context: Context, chunk: list[Record], estimated: int) -> _Sample:
-    from common.counting import input_tokens
+    from common.runner.counting import input_tokens
 
     try:
         counted = input_tokens(context, chunk)
