@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from common.demo.standin import StandIn
 from harness import Site
+from standin.standin import StandIn
 
 
 @pytest.fixture(autouse=True)

@@ -90,7 +90,7 @@ def standin_process(
     """The stand-in as a process of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "faults.json").write_text(json.dumps(list(faults)))
-    command = [sys.executable, "-m", "common.demo.standin", "--port", "0"]
+    command = [sys.executable, "-m", "standin.standin", "--port", "0"]
     command += ["--latency", str(latency), "--billed", str(folder / "billed.jsonl")]
     command += ["--faults", str(folder / "faults.json")]
     command += ["--message-batch-seconds", str(message_batch_seconds)]

@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from common.demo.standin import StandIn
 from common.doctor.installation import Installation
 from common.doctor.lines import Line
 from common.known_jobs import scripts
+from standin.standin import StandIn
 
 KEY = "sk-ant-api03-0123456789abcdef-LAST"
 SECRETS = {

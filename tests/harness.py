@@ -20,7 +20,7 @@ from typing import Any
 
 from common import Job, run
 from common.claude.retries import Clock, Retry
-from common.demo.standin import StandIn
+from standin.standin import StandIn
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 _run_numbers = count(10001)

@@ -12,10 +12,10 @@ from typing import Any
 import anthropic
 
 from bills import usd_of
-from common.demo.fault_kinds import MESSAGE_BATCHES
 from harness import Result, Site
 from own_jobs import labels
 from report_site import events
+from standin.fault_kinds import MESSAGE_BATCHES
 
 CREATE = f"POST {MESSAGE_BATCHES}"
 LIST = f"GET {MESSAGE_BATCHES}"

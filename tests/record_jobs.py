@@ -13,9 +13,9 @@ import data_enrichment
 from common import Job
 from common.claude import pricing
 from common.claude.pricing import Tokens
-from common.demo.fault_kinds import MESSAGE_BATCHES
 from harness import Result, Site
 from installation import Installation
+from standin.fault_kinds import MESSAGE_BATCHES
 
 JOBS = pytest.mark.parametrize(
     "job", [bulk_classifier.JOB, data_enrichment.JOB], ids=lambda job: job.name

@@ -11,7 +11,7 @@ import anthropic
 from anthropic.types import Message
 from pydantic import BaseModel
 
-from common.demo.standin import StandIn
+from standin.standin import StandIn
 
 MODEL = "claude-haiku-5-5"
 MESSAGES = "/v1/messages"

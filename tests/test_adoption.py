@@ -12,7 +12,6 @@ from common.claude import message_batch_api
 from common.claude.retries import Retry
 from common.delivery.message_batch import adoption
 from common.delivery.message_batch import deferred as delivery
-from common.demo.fault_kinds import MESSAGE_BATCHES
 from message_batch_site import (
     CREATE,
     SIZE,
@@ -26,6 +25,7 @@ from message_batch_site import (
     statuses,
     submitted,
 )
+from standin.fault_kinds import MESSAGE_BATCHES
 
 LOST = ("create_lost", "create_500_made")
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from common.demo import records
+from standin import samples
 
 TODAY = date(2026, 11, 22)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -41,29 +41,29 @@ def per_day(path: Path, timezone: tzinfo) -> dict[date, int]:
 @pytest.fixture
 def contents(tmp_path: Path) -> list[str]:
     """Every sample's text, as it comes out of the database."""
-    path = tmp_path / "records.db"
-    records.create(path, TODAY, UTC)
+    path = tmp_path / "samples.db"
+    samples.create(path, TODAY, UTC)
     return [content for _, content in rows(path)]
 
 
 def sample_days() -> list[int]:
     """Return how many samples the CSV file has for each of its days, in order."""
-    with records.SAMPLES.open(encoding="utf-8", newline="") as file:
+    with samples.SAMPLES.open(encoding="utf-8", newline="") as file:
         days = Counter(int(row["day"]) for row in csv.DictReader(file))
     return [count for _, count in sorted(days.items())]
 
 
 def test_more_than_330_records_lie_on_exactly_the_four_days_before_today(tmp_path: Path) -> None:
-    path = tmp_path / "records.db"
-    count = records.create(path, TODAY, BERLIN)
+    path = tmp_path / "samples.db"
+    count = samples.create(path, TODAY, BERLIN)
     assert count == len(rows(path)) >= 330
     days = [TODAY - timedelta(days=back) for back in (4, 3, 2, 1)]
     assert per_day(path, BERLIN) == dict(zip(days, sample_days(), strict=True))
 
 
 def test_days_differ_in_size_and_hours_differ_in_traffic(tmp_path: Path) -> None:
-    path = tmp_path / "records.db"
-    records.create(path, TODAY, BERLIN)
+    path = tmp_path / "samples.db"
+    samples.create(path, TODAY, BERLIN)
     assert len(set(per_day(path, BERLIN).values())) == 4
     hours = Counter(local(created_at, BERLIN).hour for created_at, _ in rows(path))
     assert hours[10] > 4 * hours[6]
@@ -71,16 +71,16 @@ def test_days_differ_in_size_and_hours_differ_in_traffic(tmp_path: Path) -> None
 
 
 def test_both_ends_of_a_day_are_hit_to_the_second(tmp_path: Path) -> None:
-    path = tmp_path / "records.db"
-    records.create(path, TODAY, BERLIN)
+    path = tmp_path / "samples.db"
+    samples.create(path, TODAY, BERLIN)
     clocks = Counter(f"{local(created_at, BERLIN):%H:%M:%S}" for created_at, _ in rows(path))
     assert clocks["00:00:00"] >= 4
     assert clocks["23:59:59"] == 1
 
 
 def test_the_table_is_the_one_that_the_jobs_read(tmp_path: Path) -> None:
-    path = tmp_path / "records.db"
-    records.create(path, TODAY, UTC)
+    path = tmp_path / "samples.db"
+    samples.create(path, TODAY, UTC)
     with closing(sqlite3.connect(path)) as db:
         columns = db.execute("SELECT name, type, pk FROM pragma_table_info('events')").fetchall()
     assert columns == [("id", "INTEGER", 1), ("created_at", "TEXT", 0), ("content", "TEXT", 0)]
@@ -140,17 +140,17 @@ def test_no_address_or_link_leads_out_of_example_com(contents: list[str]) -> Non
 
 
 def test_a_second_call_changes_nothing_and_counts_what_is_there(tmp_path: Path) -> None:
-    path = tmp_path / "records.db"
-    count = records.create(path, TODAY, UTC)
+    path = tmp_path / "samples.db"
+    count = samples.create(path, TODAY, UTC)
     before = (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino)
-    assert records.create(path, TODAY + timedelta(days=30), BERLIN) == count
+    assert samples.create(path, TODAY + timedelta(days=30), BERLIN) == count
     assert (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) == before
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_only_the_owner_can_read_the_file_and_its_new_folder(tmp_path: Path) -> None:
     path = tmp_path / "demo" / "odd name #1?.db"
-    records.create(path, TODAY, UTC)
+    samples.create(path, TODAY, UTC)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
@@ -169,8 +169,8 @@ def test_only_the_owner_can_read_the_file_and_its_new_folder(tmp_path: Path) -> 
 def test_every_record_stays_in_its_day_when_the_clocks_change(
     zone: str, changed: date, place: int, tmp_path: Path
 ) -> None:
-    path, today = tmp_path / "records.db", changed + timedelta(days=place)
-    records.create(path, today, ZoneInfo(zone))
+    path, today = tmp_path / "samples.db", changed + timedelta(days=place)
+    samples.create(path, today, ZoneInfo(zone))
     counts = per_day(path, ZoneInfo(zone))
     assert [counts[today - timedelta(days=back)] for back in (4, 3, 2, 1)] == sample_days()
     assert len(counts) == 4
@@ -199,18 +199,18 @@ class Failing(tzinfo):
 
 def test_an_interrupted_call_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        records.create(tmp_path / "records.db", TODAY, Failing("raise"))
+        samples.create(tmp_path / "samples.db", TODAY, Failing("raise"))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_killed_call_leaves_no_file_by_that_name_and_the_next_one_writes_it(
     tmp_path: Path,
 ) -> None:
-    path = tmp_path / "records.db"
+    path = tmp_path / "samples.db"
     program = (
         "import sys; from datetime import date; from pathlib import Path\n"
-        "from common.demo import records; from test_demo_records import Failing\n"
-        "records.create(Path(sys.argv[1]), date(2026, 11, 22), Failing('die'))"
+        "from standin import samples; from test_demo_records import Failing\n"
+        "samples.create(Path(sys.argv[1]), date(2026, 11, 22), Failing('die'))"
     )
     search = os.pathsep.join(filter(None, sys.path))
     environment = {**os.environ, "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{search}"}
@@ -219,4 +219,4 @@ def test_a_killed_call_leaves_no_file_by_that_name_and_the_next_one_writes_it(
     )
     assert killed.returncode == 9
     assert not path.exists()
-    assert records.create(path, TODAY, UTC) == sum(sample_days())
+    assert samples.create(path, TODAY, UTC) == sum(sample_days())

@@ -21,7 +21,7 @@ MOST = 290  # lines of a file
 HEAVY = ("anthropic", "asyncio", "requests", "httpx2", "psycopg", "celery")
 # These send: nothing imports them before the first request is made. The stand-in is a server.
 SENDING = (
-    *("common/delivery/", "common/claude/", "common/demo/"),
+    *("common/delivery/", "common/claude/", "standin/"),
     "common/doctor/claude_account.py",
 )
 
@@ -86,9 +86,9 @@ def test_nothing_below_the_runner_imports_it():
 
 def test_the_demo_is_imported_by_nobody_at_module_level():
     for name, path in MODULES.items():
-        if not name.startswith("common.demo"):
+        if not name.startswith("standin"):
             early = {other for other, now in imported(path) if now}
-            assert not [other for other in early if other.startswith("common.demo")], name
+            assert not [other for other in early if other.startswith("standin")], name
 
 
 @pytest.mark.parametrize("path", FILES, ids=IDS)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from common.demo.standin import StandIn
 from common.doctor.lines import clean, closing, fail, ok, shown, warn
 from doctor_fixtures import KEY, SECRETS, furnish, write_dotenv
 from ops import doctor
+from standin.standin import StandIn
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from common.demo.standin import StandIn
 from common.doctor import claude_account
 from doctor_fixtures import KEY, furnish, installation, levels, said, write_dotenv, write_job
+from standin.standin import StandIn
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from email.utils import format_datetime
 import pytest
 
 from common.claude.faults import Fault, Whose, fault_of
-from common.demo.standin import StandIn
 from sending import saying, send
+from standin.standin import StandIn
 
 NOBODY, RECORD, ACCOUNT = Whose.NOBODY, Whose.RECORD, Whose.ACCOUNT
 

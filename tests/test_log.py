@@ -8,9 +8,9 @@ from contextlib import redirect_stderr
 
 import pytest
 
-from common.demo.standin import StandIn
 from common.process.log import configure, log, one_line, redacted, shortened
 from harness import python
+from standin.standin import StandIn
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (INFO |WARN |ERROR) \[run-1\] (.*)")
 

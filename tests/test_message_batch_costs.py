@@ -9,7 +9,6 @@ import pytest
 
 from bills import usd_of
 from common.delivery.message_batch import deferred as delivery
-from common.demo.fault_kinds import MESSAGE_BATCHES
 from message_batch_kills import Instant, killed
 from message_batch_site import (
     CREATE,
@@ -25,6 +24,7 @@ from message_batch_site import (
     submitted,
 )
 from own_jobs import labels
+from standin.fault_kinds import MESSAGE_BATCHES
 
 STAYS = {"kind": "stay_in_progress", "times": 1}
 MIXED = (

@@ -10,7 +10,6 @@ import pytest
 
 from bills import usd_of
 from common.delivery import deliver
-from common.demo.fault_kinds import MESSAGE_BATCHES
 from message_batch_site import (
     CREATE,
     EXPIRED,
@@ -29,6 +28,7 @@ from message_batch_site import (
     tiers,
 )
 from own_jobs import labels
+from standin.fault_kinds import MESSAGE_BATCHES
 
 STAYS = {"kind": "stay_in_progress", "times": 1}
 ONE = f"{MESSAGE_BATCHES}/{{id}}"

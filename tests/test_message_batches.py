@@ -9,7 +9,6 @@ import pytest
 
 from bills import usd_of
 from common.delivery.message_batch import deferred as delivery
-from common.demo.fault_kinds import MESSAGE_BATCHES
 from message_batch_site import (
     CREATE,
     EXPIRED,
@@ -26,6 +25,7 @@ from message_batch_site import (
     tiers,
 )
 from report_site import events, report, requests_sent
+from standin.fault_kinds import MESSAGE_BATCHES
 
 STAYS = {"kind": "stay_in_progress", "times": 1}
 ONE = f"{MESSAGE_BATCHES}/{{id}}"

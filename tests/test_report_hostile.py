@@ -7,10 +7,10 @@ import re
 import cmarkgfm
 import pytest
 
-from common.demo.envelope import RECORD
 from hostile_texts import HOSTILE
 from relay import relayed
 from report_site import events, report
+from standin.read_envelope import RECORD
 
 DAY = "2026-11-21"
 AT = f"{DAY} 09:00:00"

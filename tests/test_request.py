@@ -16,9 +16,9 @@ import daily_report
 from common import Job
 from common.claude.api import look_up
 from common.claude.request import Model, Request, ask_about, most_input_tokens
-from common.demo.models import ALIASES, MODELS
-from common.demo.standin import StandIn
 from common.records.chunks import envelope
+from standin.models import ALIASES, MODELS
+from standin.standin import StandIn
 from standin_requests import client, post, text_of
 
 

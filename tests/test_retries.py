@@ -8,9 +8,9 @@ import pytest
 
 from common.claude.faults import Fault, Whose
 from common.claude.retries import Clock, Pace, Retry
-from common.demo.standin import StandIn
 from harness import InstantClock
 from sending import saying, send
+from standin.standin import StandIn
 
 NOBODYS = Fault(Whose.NOBODY, "overloaded")
 

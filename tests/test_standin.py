@@ -12,8 +12,8 @@ from pathlib import Path
 import anthropic
 import pytest
 
-from common.demo.faults import BadRule
-from common.demo.standin import StandIn
+from standin.scripted_faults import BadRule
+from standin.standin import StandIn
 from standin_requests import MODEL, Digest, ask, client, params, post, records, serving, text_of
 
 JOBS = Path(__file__).parent.parent / "jobs"
@@ -217,7 +217,7 @@ def test_one_connection_carries_many_requests(standin: StandIn) -> None:
 def test_the_command_prints_its_url_alone_and_ends_on_term(tmp_path: Path) -> None:
     faults = tmp_path / "faults.json"
     faults.write_text('[{"kind": "529", "times": 1}]')
-    command = [sys.executable, "-m", "common.demo.standin", "--port", "0", "--faults", str(faults)]
+    command = [sys.executable, "-m", "standin.standin", "--port", "0", "--faults", str(faults)]
     command += ["--state", str(tmp_path / "state"), "--billed", str(tmp_path / "billed.jsonl")]
     with subprocess.Popen(
         command, cwd=JOBS, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -242,7 +242,7 @@ def test_a_bad_rule_ends_the_command_with_the_reason(tmp_path: Path) -> None:
     faults = tmp_path / "faults.json"
     faults.write_text('[{"kind": "530"}]')
     done = subprocess.run(
-        [sys.executable, "-m", "common.demo.standin", "--faults", str(faults)],
+        [sys.executable, "-m", "standin.standin", "--faults", str(faults)],
         cwd=JOBS, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2

@@ -8,9 +8,9 @@ import anthropic
 import pytest
 from pydantic import BaseModel, Field
 
-from common.demo.envelope import SentRecord
-from common.demo.extraction import Extraction
-from common.demo.standin import StandIn
+from standin.extraction import Extraction
+from standin.read_envelope import SentRecord
+from standin.standin import StandIn
 from standin_requests import Digest, Merge, ask, records, serving, text_of
 
 SHOP = (
@@ -233,7 +233,7 @@ def test_the_same_request_gets_the_same_answer(claude) -> None:
 
 
 def test_a_large_digest_takes_milliseconds() -> None:
-    from common.demo.envelope import Envelope
+    from standin.read_envelope import Envelope
 
     envelope = Envelope("", [SentRecord(str(n), SHOP[n % 6] * 4) for n in range(500)])
     schema = anthropic.transform_schema(Digest)

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from pydantic import BaseModel
 
-from common.demo.faults import BadRule, load
+from standin.scripted_faults import BadRule, load
 from standin_requests import Digest, ask, params, post, records, serving, text_of
 
 

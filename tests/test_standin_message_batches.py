@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from anthropic.types.messages import MessageBatch
 
-from common.demo.standin import StandIn
+from standin.standin import StandIn
 from standin_requests import Digest, client, params, post, records, refusal, serving, text_of
 
 PATH = "/v1/messages/batches"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from common.demo.standin import StandIn
+from standin.standin import StandIn
 from standin_requests import Digest, params, post, records
 
 NONSENSE: tuple[Any, ...] = (

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from common.demo.standin import StandIn
+from standin.standin import StandIn
 from standin_requests import Digest, params, post, refusal
 
 STRING = {"type": "string"}

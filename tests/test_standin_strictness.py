@@ -5,8 +5,8 @@ import json
 import anthropic
 import pytest
 
-from common.demo.models import MODELS
-from common.demo.standin import StandIn
+from standin.models import MODELS
+from standin.standin import StandIn
 from standin_requests import MODEL, Digest, ask, client, params, post, records, refusal
 
 COUNT = "/v1/messages/count_tokens"

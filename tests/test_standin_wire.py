@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from common.demo.standin import StandIn
+from standin.standin import StandIn
 from standin_requests import params
 
 BODY = json.dumps(params()).encode()

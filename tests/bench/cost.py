@@ -16,7 +16,7 @@ JOBS = Path(__file__).resolve().parents[2] / "jobs"
 sys.path.insert(0, str(JOBS))
 
 from common import Job, run  # noqa: E402
-from common.demo.standin import StandIn  # noqa: E402
+from standin.standin import StandIn  # noqa: E402
 
 RECORDS, TOKENS = 500, 200
 INPUT, OUTPUT, FACTOR = (

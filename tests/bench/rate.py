@@ -53,7 +53,7 @@ def standin(latency: float) -> Iterator[str]:
     command = [
         sys.executable,
         "-m",
-        "common.demo.standin",
+        "standin.standin",
         "--port",
         "0",
         "--latency",

@@ -80,7 +80,7 @@ class Connection:
         return clients
 
     def _demo_url(self) -> str:
-        from common.demo.standin import StandIn
+        from standin.standin import StandIn
 
         # A proxy that the machine uses for the internet cannot reach this machine's own loopback.
         os.environ["NO_PROXY"] = "127.0.0.1,localhost"

@@ -58,7 +58,7 @@ async def _counted(client: AsyncAnthropic, context: Context, records: list[Recor
 
 
 def _demo_url(closing: ExitStack) -> str:
-    from common.demo.standin import StandIn
+    from standin.standin import StandIn
 
     # A proxy that the machine uses for the internet cannot reach this machine's own loopback.
     os.environ["NO_PROXY"] = "127.0.0.1,localhost"

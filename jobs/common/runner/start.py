@@ -68,7 +68,7 @@ class Start:
         )
 
     def _make_demo_records(self) -> None:
-        from common.demo.records import create
+        from standin.samples import create
 
         make_folder(self.settings.state)
         zone = times.zone(self.settings.get("REPORT_TZ"))[1]

@@ -1,6 +1,6 @@
 """The sample records that `--demo` reads: four days of an invented shop, told by its events.
 
-Fernhill Tea & Pottery, its customers and its courier do not exist; every text in records.csv was
+Fernhill Tea & Pottery, its customers and its courier do not exist; every text in samples.csv was
 written for this project. Some of it is hostile on purpose: what customers send can be, too.
 """
 
@@ -13,7 +13,7 @@ from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
 
-SAMPLES = Path(__file__).with_name("records.csv")
+SAMPLES = Path(__file__).with_name("samples.csv")
 DAYS = 4  # the samples' last day is the last finished one
 
 TABLE = """

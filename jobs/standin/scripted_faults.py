@@ -14,7 +14,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from common.demo.fault_kinds import (
+from standin.fault_kinds import (
     CATEGORIES,
     DEFAULT_PATH,
     IN_MESSAGE,

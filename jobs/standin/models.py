@@ -7,8 +7,8 @@ one stands here.
 from dataclasses import dataclass
 from typing import Any
 
-from common.demo.paging import page, page_of
-from common.demo.problems import Refused
+from standin.paging import page, page_of
+from standin.problems import Refused
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 THINKING_TYPES = ("adaptive", "enabled", "disabled", "between_tools")

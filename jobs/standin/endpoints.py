@@ -7,20 +7,20 @@ from collections.abc import Callable
 from itertools import count as counter
 from typing import Any
 
-from common.demo import events
-from common.demo.billing import Bills
-from common.demo.envelope import open_envelope
-from common.demo.fault_kinds import MESSAGE_BATCHES, MESSAGES, RESULTS
-from common.demo.faults import Faults
-from common.demo.gates import check_key, checked_version, decoded
-from common.demo.generation import Generator
-from common.demo.message_batches import MessageBatches
-from common.demo.models import model_page, model_shown
-from common.demo.problems import Refused, invalid
-from common.demo.spoiled_replies import instead_of, refusal_reply, spoiled
-from common.demo.strictness import VERSIONS, Strictness
-from common.demo.tokens import schema_json_of
-from common.demo.wire import Reply, Request
+from standin import event_stream
+from standin.billing import Bills
+from standin.fault_kinds import MESSAGE_BATCHES, MESSAGES, RESULTS
+from standin.gates import check_key, checked_version, decoded
+from standin.generation import Generator
+from standin.message_batch_endpoints import MessageBatches
+from standin.models import model_page, model_shown
+from standin.problems import Refused, invalid
+from standin.read_envelope import open_envelope
+from standin.scripted_faults import Faults
+from standin.spoiled_replies import instead_of, refusal_reply, spoiled
+from standin.strictness import VERSIONS, Strictness
+from standin.tokens import schema_json_of
+from standin.wire import Reply, Request
 
 MEGABYTE = 1 << 20
 COUNT_TOKENS = "/v1/messages/count_tokens"
@@ -85,7 +85,9 @@ class Api:
         if made.bill:
             self.bills.add(made.bill)
         if body.get("stream"):
-            reply = Reply(200, events.encoded(made.message), request_id, events.EVENT_STREAM)
+            reply = Reply(
+                200, event_stream.encoded(made.message), request_id, event_stream.EVENT_STREAM
+            )
         else:
             reply = Reply(200, json.dumps(made.message).encode(), request_id)
         return self.timed(spoiled(reply, fault), self.latency)

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from itertools import count as counter
 from typing import Any
 
-from common.demo.envelope import Envelope, open_envelope
-from common.demo.extraction import Extraction, as_text
-from common.demo.faults import Fault
-from common.demo.models import Model
-from common.demo.problems import invalid
-from common.demo.spoiling import half, spoiled_value
-from common.demo.tokens import PromptCache, Usage, count, cut
+from standin.extraction import Extraction, as_text
+from standin.models import Model
+from standin.problems import invalid
+from standin.read_envelope import Envelope, open_envelope
+from standin.scripted_faults import Fault
+from standin.spoiling import half, spoiled_value
+from standin.tokens import PromptCache, Usage, count, cut
 
 BILLED_REFUSALS = {"bio", "frontier_llm", "reasoning_extraction"}
 CHANGED_VALUES = {"missing_id", "doubled_id", "foreign_id", "wrong_case"}

@@ -5,9 +5,9 @@ known.
 import re
 from typing import Any
 
-from common.demo.models import Model
-from common.demo.problems import invalid
-from common.demo.schema_rules import check_schema
+from standin.models import Model
+from standin.problems import invalid
+from standin.schema_rules import check_schema
 
 Body = dict[str, Any]
 

@@ -2,10 +2,10 @@
 the way.
 """
 
-from common.demo.faults import Fault
-from common.demo.problems import TOO_LARGE_PAGE, Refused
-from common.demo.spoiling import refusal_of
-from common.demo.wire import HTML, JSON, Reply
+from standin.problems import TOO_LARGE_PAGE, Refused
+from standin.scripted_faults import Fault
+from standin.spoiling import refusal_of
+from standin.wire import HTML, JSON, Reply
 
 PORTAL_PAGE = (
     b"<html><head><title>Sign in</title></head><body>Please sign in to this network.</body></html>"

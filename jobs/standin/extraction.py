@@ -8,11 +8,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from common.demo import digest, merge
-from common.demo.envelope import Envelope
-from common.demo.schema_rules import resolve
-from common.demo.schema_values import Schema, Value, compile_value
-from common.demo.words import Text, shorten
+from standin import digesting, merging
+from standin.read_envelope import Envelope
+from standin.schema_rules import resolve
+from standin.schema_values import Schema, Value, compile_value
+from standin.vocabulary import Text, shorten
 
 Answer = Callable[[Envelope], Any]
 MOST_COMPILED = 1_000
@@ -122,9 +122,9 @@ def digest_of(sections: dict[str, Schema], root: Schema) -> Answer:
     makers = {name: entry_maker(fields, root, "records") for name, fields in sections.items()}
 
     def answer(envelope: Envelope) -> Any:
-        records = digest.read(envelope.records)
+        records = digesting.read(envelope.records)
         return {
-            name: [make(e.title, e.detail, e.ids) for e in digest.section(name, records)]
+            name: [make(e.title, e.detail, e.ids) for e in digesting.section(name, records)]
             for name, make in makers.items()
         }
 
@@ -137,11 +137,11 @@ def merge_of(sections: dict[str, Schema], properties: Schema, root: Schema) -> A
 
     def answer(envelope: Envelope) -> Any:
         found, total = envelope.findings, envelope.total
-        words = merge.summary(found, total)
+        words = merging.summary(found, total)
         values: dict[str, Any] = {"summary": words} if "summary" in properties else {}
         for name, make in makers.items():
             values[name] = [
-                make(e.title, e.detail, e.keys) for e in merge.merged(found, name, total)
+                make(e.title, e.detail, e.keys) for e in merging.merged(found, name, total)
             ]
         values |= {name: fill(Text(words)) for name, fill in rest.items()}
         return {name: values[name] for name in properties}

@@ -4,10 +4,10 @@ where known.
 
 from typing import Any
 
-from common.demo.models import EFFORTS, THINKING_TYPES, Model, find_model
-from common.demo.problems import Refused, invalid
-from common.demo.schema_rules import check_schema
-from common.demo.strict_content import (
+from standin.models import EFFORTS, THINKING_TYPES, Model, find_model
+from standin.problems import Refused, invalid
+from standin.schema_rules import check_schema
+from standin.strict_content import (
     check_breakpoints,
     check_last_turn,
     check_messages,

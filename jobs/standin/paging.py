@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from common.demo.problems import invalid
+from standin.problems import invalid
 
 
 def page_of(

@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from common.demo.digest import ALARMS, OTHER, section_maker, themes
-from common.demo.envelope import Finding
-from common.demo.words import WORD, listed, plain, subject_word
+from standin.digesting import ALARMS, OTHER, section_maker, themes
+from standin.read_envelope import Finding
+from standin.vocabulary import WORD, listed, plain, subject_word
 
 MOST_THEMES = 12
 MOST_OTHERS = 8

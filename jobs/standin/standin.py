@@ -1,6 +1,6 @@
 """The stand-in for Claude: a real HTTP server on loopback that answers by counting words.
 
-Usage   python -m common.demo.standin [--port N] [--state DIR] [--latency SECONDS]
+Usage   python -m standin.standin [--port N] [--state DIR] [--latency SECONDS]
             [--faults FILE] [--billed FILE] [--message-batch-seconds SECONDS]
 
 Prints its URL, and serves until it is told to stop (TERM or INT). In Python, `with StandIn() as
@@ -17,13 +17,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from common.demo import faults as scripted
-from common.demo.api import Api, limit_of
-from common.demo.billing import Bills
-from common.demo.generation import Generator
-from common.demo.message_batch_store import MessageBatchStore
-from common.demo.message_batches import MessageBatches
-from common.demo.server import Listener
+from standin import scripted_faults as scripted
+from standin.billing import Bills
+from standin.endpoints import Api, limit_of
+from standin.generation import Generator
+from standin.message_batch_endpoints import MessageBatches
+from standin.message_batch_store import MessageBatchStore
+from standin.server import Listener
 
 DAY = 86_400.0
 

@@ -5,7 +5,7 @@ later.
 import re
 from typing import Any
 
-from common.demo.problems import invalid
+from standin.problems import invalid
 
 CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 MOST_REQUESTS = 100_000

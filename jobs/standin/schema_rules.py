@@ -7,7 +7,7 @@ a job meets.
 import re
 from typing import Any
 
-from common.demo.problems import invalid
+from standin.problems import invalid
 
 ANNOTATIONS = {"title", "description", "default", "examples", "$schema", "$comment"}
 STRUCTURE = {"type", "enum", "const", "anyOf", "allOf", "$ref", "$defs", "definitions"}

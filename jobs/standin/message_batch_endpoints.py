@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from common.demo.fault_kinds import MESSAGE_BATCHES
-from common.demo.faults import Faults
-from common.demo.message_batch_rules import MOST_REQUESTS, checked_requests
-from common.demo.message_batch_store import MessageBatchStore, StoredMessageBatch
-from common.demo.paging import page, page_of
-from common.demo.problems import Refused, invalid
+from standin.fault_kinds import MESSAGE_BATCHES
+from standin.message_batch_rules import MOST_REQUESTS, checked_requests
+from standin.message_batch_store import MessageBatchStore, StoredMessageBatch
+from standin.paging import page, page_of
+from standin.problems import Refused, invalid
+from standin.scripted_faults import Faults
 
 KEPT = 29 * 86_400.0
 FOREVER = 1e12

@@ -5,9 +5,9 @@ wrong in them.
 import json
 from typing import Any
 
-from common.demo.faults import Fault
-from common.demo.problems import Refused
-from common.demo.schema_values import enum_values
+from standin.problems import Refused
+from standin.schema_values import enum_values
+from standin.scripted_faults import Fault
 
 FOREIGN_ID = "999999999"
 WORDS = {

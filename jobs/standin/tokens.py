@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from common.demo.models import Model
+from standin.models import Model
 
 COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 LIFETIME = {"5m": 300.0, "1h": 3600.0}

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
-from common.demo.envelope import SentRecord
-from common.demo.words import Text, listed, shorten
+from standin.read_envelope import SentRecord
+from standin.vocabulary import Text, listed, shorten
 
 MOST_THEMES = 5  # and "Other messages"
 ALARMS = frozenset(

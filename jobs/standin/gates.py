@@ -5,8 +5,8 @@ JSON.
 import json
 from typing import Any
 
-from common.demo.problems import Refused, invalid
-from common.demo.strictness import VERSIONS
+from standin.problems import Refused, invalid
+from standin.strictness import VERSIONS
 
 
 def no_constant(name: str) -> Any:

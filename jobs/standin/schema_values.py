@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from common.demo.schema_rules import resolve
-from common.demo.words import Text, plain, shorten
+from standin.schema_rules import resolve
+from standin.vocabulary import Text, plain, shorten
 
 Value = Callable[[Text], Any]
 Schema = dict[str, Any]

@@ -5,8 +5,8 @@ measures.
 import asyncio
 from collections.abc import Callable
 
-from common.demo.problems import TOO_LARGE_PAGE
-from common.demo.wire import HTML, BadHead, Reply, Request, head_of, parse_head
+from standin.problems import TOO_LARGE_PAGE
+from standin.wire import HTML, BadHead, Reply, Request, head_of, parse_head
 
 Handler = Callable[[Request], Reply]
 PIECE = 1 << 18
