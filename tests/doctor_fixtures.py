@@ -6,9 +6,9 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from common.doctor.installation import Installation
-from common.doctor.lines import Line
-from common.known_jobs import scripts
+from ops.examination.installation import Installation
+from ops.examination.lines import Line
+from ops.facts.known_jobs import scripts
 from standin.standin import StandIn
 
 KEY = "sk-ant-api03-0123456789abcdef-LAST"

@@ -22,7 +22,7 @@ HEAVY = ("anthropic", "asyncio", "requests", "httpx2", "psycopg", "celery")
 # These send: nothing imports them before the first request is made. The stand-in is a server.
 SENDING = (
     *("common/delivery/", "common/claude/", "standin/"),
-    "common/doctor/claude_account.py",
+    "ops/examination/claude_account.py",
 )
 
 

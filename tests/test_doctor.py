@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from common.doctor.lines import clean, closing, fail, ok, shown, warn
 from doctor_fixtures import KEY, SECRETS, furnish, write_dotenv
 from ops import doctor
+from ops.examination.lines import clean, closing, fail, ok, shown, warn
 from standin.standin import StandIn
 
 
@@ -74,8 +74,8 @@ def test_a_check_that_breaks_is_a_finding_and_the_others_go_on(root, standin, ca
     def lacks_a_package(_):
         raise ModuleNotFoundError("No module named 'pydantic'")
 
-    monkeypatch.setattr("common.doctor.ledgers.check", lambda _: 1 / 0)
-    monkeypatch.setattr("common.doctor.values.check", lacks_a_package)
+    monkeypatch.setattr("ops.examination.ledgers.check", lambda _: 1 / 0)
+    monkeypatch.setattr("ops.examination.values.check", lacks_a_package)
     code, out = call(root, capsys, "--offline")
     assert code == 78 and out.count("cannot be checked") == 2
     assert "rm -r venv" in out and "alerts" in out

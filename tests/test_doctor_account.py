@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from common.doctor import claude_account
 from doctor_fixtures import KEY, furnish, installation, levels, said, write_dotenv, write_job
+from ops.examination import claude_account
 from standin.standin import StandIn
 
 

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from common.doctor import crontab
-from common.doctor.clock_changes import changes, machine_zone, touched
-from common.doctor.schedule import parse
 from doctor_fixtures import installation, said, write_job
 from harness import REPOSITORY
+from ops.examination.cron import crontab
+from ops.examination.cron.clock_changes import changes, machine_zone, touched
+from ops.examination.cron.schedule import parse
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 22, 23, 0, tzinfo=UTC)

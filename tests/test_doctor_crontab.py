@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from common.doctor import cron_daemon, crontab
 from doctor_fixtures import installation, said, write_job
+from ops.examination.cron import cron_daemon, crontab
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 22, 23, 0, tzinfo=UTC)

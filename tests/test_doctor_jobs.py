@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from common.doctor import folders, ledgers, mounts, packages, scripts, sources
 from common.ledger.sqlite_ledger import LedgerFile
 from doctor_fixtures import JOB, installation, levels, said, write_job
 from harness import REPOSITORY
+from ops.examination import folders, ledgers, mounts, packages, scripts, sources
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_select_in_any_form_is_prepared_without_reading(root, select):
 
 
 def test_an_import_that_prints_or_hangs_is_kept_quiet_and_cut_short(root, monkeypatch, capsys):
-    monkeypatch.setattr("common.doctor.scripts._SECONDS", 1)
+    monkeypatch.setattr("ops.examination.scripts._SECONDS", 1)
     code = "print('hello')\nimport sys, time\nsys.stderr.write('hello')\ntime.sleep(60)\n"
     (line,) = about(root, code)
     assert line.startswith("FAIL job mine: is not imported after 1 s")

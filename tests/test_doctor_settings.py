@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from common.doctor import channels, dotenv_file, values
 from common.known_settings import CHANNELS, KNOWN, general_name
 from doctor_fixtures import installation, levels, said, write_job
 from harness import REPOSITORY
+from ops.examination import channels, dotenv_file, values
 
 # Known, and documented in .env.example as soon as what reads them is there.
 TO_COME = {

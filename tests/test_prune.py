@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import daily_report
-from common import history
 from common.ledger.sqlite_ledger import LedgerFile
 from ops import prune
+from ops.facts import history
 from status_site import StatusSite, ago
 
 

@@ -13,9 +13,9 @@ import pytest
 
 from common import times
 from common.ledger.sqlite_ledger import LedgerFile
-from common.status import words
 from harness import REPOSITORY
 from ops import status
+from ops.overview import sentences
 from status_site import StatusSite, ago, run_id
 
 
@@ -358,7 +358,7 @@ def test_exit_codes_are_worded_as_the_wrapper_words_them():
         " for ((n = 0; n < 256; n++)); do words_for $n; printf '%s\\n' \"$REPLY\"; done"
     )
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
-    assert done.stdout.splitlines() == [words.code_in_words(code) for code in range(256)]
+    assert done.stdout.splitlines() == [sentences.code_in_words(code) for code in range(256)]
 
 
 def test_the_page_is_one_file_that_asks_for_nothing(here):

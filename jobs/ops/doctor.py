@@ -23,11 +23,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from common.doctor.examination import examine
-from common.doctor.lines import FAIL, closing, fail, shown
-from common.known_jobs import scripts
 from common.process import exits
 from common.settings import ROOT
+from ops.examination.examination import examine
+from ops.examination.lines import FAIL, closing, fail, shown
+from ops.facts.known_jobs import scripts
 
 
 def main(

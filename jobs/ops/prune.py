@@ -19,13 +19,14 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from common import history, settings, times
-from common.known_jobs import known_jobs
+from common import settings, times
 from common.ledger.retention import Pruned, prune
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import counted
 from common.settings import ROOT
+from ops.facts import history
+from ops.facts.known_jobs import known_jobs
 
 
 def main(

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from common.process import exits
 from common.settings import ROOT
-from common.status.gather import gather
-from common.status.text import Look, job_text, overview
+from ops.overview.gather import gather
+from ops.overview.text import Look, job_text, overview
 
 
 def main(
@@ -42,7 +42,7 @@ def main(
     if given.json:
         print_out(json.dumps(asdict(status), indent=2))
     elif given.html:
-        from common.status.page import write
+        from ops.overview.status_page import write
 
         return write(status, root, print_out)
     else:

@@ -14,12 +14,30 @@ from typing import Any
 from urllib.parse import quote
 
 from common.process.log import one_line, redacted, shortened
-from common.status.model import DeadLetter, Records
 
 LETTERS = 20
 RUNS = 40  # more than are shown: some may be older than what history.tsv adds
 _UNDER_WAY = "status in ('submitted', 'answered')"
 _STUCK = "status in ('failed', 'dead')"
+
+
+@dataclass(frozen=True)
+class Records:
+    """How many records stand where. `waiting`: in a request under way, or answered and not yet saved."""
+
+    done: int = 0
+    failed: int = 0
+    dead: int = 0
+    waiting: int = 0
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A record given up on, and why. Never its text."""
+
+    record_id: str
+    reason: str
+    at: str
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 from common import times
-from common.status import words
-from common.status.model import Day
+from ops.overview import sentences
+from ops.overview.model import Day
 
 _HEIGHT, _STEP, _BAR = 48, 10, 7.2
 
@@ -17,7 +17,7 @@ def charts(days: Sequence[Day]) -> str:
     return (
         '<div class="charts">'
         + _chart("Records done", days, lambda day: day.records, lambda value: f"{value:,.0f}")
-        + _chart("Cost", days, lambda day: day.usd, words.usd)
+        + _chart("Cost", days, lambda day: day.usd, sentences.usd)
         + _chart("Time running", days, lambda day: day.seconds, _seconds)
         + "</div>"
     )
@@ -59,7 +59,7 @@ def _column(
         height = 2.0
     said = f"{day.day}: {shown(value)}"
     if day.runs:
-        said += f", {words.counted(day.runs, 'run')}"
+        said += f", {sentences.counted(day.runs, 'run')}"
     if day.bad_runs:
         said += f", {day.bad_runs} failed"
     return (

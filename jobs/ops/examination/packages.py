@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from common.doctor.lines import Line, fail, ok, warn
+from ops.examination.lines import Line, fail, ok, warn
 
 _SUBJECT = "python"
 _PIN = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;#]+)").match

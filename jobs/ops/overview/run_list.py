@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from common import times
-from common.history import Line, started_at
-from common.status.model import Run
-from common.status.words import code_in_words
+from ops.facts.history import Line, started_at
+from ops.overview.model import Run
+from ops.overview.sentences import code_in_words
 
 _COUNTS = ("records", "done", "failed", "dead", "requests", "usd")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from common.doctor.lines import Line, ok, warn
+from ops.examination.lines import Line, ok, warn
 
 _DAEMONS = ("cron", "crond", "fcron", "dcron", "systemd-cron")
 _IN_CONTAINER = (".dockerenv", "run/.containerenv", "run/systemd/container")

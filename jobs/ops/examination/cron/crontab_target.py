@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from common.doctor.crontab_lines import Entry
-from common.doctor.installation import Installation
-from common.doctor.lines import Line, fail, warn
+from ops.examination.cron.crontab_lines import Entry
+from ops.examination.installation import Installation
+from ops.examination.lines import Line, fail, warn
 
 _SUBJECT = "crontab"
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from common.process.log import one_line
-from common.status.model import Lock
+from ops.overview.model import Lock
 
 
 def held(path: Path, ended: Collection[str]) -> Lock | None:

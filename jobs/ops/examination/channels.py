@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from common.doctor.installation import Installation
-from common.doctor.lines import FAIL, OK, WARN, Line, ending, fail, ok, warn
 from common.known_settings import KNOWN
+from ops.examination.installation import Installation
+from ops.examination.lines import FAIL, OK, WARN, Line, ending, fail, ok, warn
 
 _SUBJECT = "alerts"
 _SLACK = re.compile(

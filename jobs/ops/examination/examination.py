@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from common import times
-from common.doctor import dotenv_file, folders, packages
-from common.doctor.installation import Installation
-from common.doctor.lines import Line, clean, fail, warn
-from common.known_jobs import scripts
+from ops.examination import dotenv_file, folders, packages
+from ops.examination.installation import Installation
+from ops.examination.lines import Line, clean, fail, warn
+from ops.facts.known_jobs import scripts
 
 
 def examine(
@@ -64,26 +64,26 @@ def _guarded(subject: str, check: Callable[[], Iterable[Line]]) -> Iterator[Line
 
 
 def _settings(installation: Installation) -> Iterator[Line]:
-    from common.doctor import values
+    from ops.examination import values
 
     yield from dotenv_file.elsewhere(installation.dotenv, installation.environ)
     yield from values.check(installation)
 
 
 def _jobs(installation: Installation) -> Iterator[Line]:
-    from common.doctor import sources
+    from ops.examination import sources
 
     yield from sources.check(installation)
 
 
 def _ledgers(installation: Installation) -> Iterator[Line]:
-    from common.doctor import ledgers
+    from ops.examination import ledgers
 
     yield from ledgers.check(installation)
 
 
 def _account(installation: Installation, offline: bool) -> Iterator[Line]:
-    from common.doctor import claude_account
+    from ops.examination import claude_account
 
     if offline:
         yield warn("key, model", "not asked (--offline)")
@@ -93,7 +93,7 @@ def _account(installation: Installation, offline: bool) -> Iterator[Line]:
 
 
 def _channels(installation: Installation, send: bool) -> Iterator[Line]:
-    from common.doctor import channels
+    from ops.examination import channels
 
     yield from channels.check(installation)
     if send:
@@ -101,7 +101,7 @@ def _channels(installation: Installation, send: bool) -> Iterator[Line]:
 
 
 def _cron(installation: Installation) -> Iterator[Line]:
-    from common.doctor import clock_changes, cron_daemon, crontab
+    from ops.examination.cron import clock_changes, cron_daemon, crontab
 
     root, home = installation.root, Path(pwd.getpwuid(os.geteuid()).pw_dir)
     yield from cron_daemon.check(root, home=home)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from common import times
-from common.status.model import Alert
+from ops.overview.model import Alert
 
 # As outbox.sh names them: MICROSECONDS-PID.CHANNEL.JOB
 _FILE = re.compile(r"(\d{10})\d{6}-\d+\.[a-z_.]+\.([a-z_0-9]+)").fullmatch

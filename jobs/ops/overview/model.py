@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from common.ledger.figures import DeadLetter, Records
+
 
 @dataclass(frozen=True)
 class Run:
@@ -22,16 +24,6 @@ class Run:
     dead: int = 0
     requests: int = 0
     usd: float = 0.0
-
-
-@dataclass(frozen=True)
-class Records:
-    """How many records stand where. `waiting`: in a request under way, or answered and not yet saved."""
-
-    done: int = 0
-    failed: int = 0
-    dead: int = 0
-    waiting: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,15 +55,6 @@ class MessageBatch:
     requests: int
     created_at: str
     expires_at: str
-
-
-@dataclass(frozen=True)
-class DeadLetter:
-    """A record given up on, and why. Never its text."""
-
-    record_id: str
-    reason: str
-    at: str
 
 
 @dataclass(frozen=True)

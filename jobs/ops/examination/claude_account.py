@@ -13,10 +13,10 @@ from common import times
 from common.claude import pricing
 from common.claude.faults import Whose
 from common.claude.pricing import Tokens
-from common.doctor.installation import Installation
-from common.doctor.lines import Line, ending, fail, ok, warn
 from common.process.exits import JobExit
 from common.runner.start import DEFAULT_MODEL
+from ops.examination.installation import Installation
+from ops.examination.lines import Line, ending, fail, ok, warn
 
 _SECONDS = 30
 _LATE = 120  # seconds that the clock may be off

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from pathlib import Path
 
-from common.doctor.clock_changes import changes, touched
-from common.doctor.crontab_lines import Entry, entries, variables
-from common.doctor.crontab_target import script_of, target
-from common.doctor.installation import Installation
-from common.doctor.lines import Line, fail, ok, warn
-from common.doctor.schedule import parse
 from common.known_settings import KNOWN, general_name
+from ops.examination.cron.clock_changes import changes, touched
+from ops.examination.cron.crontab_lines import Entry, entries, variables
+from ops.examination.cron.crontab_target import script_of, target
+from ops.examination.cron.schedule import parse
+from ops.examination.installation import Installation
+from ops.examination.lines import Line, fail, ok, warn
 
 _SUBJECT = "crontab"
 _LONGEST = 998

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 
 from common import times
-from common.doctor.installation import Installation
-from common.doctor.lines import Line, fail, ok
 from common.known_settings import KNOWN
 from common.process.exits import JobExit
 from common.settings import Settings
+from ops.examination.installation import Installation
+from ops.examination.lines import Line, fail, ok
 
 _SUBJECT = "settings"
 _DURATION = re.compile(r"([0-9]{1,8})([smhd]?)").fullmatch

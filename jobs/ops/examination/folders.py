@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from common.doctor.dotenv_file import user
-from common.doctor.lines import Line, fail, ok, warn
+from ops.examination.dotenv_file import user
+from ops.examination.lines import Line, fail, ok, warn
 
 FOLDERS = ("logs", "state", "reports")
 _LOW, _FULL = 1_000_000_000, 100_000_000  # bytes

@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from common.status import words
-from common.status.model import JobStatus, Run, Status
+from ops.overview import sentences
+from ops.overview.model import JobStatus, Run, Status
 
 _COLOURS = {
     "FAILED": "1;31",
@@ -55,13 +55,13 @@ def job_text(status: Status, look: Look) -> str:
 
 def _top(status: Status, look: Look) -> Iterator[str]:
     demo = " (demo)" if status.demo else ""
-    yield look.painted(f"{status.root}{demo}, {words.plain(status.at)} UTC", "2")
-    bad = bool(words.troubles(status))
+    yield look.painted(f"{status.root}{demo}, {sentences.plain(status.at)} UTC", "2")
+    bad = bool(sentences.troubles(status))
     yield from (
         look.painted(line, "1;31" if bad else "1")
-        for line in _wrap(words.headline(status), look.width)
+        for line in _wrap(sentences.headline(status), look.width)
     )
-    yield words.spent_today(status)
+    yield sentences.spent_today(status)
     yield from _notes(status, look)
 
 
@@ -71,7 +71,7 @@ def _notes(status: Status, look: Look) -> Iterator[str]:
 
 
 def _glance(status: Status, job: JobStatus, look: Look) -> Iterator[str]:
-    state = words.STATES[job.state]
+    state = sentences.STATES[job.state]
     name = job.job if job.has_script else f"{job.job} (there is no jobs/{job.job}.py)"
     gap = " " * max(2, look.width - len(name) - len(state))
     yield look.painted(name, "1") + gap + look.painted(state, _COLOURS.get(state, ""))
@@ -90,7 +90,7 @@ def _facts(status: Status, job: JobStatus) -> Iterator[tuple[str, list[str]]]:
         yield "note", [job.note]
     if job.lock:
         since = (
-            f"since {words.plain(job.lock.since)} ({words.age(job.lock.since, now)})"
+            f"since {sentences.plain(job.lock.since)} ({sentences.age(job.lock.since, now)})"
             if job.lock.since
             else "since when is not known"
         )
@@ -99,7 +99,7 @@ def _facts(status: Status, job: JobStatus) -> Iterator[tuple[str, list[str]]]:
     if job.last_run:
         yield (
             "last run",
-            [_when(job.last_run, now), words.outcome(job.last_run), *_said(job.last_run)],
+            [_when(job.last_run, now), sentences.outcome(job.last_run), *_said(job.last_run)],
         )
     elif not job.lock:
         yield "last run", ["not known" if job.note else "none: it has never run"]
@@ -116,10 +116,10 @@ def _facts(status: Status, job: JobStatus) -> Iterator[tuple[str, list[str]]]:
         )
         yield "records", ["   ".join(f"{count:,} {name}" for name, count in counts)]
         if found.dead:
-            yield "dead letters", [f"ask again: {words.retry_command(job, demo=status.demo)}"]
+            yield "dead letters", [f"ask again: {sentences.retry_command(job, demo=status.demo)}"]
     for one in job.message_batches:
-        requests = f"{words.counted(one.requests, 'request')}, {one.status}"
-        ages = f"{words.age(one.created_at, now)} old, {_expiry(one.expires_at, now)}"
+        requests = f"{sentences.counted(one.requests, 'request')}, {one.status}"
+        ages = f"{sentences.age(one.created_at, now)} old, {_expiry(one.expires_at, now)}"
         yield "message batch", [f"{one.message_batch_id}, {requests}, {ages}"]
     yield from _cost(job)
     yield from _alert(job, now)
@@ -128,14 +128,14 @@ def _facts(status: Status, job: JobStatus) -> Iterator[tuple[str, list[str]]]:
 def _cost(job: JobStatus) -> Iterator[tuple[str, list[str]]]:
     if not job.cost or not job.records:
         return
-    lines = [f"{words.usd(job.cost.today)} today   {words.usd(job.cost.month)} this month"]
+    lines = [f"{sentences.usd(job.cost.today)} today   {sentences.usd(job.cost.month)} this month"]
     if job.cost.models:
         width = max(len(model.model) for model in job.cost.models)
         lines += [
-            f"{model.model:<{width}}  {words.usd(model.usd):>10}  {words.counted(model.requests, 'request'):>15}"
+            f"{model.model:<{width}}  {sentences.usd(model.usd):>10}  {sentences.counted(model.requests, 'request'):>15}"
             for model in job.cost.models
         ]
-    if more := words.unsettled(job.cost):
+    if more := sentences.unsettled(job.cost):
         lines.append(more)
     yield "cost (UTC)", lines
 
@@ -145,11 +145,11 @@ def _alert(job: JobStatus, now: str) -> Iterator[tuple[str, list[str]]]:
     lines = []
     if alert.alerted_since:
         lines.append(
-            f"sent; the trouble began {words.plain(alert.alerted_since)}, {words.age(alert.alerted_since, now)} ago"
+            f"sent; the trouble began {sentences.plain(alert.alerted_since)}, {sentences.age(alert.alerted_since, now)} ago"
         )
     if alert.undelivered:
         lines.append(
-            f"{alert.undelivered} NOT DELIVERED since {words.plain(alert.undelivered_since)}, kept in state/outbox/"
+            f"{alert.undelivered} NOT DELIVERED since {sentences.plain(alert.undelivered_since)}, kept in state/outbox/"
             " for the next run of any job"
         )
     if lines:
@@ -157,8 +157,8 @@ def _alert(job: JobStatus, now: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _when(run: Run, now: str) -> str:
-    took = f", took {words.took(run)}" if run.seconds is not None else ""
-    return f"{words.plain(run.started_at)}, {words.age(run.started_at, now)} ago{took}"
+    took = f", took {sentences.took(run)}" if run.seconds is not None else ""
+    return f"{sentences.plain(run.started_at)}, {sentences.age(run.started_at, now)} ago{took}"
 
 
 def _said(run: Run) -> list[str]:
@@ -166,11 +166,11 @@ def _said(run: Run) -> list[str]:
 
 
 def _expiry(expires_at: str, now: str) -> str:
-    left, at = words.age(now, expires_at), words.at(expires_at)
-    today = words.at(now)
+    left, at = sentences.age(now, expires_at), sentences.at(expires_at)
+    today = sentences.at(now)
     if at is None or today is None:
         return "expiry unknown"
-    return f"expires in {left}" if at > today else f"expired {words.age(expires_at, now)} ago"
+    return f"expires in {left}" if at > today else f"expired {sentences.age(expires_at, now)} ago"
 
 
 def _runs(job: JobStatus, look: Look) -> Iterator[str]:
@@ -186,7 +186,7 @@ def _runs(job: JobStatus, look: Look) -> Iterator[str]:
 def _run(run: Run, look: Look, margin: int) -> Iterator[str]:
     code = "" if run.code is None else str(run.code)
     figures = (
-        f"{run.done:>7,}  {run.failed:>6,}  {run.dead:>5,}  {words.usd(run.usd):>9}"
+        f"{run.done:>7,}  {run.failed:>6,}  {run.dead:>5,}  {sentences.usd(run.usd):>9}"
         if run.in_ledger
         else f"{'–':>7}  {'–':>6}  {'–':>5}  {'–':>9}"
     )
@@ -195,7 +195,7 @@ def _run(run: Run, look: Look, margin: int) -> Iterator[str]:
     colour = {"0": "32", "75": "33", "": "36" if run.words == "under way" else "1;31"}.get(
         code, "1;31"
     )
-    line = f"  {words.plain(run.started_at):<19}  {words.took(run):>8}  {look.painted(f'{code:>4}', colour)}  {figures}"
+    line = f"  {sentences.plain(run.started_at):<19}  {sentences.took(run):>8}  {look.painted(f'{code:>4}', colour)}  {figures}"
     yield line.rstrip()
     if run.code == 0 and not run.in_ledger:
         remark = "changed nothing (--dry-run, --help)"
@@ -213,20 +213,22 @@ def _letters(status: Status, job: JobStatus, look: Look) -> Iterator[str]:
         for letter in job.dead_letters:
             shown = letter.record_id if len(letter.record_id) <= 40 else letter.record_id[:39] + "…"
             text = _wrap(letter.reason, look.width - 23 - width)
-            yield f"  {words.plain(letter.at):<19}  {shown:<{width}}  {text[0] if text else ''}"
+            yield f"  {sentences.plain(letter.at):<19}  {shown:<{width}}  {text[0] if text else ''}"
             yield from (f"{'':<{25 + width}}{line}" for line in text[1:])
         if dead > len(job.dead_letters):
             yield f"  and {dead - len(job.dead_letters):,} more"
         yield ""
-        hint = words.retry_hint(job)
-        yield "Ask them again:  " + look.painted(words.retry_command(job, demo=status.demo), "1")
+        hint = sentences.retry_hint(job)
+        yield "Ask them again:  " + look.painted(
+            sentences.retry_command(job, demo=status.demo), "1"
+        )
         if hint:
             yield f"                 ({hint})"
     if job.records and job.records.failed + job.records.waiting:
         waits = [
-            f"{words.counted(job.records.failed, 'failed record')} asked again"
+            f"{sentences.counted(job.records.failed, 'failed record')} asked again"
             * bool(job.records.failed),
-            f"{words.counted(job.records.waiting, 'record')} sent or answered and taken up where they stand"
+            f"{sentences.counted(job.records.waiting, 'record')} sent or answered and taken up where they stand"
             * bool(job.records.waiting),
         ]
         yield ""

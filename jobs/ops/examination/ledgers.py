@@ -8,10 +8,10 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from common.doctor.installation import Installation
-from common.doctor.lines import Line, fail, ok, warn
-from common.doctor.mounts import file_system, is_forgetful, is_network
 from common.process.exits import JobExit
+from ops.examination.installation import Installation
+from ops.examination.lines import Line, fail, ok, warn
+from ops.examination.mounts import file_system, is_forgetful, is_network
 
 
 def check(installation: Installation, mountinfo: str | None = None) -> Iterator[Line]:

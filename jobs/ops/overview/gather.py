@@ -11,17 +11,18 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from common import history, known_jobs, settings, times
-from common.history import History
+from common import settings, times
 from common.ledger import figures
 from common.ledger.figures import Figures
 from common.process.exits import JobExit
 from common.settings import Settings
-from common.status import alerts, locks
-from common.status.days import DAYS, costs, days
-from common.status.model import JobStatus, MessageBatch, Run, Status
-from common.status.runs import ended, merged
-from common.status.words import ended_at
+from ops.facts import history, known_jobs
+from ops.facts.history import History
+from ops.overview import alerts, locks
+from ops.overview.daily_figures import DAYS, costs, days
+from ops.overview.model import JobStatus, MessageBatch, Run, Status
+from ops.overview.run_list import ended, merged
+from ops.overview.sentences import ended_at
 
 _EXPIRES = timedelta(hours=24)
 

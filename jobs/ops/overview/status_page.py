@@ -13,9 +13,9 @@ from pathlib import Path
 from common.html_document import document
 from common.process import exits
 from common.process.files import make_folder, write_whole
-from common.status import words
-from common.status.charts import charts
-from common.status.model import JobStatus, Run, Status
+from ops.overview import sentences
+from ops.overview.charts import charts
+from ops.overview.model import JobStatus, Run, Status
 
 _RUNS = 8
 
@@ -41,22 +41,24 @@ def html(status: Status) -> str:
         "<main>",
         *(line for job in status.jobs for line in _job(status, job)),
         "</main>",
-        f"<footer><p>{_text(status.root)}</p><p>{words.plain(status.at)} UTC. All times and days are UTC.</p></footer>",
+        f"<footer><p>{_text(status.root)}</p><p>{sentences.plain(status.at)} UTC. All times and days are UTC.</p></footer>",
     ]
-    return document(_text(words.headline(status)), Path(__file__).with_name("page.css"), body)
+    return document(
+        _text(sentences.headline(status)), Path(__file__).with_name("status_page.css"), body
+    )
 
 
 def _header(status: Status) -> Iterator[str]:
-    said = words.troubles(status)
+    said = sentences.troubles(status)
     running = [job.job for job in status.jobs if job.state == "running"]
     yield f'<header class="{"bad" if said else "good"}">'
-    yield f'<p class="name">Status, {words.plain(status.at)[:16]} UTC</p>'
+    yield f'<p class="name">Status, {sentences.plain(status.at)[:16]} UTC</p>'
     first, rest = (said[0], said[1:]) if said else ("Nothing needs you", [])
     yield f"<h1>{_text(first)}</h1>"
     more = [*rest, *([f"running now: {', '.join(running)}"] if running else [])]
     if more:
         yield f"<p>{_text('; '.join(more))}</p>"
-    yield f"<p>{_text(words.spent_today(status))}</p>"
+    yield f"<p>{_text(sentences.spent_today(status))}</p>"
     if status.demo:
         yield '<p class="demo">Demo: no model was asked, and nothing was paid for.</p>'
     for note in status.notes:
@@ -67,7 +69,7 @@ def _header(status: Status) -> Iterator[str]:
 def _job(status: Status, job: JobStatus) -> Iterator[str]:
     kind = job.state.replace(" ", "-")
     yield f'<section id="{_text(job.job)}"><div class="head"><h2>{_text(job.job)}</h2>'
-    yield f'<p class="state {kind}">{words.STATES[job.state].lower()}</p></div>'
+    yield f'<p class="state {kind}">{sentences.STATES[job.state].lower()}</p></div>'
     yield "<div>"
     yield "<dl>"
     for label, text in _facts(status, job):
@@ -95,7 +97,7 @@ def _facts(status: Status, job: JobStatus) -> Iterator[tuple[str, str]]:
         yield "Ledger", f'<span class="warn">{_text(job.note)}</span>'
     if job.lock:
         since = (
-            f" since {words.plain(job.lock.since)}, {words.age(job.lock.since, now)}"
+            f" since {sentences.plain(job.lock.since)}, {sentences.age(job.lock.since, now)}"
             if job.lock.since
             else ""
         )
@@ -109,7 +111,7 @@ def _facts(status: Status, job: JobStatus) -> Iterator[tuple[str, str]]:
         )
         yield (
             "Last run",
-            f"{_when(job.last_run, now)}<br>{_text(words.outcome(job.last_run))}{reason}",
+            f"{_when(job.last_run, now)}<br>{_text(sentences.outcome(job.last_run))}{reason}",
         )
     elif not job.lock:
         yield "Last run", "not known" if job.note else "none: it has never run"
@@ -118,37 +120,41 @@ def _facts(status: Status, job: JobStatus) -> Iterator[tuple[str, str]]:
     elif job.last_run and not job.last_success:
         yield "Last success", "none that is known of"
     for one in job.message_batches:
-        name, requests = _text(one.message_batch_id), words.counted(one.requests, "request")
-        ages = f"{words.age(one.created_at, now)} old, expires {words.plain(one.expires_at)}"
+        name, requests = _text(one.message_batch_id), sentences.counted(one.requests, "request")
+        ages = (
+            f"{sentences.age(one.created_at, now)} old, expires {sentences.plain(one.expires_at)}"
+        )
         yield "Message batch", f"{name}<br>{requests}, {_text(one.status)}, {ages}"
     said = []
     if job.alert.alerted_since:
-        said.append(f"sent; the trouble began {words.age(job.alert.alerted_since, now)} ago")
+        said.append(f"sent; the trouble began {sentences.age(job.alert.alerted_since, now)} ago")
     if job.alert.undelivered:
-        waits = f"{words.counted(job.alert.undelivered, 'alert')} not delivered for"
-        age = words.age(job.alert.undelivered_since, now)
+        waits = f"{sentences.counted(job.alert.undelivered, 'alert')} not delivered for"
+        age = sentences.age(job.alert.undelivered_since, now)
         said.append(f'<span class="warn">{waits} {age}</span>')
     if said:
         yield "Alert", "<br>".join(said)
 
 
 def _when(run: Run, now: str) -> str:
-    took = f", took {words.took(run)}" if run.seconds is not None else ""
-    return f"<b>{words.age(run.started_at, now)} ago</b>, {words.plain(run.started_at)}{took}"
+    took = f", took {sentences.took(run)}" if run.seconds is not None else ""
+    return (
+        f"<b>{sentences.age(run.started_at, now)} ago</b>, {sentences.plain(run.started_at)}{took}"
+    )
 
 
 def _letters(status: Status, job: JobStatus) -> Iterator[str]:
     dead = job.records.dead if job.records else 0
     if not dead:
         return
-    yield f'<div class="letters"><h3>{words.counted(dead, "dead letter")}</h3><ul>'
+    yield f'<div class="letters"><h3>{sentences.counted(dead, "dead letter")}</h3><ul>'
     for letter in job.dead_letters:
         yield f"<li><code>{_text(letter.record_id[:80])}</code> <span>{_text(letter.reason)}</span></li>"
     if dead > len(job.dead_letters):
         yield f"<li>and {dead - len(job.dead_letters):,} more</li>"
     yield "</ul>"
-    hint = words.retry_hint(job)
-    yield f"<p>Ask them again: <code>{_text(words.retry_command(job, demo=status.demo))}</code>"
+    hint = sentences.retry_hint(job)
+    yield f"<p>Ask them again: <code>{_text(sentences.retry_command(job, demo=status.demo))}</code>"
     yield f"{f' ({hint})' if hint else ''}</p></div>"
 
 
@@ -158,11 +164,11 @@ def _models(job: JobStatus) -> Iterator[str]:
     yield "<div><h3>Cost this month</h3>"
     yield '<table class="models"><tbody>'
     for model in job.cost.models:
-        requests = words.counted(model.requests, "request")
-        yield f"<tr><td>{_text(model.model)}</td><td>{requests}</td><td>{words.usd(model.usd)}</td></tr>"
-    yield f"<tr><th>In all</th><td></td><th>{words.usd(job.cost.month)}</th></tr>"
-    yield f"<tr><td>Today</td><td></td><td>{words.usd(job.cost.today)}</td></tr></tbody></table>"
-    if more := words.unsettled(job.cost):
+        requests = sentences.counted(model.requests, "request")
+        yield f"<tr><td>{_text(model.model)}</td><td>{requests}</td><td>{sentences.usd(model.usd)}</td></tr>"
+    yield f"<tr><th>In all</th><td></td><th>{sentences.usd(job.cost.month)}</th></tr>"
+    yield f"<tr><td>Today</td><td></td><td>{sentences.usd(job.cost.today)}</td></tr></tbody></table>"
+    if more := sentences.unsettled(job.cost):
         yield f'<p class="quiet">{more}</p>'
     yield "</div>"
 
@@ -177,8 +183,8 @@ def _runs(job: JobStatus) -> Iterator[str]:
         code = "–" if run.code is None else str(run.code)
         done = f"{run.done:,}" if run.in_ledger and run.code is not None else "–"
         looks = "" if good else ' class="bad"'
-        began = f"<td>{words.plain(run.started_at)[:16]}</td>"
-        yield f"<tr{looks}>{began}<td>{words.took(run)}</td><td>{code}</td><td>{done}</td></tr>"
+        began = f"<td>{sentences.plain(run.started_at)[:16]}</td>"
+        yield f"<tr{looks}>{began}<td>{sentences.took(run)}</td><td>{code}</td><td>{done}</td></tr>"
         if run.code != 0:
             yield f'<tr class="said"><td colspan="4">{_text(run.reason or run.words)}</td></tr>'
     yield "</tbody></table></div>"

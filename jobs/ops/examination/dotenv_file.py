@@ -11,8 +11,8 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from common.doctor.lines import Line, fail, ok, warn
 from common.known_settings import KNOWN, general_name
+from ops.examination.lines import Line, fail, ok, warn
 
 _SUBJECT = ".env"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}").fullmatch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from common import times
-from common.status.model import Cost, JobStatus, Run, Status
+from ops.overview.model import Cost, JobStatus, Run, Status
 
 # As the wrapper says them (wrapper.sh, words_for).
 _CODES = {

@@ -6,10 +6,10 @@ from collections import defaultdict
 from datetime import timedelta
 
 from common import times
-from common.history import Line, started_at
 from common.ledger.figures import Figures, Spent
-from common.status.model import Cost, Day, Model
-from common.status.runs import merged
+from ops.facts.history import Line, started_at
+from ops.overview.model import Cost, Day, Model
+from ops.overview.run_list import merged
 
 DAYS = 30
 

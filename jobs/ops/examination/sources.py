@@ -9,12 +9,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from common import times
-from common.doctor.installation import Installation
-from common.doctor.lines import Line, fail, ok, warn
-from common.doctor.scripts import Unusable, job_of
 from common.job import Job
 from common.process.exits import JobExit
 from common.source.sqlite_source import open_source, plain_error
+from ops.examination.installation import Installation
+from ops.examination.lines import Line, fail, ok, warn
+from ops.examination.scripts import Unusable, job_of
 
 # Older ones can corrupt a WAL file that two connections write at once.
 _SAFE_WAL = (3, 51, 3)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from common.doctor.schedule import Schedule
+from ops.examination.cron.schedule import Schedule
 
 _MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
 _LOOKED_AHEAD = timedelta(days=366)

@@ -1,0 +1,1 @@
+"""Will cron start it tonight? The crontab, its lines, its clock, its daemon."""
