@@ -16,7 +16,7 @@
 #   PAGERDUTY_ROUTING_KEY   integration key of Events API v2; one incident for each host and job
 #   PAGERDUTY_URL=https://events.pagerduty.com     https://events.eu.pagerduty.com for accounts in the EU
 #   ALERT_EMAIL             address, or several with commas between them, reached through this machine's sendmail
-#   ALERT_WEBHOOK_URL       gets each alert as one JSON object (its fields: jobs/common/alerts/channels/webhook.sh)
+#   ALERT_WEBHOOK_URL       gets each alert as one JSON object (its fields: jobs/wrappers/alerts/channels/webhook.sh)
 #   ALERT_REPEAT_HOURS=6    silence within a streak
 #   ALERT_LOG_TAIL=1        0: no log text leaves the machine
 #   PING_URL                told /start before each run and /CODE after it, as Healthchecks has it; {job} is replaced
@@ -40,11 +40,11 @@ if [[ ${1-} == -* && $1 != --test || $# == 0 || ${1-} == --test && $# -gt 2 ]]; 
   exit 2
 fi
 
-# shellcheck source=jobs/common/alerts/alerts.sh
-if source "$root/jobs/common/alerts/alerts.sh"; then
+# shellcheck source=jobs/wrappers/alerts/alerts.sh
+if source "$root/jobs/wrappers/alerts/alerts.sh"; then
   prepare_environment
 else
-  printf 'notify_on_failure.sh: %s/jobs/common is incomplete: nobody is told how this run ends; git checkout it\n' "$root" >&2
+  printf 'notify_on_failure.sh: %s/jobs/wrappers is incomplete: nobody is told how this run ends; git checkout it\n' "$root" >&2
   [[ $1 != --test ]] || exit 78
   exec "$root/run_job.sh" "$@"
 fi

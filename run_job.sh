@@ -31,21 +31,21 @@ set -u +e
 set +o posix
 root=$(readlink -f -- "${BASH_SOURCE[0]}")
 root=${root%/*}
-# shellcheck source=jobs/common/wrapper.sh
-source "$root/jobs/common/wrapper.sh" || exit 78
-# shellcheck source=jobs/common/wrapper/questions.sh
-source "$root/jobs/common/wrapper/questions.sh" || exit 78
-# shellcheck source=jobs/common/wrapper/lock.sh
-source "$root/jobs/common/wrapper/lock.sh" || exit 78
-# shellcheck source=jobs/common/wrapper/job_log.sh
-source "$root/jobs/common/wrapper/job_log.sh" || exit 78
-# shellcheck source=jobs/common/wrapper/process.sh
-source "$root/jobs/common/wrapper/process.sh" || exit 78
+# shellcheck source=jobs/wrappers/shared.sh
+source "$root/jobs/wrappers/shared.sh" || exit 78
+# shellcheck source=jobs/wrappers/run/questions.sh
+source "$root/jobs/wrappers/run/questions.sh" || exit 78
+# shellcheck source=jobs/wrappers/run/lock.sh
+source "$root/jobs/wrappers/run/lock.sh" || exit 78
+# shellcheck source=jobs/wrappers/run/job_log.sh
+source "$root/jobs/wrappers/run/job_log.sh" || exit 78
+# shellcheck source=jobs/wrappers/run/process.sh
+source "$root/jobs/wrappers/run/process.sh" || exit 78
 
 need_venv() {
   venv_is_ready && return
-  # shellcheck source=jobs/common/wrapper/setup.sh
-  source "$root/jobs/common/wrapper/setup.sh" || exit 78
+  # shellcheck source=jobs/wrappers/run/setup.sh
+  source "$root/jobs/wrappers/run/setup.sh" || exit 78
   make_venv
 }
 
@@ -64,8 +64,8 @@ set_places "$@"
 if [[ $1 == --setup ]]; then
   shift
   ensure_directories "$state" "$logs" "$reports"
-  # shellcheck source=jobs/common/wrapper/setup.sh
-  source "$root/jobs/common/wrapper/setup.sh" || exit 78
+  # shellcheck source=jobs/wrappers/run/setup.sh
+  source "$root/jobs/wrappers/run/setup.sh" || exit 78
   make_venv "$@"
   say 'venv/ is ready'
   exit
@@ -73,8 +73,8 @@ fi
 
 if [[ $1 == --install-cron || $1 == --remove-cron ]]; then
   ensure_directories "$state"
-  # shellcheck source=jobs/common/wrapper/install_cron.sh
-  source "$root/jobs/common/wrapper/install_cron.sh" || exit 78
+  # shellcheck source=jobs/wrappers/run/install_cron.sh
+  source "$root/jobs/wrappers/run/install_cron.sh" || exit 78
   change_crontab "$@"
   exit
 fi

@@ -31,7 +31,6 @@ class Crontab(Installation):
 
     def __init__(self, root: Path, *, lenient: bool = False) -> None:
         super().__init__(root)
-        shutil.copy(REPOSITORY / "jobs/common/wrapper/install_cron.sh", root / "jobs/common")
         shutil.copy(REPOSITORY / "crontab.example", root)
         (root / "notify_on_failure.sh").write_text("#!/bin/sh\n")
         (root / "notify_on_failure.sh").chmod(0o755)

@@ -117,7 +117,7 @@ class Watched(Installation):
         self.catcher = catcher
         names = [
             "notify_on_failure.sh",
-            *(str(one.relative_to(REPOSITORY)) for one in REPOSITORY.glob("jobs/common/**/*.sh")),
+            *(str(one.relative_to(REPOSITORY)) for one in REPOSITORY.glob("jobs/wrappers/**/*.sh")),
         ]
         for name in names:
             (root / name).parent.mkdir(parents=True, exist_ok=True)

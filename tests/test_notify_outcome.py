@@ -156,11 +156,11 @@ def test_with_neither_state_nor_network_the_loss_is_told(here):
 
 
 @pytest.mark.parametrize(
-    "part", ["wrapper.sh", "wrapper/dotenv.sh", "alerts/alerts.sh", "alerts/channels/email.sh"]
+    "part", ["shared.sh", "dotenv.sh", "alerts/alerts.sh", "alerts/channels/email.sh"]
 )
 def test_an_incomplete_installation_runs_the_job_all_the_same(here, part):
     replace_run_job(here, "#!/bin/sh\nexit 3\n")
-    (here.root / "jobs/common" / part).unlink()
+    (here.root / "jobs/wrappers" / part).unlink()
     done = here.notify("works")
     assert done.returncode == 3
     assert "is incomplete: nobody is told how this run ends" in done.stderr

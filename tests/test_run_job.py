@@ -186,6 +186,7 @@ def test_help_prints_the_comment_at_the_top(here):
 
 def test_list_names_each_job_with_the_first_line_of_its_docstring(here):
     here.job("other", summary="Do something else.\n\nAnd more.\n")
+    (here.root / "jobs/common").mkdir()
     (here.root / "jobs/common/x.py").write_text('"""No job."""\n')
     assert here.run("--list").stdout.splitlines() == [
         "hello                A job.",

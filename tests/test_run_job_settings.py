@@ -103,7 +103,7 @@ def as_bash_reads_it(path: Path, **environment: str) -> dict[str, str]:
     script = """
         set -u
         root=$1
-        source "$root/jobs/common/wrapper.sh"
+        source "$root/jobs/wrappers/shared.sh"
         prepare_environment
         read_dotenv "$2"
         for name in "${!dotenv[@]}"; do printf '%s\\0%s\\0' "$name" "${dotenv[$name]}"; done

@@ -354,7 +354,7 @@ def test_the_text_is_no_wider_than_a_terminal_and_has_no_colours_elsewhere(here)
 
 def test_exit_codes_are_worded_as_the_wrapper_words_them():
     script = (
-        f"root={REPOSITORY}; source $root/jobs/common/wrapper.sh;"
+        f"root={REPOSITORY}; source $root/jobs/wrappers/shared.sh;"
         " for ((n = 0; n < 256; n++)); do words_for $n; printf '%s\\n' \"$REPLY\"; done"
     )
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)

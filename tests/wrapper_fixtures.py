@@ -15,10 +15,9 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHELL_FILES = (
     "run_job.sh",
-    "jobs/common/wrapper.sh",
-    *sorted(
-        str(one.relative_to(REPOSITORY)) for one in REPOSITORY.glob("jobs/common/wrapper/*.sh")
-    ),
+    "jobs/wrappers/shared.sh",
+    "jobs/wrappers/dotenv.sh",
+    *sorted(str(one.relative_to(REPOSITORY)) for one in REPOSITORY.glob("jobs/wrappers/run/*.sh")),
 )
 
 # What cron gives, HOME apart.

@@ -18,7 +18,7 @@ _SLACK = re.compile(
     r"https://hooks\.slack(-gov)?\.com/services/T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9]+"
 ).fullmatch
 _ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}").fullmatch
-# As jobs/common/alerts/channels/email.sh has it: a name without a host is a mailbox of this machine.
+# As jobs/wrappers/alerts/channels/email.sh has it: a name without a host is a mailbox of this machine.
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_{|}~-]+(@[A-Za-z0-9.-]+)?").fullmatch
 _SENDMAIL_PLACES = "/usr/bin:/bin:/usr/sbin:/usr/lib"  # cron's own PATH, and where it is
 _SECONDS = 180

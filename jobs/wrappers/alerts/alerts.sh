@@ -3,35 +3,35 @@
 # so that an update of the installation meanwhile changes nothing for this run.
 # shellcheck disable=SC2034 # what one part sets another one reads
 
-parts=${root:?}/jobs/common/alerts
-[[ -r $root/jobs/common/wrapper/dotenv.sh ]] || return # without which wrapper.sh would end all of it
-# shellcheck source=jobs/common/wrapper.sh
-source "$root/jobs/common/wrapper.sh" || return
-# shellcheck source=jobs/common/alerts/text.sh
+parts=${root:?}/jobs/wrappers/alerts
+[[ -r $root/jobs/wrappers/dotenv.sh ]] || return # without which wrapper.sh would end all of it
+# shellcheck source=jobs/wrappers/shared.sh
+source "$root/jobs/wrappers/shared.sh" || return
+# shellcheck source=jobs/wrappers/alerts/text.sh
 source "$parts/text.sh" || return
-# shellcheck source=jobs/common/alerts/json.sh
+# shellcheck source=jobs/wrappers/alerts/json.sh
 source "$parts/json.sh" || return
-# shellcheck source=jobs/common/alerts/http.sh
+# shellcheck source=jobs/wrappers/alerts/http.sh
 source "$parts/http.sh" || return
-# shellcheck source=jobs/common/alerts/run_log.sh
+# shellcheck source=jobs/wrappers/alerts/run_log.sh
 source "$parts/run_log.sh" || return
-# shellcheck source=jobs/common/alerts/streak.sh
+# shellcheck source=jobs/wrappers/alerts/streak.sh
 source "$parts/streak.sh" || return
-# shellcheck source=jobs/common/alerts/message.sh
+# shellcheck source=jobs/wrappers/alerts/message.sh
 source "$parts/message.sh" || return
-# shellcheck source=jobs/common/alerts/outbox.sh
+# shellcheck source=jobs/wrappers/alerts/outbox.sh
 source "$parts/outbox.sh" || return
-# shellcheck source=jobs/common/alerts/deliver.sh
+# shellcheck source=jobs/wrappers/alerts/deliver.sh
 source "$parts/deliver.sh" || return
-# shellcheck source=jobs/common/alerts/ping.sh
+# shellcheck source=jobs/wrappers/alerts/ping.sh
 source "$parts/ping.sh" || return
-# shellcheck source=jobs/common/alerts/channels/slack.sh
+# shellcheck source=jobs/wrappers/alerts/channels/slack.sh
 source "$parts/channels/slack.sh" || return
-# shellcheck source=jobs/common/alerts/channels/pagerduty.sh
+# shellcheck source=jobs/wrappers/alerts/channels/pagerduty.sh
 source "$parts/channels/pagerduty.sh" || return
-# shellcheck source=jobs/common/alerts/channels/email.sh
+# shellcheck source=jobs/wrappers/alerts/channels/email.sh
 source "$parts/channels/email.sh" || return
-# shellcheck source=jobs/common/alerts/channels/webhook.sh
+# shellcheck source=jobs/wrappers/alerts/channels/webhook.sh
 source "$parts/channels/webhook.sh" || return
 
 host=${HOSTNAME:-localhost}

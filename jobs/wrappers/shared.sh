@@ -5,8 +5,8 @@
 # a fork costs about as much as everything else a function does.
 
 : "${root:?is the installation, set by the script that sources this file}"
-# shellcheck source=jobs/common/wrapper/dotenv.sh
-source "$root/jobs/common/wrapper/dotenv.sh" || exit 78
+# shellcheck source=jobs/wrappers/dotenv.sh
+source "$root/jobs/wrappers/dotenv.sh" || exit 78
 
 script=${0##*/}
 job=''         # the job's name, once it has been checked
