@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness import Site
+from rigs.harness import Site
 from standin.standin import StandIn
 
 

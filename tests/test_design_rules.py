@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import REPOSITORY
+from rigs.harness import REPOSITORY
 
 JOBS = REPOSITORY / "jobs"
 FILES = sorted(path for path in JOBS.rglob("*.py") if "__pycache__" not in path.parts)

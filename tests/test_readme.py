@@ -10,8 +10,8 @@ import pytest
 
 import daily_report
 from common import options
-from harness import REPOSITORY
-from installation import Installation
+from rigs.harness import REPOSITORY
+from rigs.installation import Installation
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 EXAMPLE = "jobs/ticket_triage.py"

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-import test_run_job_settings as bash
 from common import settings
 from common.process.exits import JobExit
 from common.process.log import log
 from common.settings import Settings
+from wrappers import test_run_job_settings as bash
 
 
 @pytest.fixture

@@ -27,10 +27,10 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "jobs")]
 
-import message_batch_kills  # noqa: E402
-from crash_moments import PHASES, moment  # noqa: E402
-from crash_oracle import Findings, continued, examine  # noqa: E402
-from crash_rig import Bill, Rig, standin_process  # noqa: E402
+from rigs import message_batch_kills  # noqa: E402
+from rigs.crash_moments import PHASES, moment  # noqa: E402
+from rigs.crash_oracle import Findings, continued, examine  # noqa: E402
+from rigs.crash_rig import Bill, Rig, standin_process  # noqa: E402
 
 SYSCALLS = ("fdatasync", "fsync", "pwrite64", "rename", "unlink", "ftruncate", "sendto")
 WORKERS = os.cpu_count() or 2

@@ -1,0 +1,230 @@
+"""What a message batch leaves over, and results that are late, broken, foreign, unknown or gone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.delivery import deliver
+from rigs.bills import usd_of
+from rigs.message_batch_site import (
+    CREATE,
+    EXPIRED,
+    RESULTS,
+    SIZE,
+    billed_for,
+    calls,
+    fill,
+    go,
+    is_complete,
+    sdk,
+    spent,
+    standin_db,
+    statuses,
+    submitted,
+    tiers,
+)
+from rigs.own_jobs import labels
+from standin.fault_kinds import MESSAGE_BATCHES
+
+STAYS = {"kind": "stay_in_progress", "times": 1}
+ONE = f"{MESSAGE_BATCHES}/{{id}}"
+
+
+def errored(error_type: str, **rule: Any) -> dict[str, Any]:
+    return {"kind": "errored", "error_type": error_type, "path": MESSAGE_BATCHES, **rule}
+
+
+@pytest.mark.parametrize("kind", ["expire", "api_error", "overloaded_error"])
+def test_little_that_is_left_over_is_asked_again_live(claude, kind):
+    rule = EXPIRED if kind == "expire" else errored(kind)
+    site = claude(message_batch_seconds=0, faults=[{**rule, "times": 2}])
+    fill(site, 6)
+    result = go(site)
+    assert result.code == 0, result.log
+    is_complete(site, 30)
+    assert calls(site, CREATE) == 1
+    assert tiers(site).count("standard") == 3
+
+
+def test_much_that_is_left_over_goes_into_another_message_batch(claude, monkeypatch):
+    site = claude(message_batch_seconds=0, faults=[{**EXPIRED, "times": 4}])
+    monkeypatch.setattr(deliver, "LITTLE", 3)
+    fill(site, 6)
+    result = go(site)
+    assert result.code == 0, result.log
+    is_complete(site, 30)
+    assert calls(site, CREATE) == 2 and tiers(site).count("standard") == 1
+    assert result.summary["records"] == "30"
+
+
+def test_canceled_requests_are_sent_again(claude):
+    site = claude(faults=[STAYS], message_batch_seconds=0)
+    fill(site, 4)
+
+    def cancel(number: int) -> None:
+        if number == 0:
+            with sdk(site) as client:
+                client.messages.batches.cancel(client.messages.batches.list().data[0].id)
+
+    result = go(site, "--wait", "9d", at_wait=cancel)
+    assert result.code == 0, result.log
+    is_complete(site, 20)
+
+
+def test_message_batches_that_never_bring_anything_end_the_run(claude, monkeypatch):
+    site = claude(message_batch_seconds=0, faults=[EXPIRED])
+    monkeypatch.setattr(deliver, "LITTLE", 1)
+    fill(site, 5)
+    result = go(site)
+    assert result.code == 69 and "brought no answer" in result.log
+    assert calls(site, CREATE) == 3
+    assert statuses(site) == {"done": SIZE, "failed": 20}
+
+
+def test_a_request_refused_for_its_content_is_split_live_down_to_the_culprit(claude):
+    """Three in three chunks: they stand side by side when they are asked again, and are not a systematic fault."""
+    bad = ["12", "17", "22"]
+    refused = [errored("invalid_request_error", when={"record": n}) for n in bad]
+    live = [{"kind": "400", "when": {"record": n}} for n in bad]
+    site = claude(message_batch_seconds=0, faults=refused + live)
+    fill(site, 6)
+    result = go(site)
+    assert result.code == 3, result.log
+    assert statuses(site) == {"done": 27, "dead": 3}
+    dead = site.ledger("select record_id from records where status = 'dead'", "labels")
+    assert sorted(row[0] for row in dead) == bad
+    assert set(billed_for(site).values()) == {1}
+    assert go(site).code == 0 and calls(site, CREATE) == 1
+
+
+def test_a_schema_that_is_refused_shows_live_and_no_message_batch_is_made(claude):
+    site = claude(message_batch_seconds=0, faults=[{"kind": "400"}])
+    fill(site, 30)
+    result = go(site)
+    assert result.code == 1 and "no record is blamed" in result.log
+    assert calls(site, CREATE) == 0
+    assert "dead" not in statuses(site)
+
+
+def test_an_error_of_the_accounts_ends_the_run_once_all_results_are_stored(claude):
+    site = claude(message_batch_seconds=0, faults=[errored("billing_error", times=1)])
+    fill(site, 4)
+    result = go(site)
+    assert result.code == 77 and "billing_error" in result.log
+    assert statuses(site) == {"done": 15, "failed": 5}
+    assert go(site).code == 0
+    is_complete(site, 20)
+
+
+def test_a_result_of_an_unknown_kind_is_not_a_success(claude):
+    rule = {"kind": "unknown_result", "path": MESSAGE_BATCHES, "times": 2}
+    site = claude(message_batch_seconds=0, faults=[rule])
+    fill(site, 4)
+    result = go(site)
+    assert result.code == 0, result.log
+    assert statuses(site) == {"done": 20}
+    cost, unsettled = spent(site)
+    assert unsettled > 0  # nobody knows whether it was billed
+    assert cost == pytest.approx(usd_of(site.billed()))
+    assert calls(site, CREATE) == 1  # live, where it cannot come to the same end
+
+
+@pytest.mark.parametrize("kind", ["results_cut", "html", "529", "reset"])
+def test_results_that_break_off_are_fetched_again_and_stored_once(claude, monkeypatch, kind):
+    site = claude(
+        message_batch_seconds=0, faults=[{"kind": kind, "path": f"{ONE}/results", "times": 3}]
+    )
+    monkeypatch.setattr("common.delivery.message_batch.results._TOGETHER", 2)
+    fill(site, 12)
+    result = go(site)
+    assert result.code == 0, result.log
+    assert calls(site, RESULTS) == 4 and "trying again" in result.log
+    is_complete(site, 60)
+
+
+@pytest.mark.parametrize("kind", ["html", "500", "cut"])
+def test_a_look_that_fails_is_taken_again(claude, kind):
+    rule = {"kind": kind, "path": ONE, "times": 2}
+    site = claude(message_batch_seconds=0, faults=[rule])
+    fill(site, 3)
+    result = go(site)
+    assert result.code == 0, result.log
+    is_complete(site, 15)
+
+
+def test_requests_without_a_result_are_sent_anew_and_foreign_results_left_alone(claude, tmp_path):
+    folder = tmp_path / "standin"
+    site = claude(state=folder, faults=[STAYS])
+    fill(site, 6)
+    assert go(site, "--wait", "0").code == 75
+    with standin_db(folder) as db:
+        db.execute("update message_batches set duration = 0")
+        db.execute("delete from requests where number = 0")
+        db.execute("update requests set custom_id = 'somebody-else' where number = 1")
+    site = claude(state=folder, message_batch_seconds=0)
+    result = go(site)
+    assert result.code == 0, result.log
+    assert "2 requests without a result: sent anew" in result.log
+    assert statuses(site) == {"done": 30}
+    assert spent(site)[1] > 0
+
+
+@pytest.mark.parametrize("how", ["deleted", "archived"])
+def test_a_message_batch_that_is_gone_is_said_and_sent_anew(claude, tmp_path: Path, how):
+    folder = tmp_path / "standin"
+    site = claude(state=folder, faults=[STAYS])
+    fill(site, 4)
+    assert go(site, "--wait", "0").code == 75
+    with standin_db(folder) as db:
+        if how == "deleted":
+            db.execute("delete from message_batches")
+        else:
+            db.execute("update message_batches set created_at = created_at - 30 * 86400")
+    site = claude(state=folder, message_batch_seconds=0)
+    site.today = datetime.now(UTC) + timedelta(days=3)
+    result = go(site)
+    assert result.code == 0, result.log
+    assert "is gone" in result.log and "3 requests sent anew" in result.log
+    assert statuses(site) == {"done": 20} and submitted(site)["gone"] == 1
+    assert spent(site)[1] > 0  # it may have been billed, and counts as spent
+
+
+def test_one_that_this_key_cannot_see_is_held_and_nothing_is_sent_anew(claude, tmp_path: Path):
+    folder = tmp_path / "standin"
+    site = claude(state=folder, faults=[STAYS])
+    fill(site, 4)
+    assert go(site, "--wait", "0").code == 75
+    with standin_db(folder) as db:
+        db.execute("delete from message_batches")
+    site = claude(state=folder, message_batch_seconds=0)
+    result = go(site)
+    assert result.code == 78
+    assert "is not there for this key: is it another workspace's?" in result.log
+    assert not site.billed() and submitted(site)["submitted"] == 1
+
+
+def test_results_that_will_be_gone_are_said_in_time(claude):
+    site = claude(faults=[STAYS])
+    fill(site, 3)
+    assert "gone in" not in go(site, "--wait", "0").log
+    site.today = datetime.now(UTC) + timedelta(days=8)
+    late = go(site, "--wait", "0")
+    assert late.code == 75 and "its results are gone in" in late.log
+
+
+def test_an_unusable_answer_of_a_message_batch_is_asked_again_live(claude):
+    faults = [
+        {"kind": kind, "path": MESSAGE_BATCHES, "times": 1}
+        for kind in ("half_json", "missing_id", "refusal", "max_tokens")
+    ]
+    site = claude(message_batch_seconds=0, faults=faults)
+    fill(site, 8)
+    result = go(site)
+    assert result.code == 0, result.log
+    assert statuses(site) == {"done": 40}
+    assert spent(site)[0] == pytest.approx(usd_of(site.billed()))
+    assert site.run(labels(), "--message-batch").code == 0

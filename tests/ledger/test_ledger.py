@@ -1,0 +1,218 @@
+"""What the ledger remembers: every change of state there is, and no other."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from common.claude.pricing import Tokens
+from common.ledger.ledger import CRASHES_TO_DEAD, Sent
+from common.process.exits import JobExit
+from rigs.ledgers import ledger_at, plan
+
+
+@pytest.fixture
+def book(tmp_path):
+    with ledger_at(tmp_path / "state" / "daily_report.db") as opened:
+        yield opened
+
+
+def put(book, status: str) -> None:
+    """Record "a" in that state, in request "q"; a bystander in each state beside it."""
+    for name, state in [("a", status), *((f"other-{s}", s) for s in STATES)]:
+        if state == "fresh":
+            continue
+        request = "q" if name == "a" else f"q-{name}"
+        book.submit(request, name)
+        if state in ("answered", "done"):
+            book.answer(request, name)
+        if state == "done":
+            book.finish(request, name)
+        if state in ("failed", "dead"):
+            with book.ledger.transaction():
+                book.ledger.closed(request, "failed", "why")
+                book.ledger.failed([name], "why", failures=1, dead=state == "dead")
+
+
+STATES = ("fresh", "submitted", "answered", "done", "failed", "dead")
+MOVES = {
+    "submitted": lambda ledger: ledger.submitted("q2", ["a"], "live", "claude-haiku-5-5", 0.1),
+    "answered": lambda ledger: ledger.answered("q", ["a"], "{}", "", Tokens(), 0.0, 0.0),
+    "done": lambda ledger: ledger.done("q", {"a": "{}"}),
+    "failed": lambda ledger: ledger.failed(["a"], "why"),
+    "dead": lambda ledger: ledger.failed(["a"], "why", dead=True),
+    "lost": lambda ledger: ledger.lost("q", ["a"]),
+    "crashed": lambda ledger: ledger.lost("q", ["a"], crash=1),
+    "revived": lambda ledger: ledger.revive(["a"]),
+}
+
+
+@pytest.mark.parametrize(
+    ("move", "before", "after"),
+    [
+        ("submitted", "fresh", "submitted"),
+        ("submitted", "failed", "submitted"),
+        ("submitted", "dead", "submitted"),  # --retry-dead
+        ("submitted", "done", "submitted"),  # --reprocess
+        ("answered", "submitted", "answered"),
+        ("done", "answered", "done"),
+        ("failed", "submitted", "failed"),
+        ("failed", "answered", "failed"),
+        ("dead", "submitted", "dead"),
+        ("dead", "answered", "dead"),
+        ("revived", "dead", "failed"),
+        ("revived", "failed", "failed"),
+        *(("revived", state, state) for state in ("fresh", "submitted", "answered", "done")),
+        ("lost", "submitted", "failed"),
+        ("crashed", "submitted", "failed"),
+        # A request that is lost takes no record with it that has moved on.
+        *((lost, state, state) for lost in ("lost", "crashed") for state in STATES if state != "submitted"),
+        # What has no row is fresh, and stays so until it is submitted.
+        *((move, "fresh", "fresh") for move in MOVES if move != "submitted"),
+    ],
+)  # fmt: skip
+def test_a_record_moves_from_state_to_state_and_takes_no_other_along(book, move, before, after):
+    put(book, before)
+    others = {name: state for name, state in book.statuses().items() if name != "a"}
+    with book.ledger.transaction():
+        MOVES[move](book.ledger)
+    now = book.statuses()
+    assert now.pop("a", "fresh") == after
+    assert now == others
+
+
+def test_a_state_that_is_none_cannot_be_written(book):
+    book.submit("q", "a")
+    for table in ("records", "requests"):
+        with pytest.raises(sqlite3.IntegrityError):
+            book.file.db.execute(f"update {table} set status = 'skipped'")
+
+
+def test_a_request_goes_from_submitted_to_answered_to_done(book):
+    book.submit("q", "a", "b", most_usd=0.5)
+    assert book.ledger.request("q") is None
+    assert book.rows("select status, attempts, unsettled_usd from requests") == [
+        ("submitted", 1, 0.5)
+    ]
+    with book.ledger.transaction():
+        book.ledger.attempted("q", 2, 1.0)
+    assert book.rows("select status, attempts, unsettled_usd from requests") == [
+        ("submitted", 2, 1.0)
+    ]
+    book.answer("q", "a", "b")
+    assert list(book.ledger.unsaved()) == [Sent("q", ["a", "b"], '{"about": "q"}')]
+    assert book.rows(
+        "select input_tokens, output_tokens, cache_write_tokens, cache_read_tokens, usd, unsettled_usd from requests"
+    ) == [(100, 10, 3, 3, 0.25, 0.0)]
+    book.finish("q", "a", "b")
+    assert list(book.ledger.unsaved()) == []
+    assert book.ledger.request("q") == Sent("q", ["a", "b"], '{"about": "q"}')
+    assert book.statuses("requests") == {"q": "done"}
+
+
+def test_a_request_made_again_under_its_id_keeps_what_the_one_before_can_have_cost(book):
+    book.submit("merge-abc", most_usd=0.5)
+    assert book.ledger.recover() == (1, [])
+    book.submit("merge-abc", most_usd=0.7)
+    assert book.rows("select status, unsettled_usd from requests order by status") == [
+        ("lost", 0.5),
+        ("submitted", 0.7),
+    ]
+    assert book.statuses("requests")["merge-abc"] == "submitted"
+
+
+def test_a_transaction_that_fails_leaves_nothing_behind(book):
+    # The request can be written, its record cannot.
+    with pytest.raises(JobExit), book.ledger.transaction():
+        book.ledger.submitted("q", ["a", None], "live", "claude-haiku-5-5", 0.1)
+    assert book.statuses() == {} == book.statuses("requests")
+    book.submit("q", "a")  # and the next one can begin
+
+
+def test_recover_takes_up_what_was_in_flight_and_only_that(book):
+    put(book, "submitted")
+    before = book.statuses()
+    assert book.ledger.recover() == (2, [])
+    now = book.statuses()
+    assert now == before | {"a": "failed", "other-submitted": "failed"}
+    known = book.ledger.known(list(now))
+    assert {name: one.crashes for name, one in known.items() if one.crashes} == {
+        "a": 1,
+        "other-submitted": 1,
+    }
+    assert book.ledger.recover() == (0, [])
+
+
+def test_the_third_run_that_dies_of_a_record_makes_it_a_dead_letter(book):
+    for crash in range(1, CRASHES_TO_DEAD + 1):
+        book.submit(f"q{crash}", "a", "b" if crash == 1 else "c")
+        lost, dead = book.ledger.recover()
+        assert lost == 1
+        assert [known.record_id for known in dead] == (["a"] if crash == CRASHES_TO_DEAD else [])
+    assert book.statuses() == {"a": "dead", "b": "failed", "c": "failed"}
+    assert book.ledger.known(["a"])["a"].error == "in flight in 3 runs that died"
+    with book.ledger.transaction():
+        book.ledger.revive(["a"])
+    assert book.ledger.known(["a"])["a"].crashes == 0
+
+
+def test_a_run_that_stops_in_order_blames_no_record(book):
+    book.submit("q", "a")
+    with book.ledger.transaction():
+        book.ledger.lost("q", ["a"])
+    known = book.ledger.known(["a"])["a"]
+    assert (known.status, known.crashes, known.failures) == ("failed", 0, 0)
+
+
+def test_failures_add_up_and_an_output_clears_the_reason(book):
+    book.submit("q", "a")
+    for _ in range(2):
+        with book.ledger.transaction():
+            book.ledger.failed(["a"], "cut off", failures=1)
+    known = book.ledger.known(["a"])["a"]
+    assert (known.failures, known.error) == (2, "cut off")
+    book.finish("q", "a")
+    assert book.ledger.known(["a"])["a"].error == ""
+
+
+def test_ids_are_text_whatever_they_hold(book):
+    ids = ["17", "017", "a'b", 'a"b', "a b", "", "名前", "a\nb", "null", "%", "NULL", "x" * 10_000]
+    book.submit("q", *ids)
+    assert sorted(book.ledger.known([*ids, "18"])) == sorted(ids)
+
+
+def test_another_jobs_records_are_not_known(book):
+    book.submit("q", "a")
+    book.file.db.execute("update records set job = 'other'")
+    book.file.db.execute("update requests set job = 'other'")
+    assert book.ledger.known(["a"]) == {}
+    assert book.ledger.recover() == (0, [])
+    assert list(book.ledger.unsaved()) == []
+
+
+def test_with_a_hundred_thousand_records_done_nothing_is_searched_from_end_to_end(book):
+    db = book.file.db
+    with book.ledger.transaction():
+        numbers = (
+            "with recursive n(i) as (values (1) union all select i + 1 from n where i < 100000)"
+        )
+        db.execute(
+            f"{numbers} insert into records (job, record_id, status, updated_at)"
+            " select 'daily_report', i, 'done', '' from n"
+        )
+        db.execute(
+            f"{numbers} insert into requests (request_id, job, run_id, delivery, status, record_ids, attempts,"
+            " model, created_at) select i, 'daily_report', 'r', 'live', 'done', '[]', 1, 'm', '2026' from n where i <= 2000"
+        )  # fmt: skip
+    said: list[str] = []
+    db.set_trace_callback(said.append)
+    assert len(book.ledger.known([str(n) for n in range(1, 1_201)])) == 1_200
+    assert list(book.ledger.unsaved()) == []
+    assert book.ledger.recover() == (0, [])
+    book.runs.spent_on("2026-11-21")
+    db.set_trace_callback(None)
+    plans = [plan(db, statement) for statement in said if statement.startswith("select")]
+    assert len([p for p in plans if p.startswith("SEARCH records USING PRIMARY KEY")]) == 3
+    assert len([p for p in plans if "USING INDEX requests_under_way" in p]) == 2
+    assert not [p for p in plans if "SCAN" in p]

@@ -1,0 +1,153 @@
+"""doctor on key, model, price and clock: one free call, and what each answer to it means."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+
+from ops.examination import claude_account
+from rigs.doctor_fixtures import KEY, furnish, installation, levels, said, write_dotenv, write_job
+from standin.standin import StandIn
+
+
+@pytest.fixture
+def standin() -> Iterator[StandIn]:
+    with StandIn(state=None) as started:
+        yield started
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return furnish(tmp_path.resolve())
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "ok key, model: key …LAST is good, and claude-haiku-5-5 is in service"),
+        (
+            {"ANTHROPIC_API_KEY": "sk-invalid-0123456789abcd"},
+            "FAIL key, model: claude-haiku-5-5: 401",
+        ),
+        (
+            {"ANTHROPIC_API_KEY": "sk-nobilling-0123456789ab"},
+            "FAIL key, model: claude-haiku-5-5: 402",
+        ),
+        ({"ANTHROPIC_API_KEY": ""}, "FAIL key, model: ANTHROPIC_API_KEY is not set"),
+        ({"CLAUDE_MODEL": "claude-nonsense"}, "FAIL key, model: claude-nonsense: 404"),
+        (
+            {"CLAUDE_MODEL_MINE": "claude-mythos-preview"},
+            "FAIL key, model: claude-mythos-preview is retired",
+        ),
+        (
+            {"CLAUDE_MODEL": "claude-sonnet-4-5"},
+            "warn key, model: claude-sonnet-4-5 is deprecated and",
+        ),
+        (
+            {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"},
+            "FAIL key, model: claude-haiku-5-5: connection",
+        ),
+        ({"ANTHROPIC_BASE_URL": "http://example.com"}, "FAIL key, model: ANTHROPIC_BASE_URL=http"),
+    ],
+)
+def test_one_free_call_says_whether_key_and_model_will_do(
+    root, standin, monkeypatch, settings, expected
+):
+    monkeypatch.setattr("common.times.now", lambda: datetime(2026, 11, 22, tzinfo=UTC))
+    lines = said(claude_account.check(installation(root, write_dotenv(root, standin, **settings))))
+    assert lines[0].startswith(expected), lines
+    assert standin.billed == []
+
+
+def test_each_model_is_asked_about_once_whatever_the_number_of_jobs(root, standin):
+    for name in ("two", "three"):
+        write_job(root, name)
+    values = write_dotenv(root, standin, CLAUDE_MODEL_THREE="claude-opus-5")
+    lines = list(claude_account.check(installation(root, values)))
+    assert levels(lines)[:2] == ["ok", "ok"]
+    assert sum(standin.counts["requests"].values()) == 2
+
+
+def test_a_passing_fault_is_a_warning(root):
+    with StandIn(
+        state=None,
+        faults=[
+            {
+                "kind": "529",
+                "when": {"every": 1},
+                "method": "GET",
+                "path": "/v1/models/{id}",
+            }
+        ],
+    ) as busy:
+        lines = said(claude_account.check(installation(root, write_dotenv(root, busy))))
+    assert lines[0].startswith("warn key, model: claude-haiku-5-5: 529") and "again" in lines[0]
+
+
+@pytest.mark.parametrize(("capped", "level"), [(False, "warn"), (True, "FAIL")])
+def test_a_model_without_a_price_is_a_warning_and_a_failure_under_a_cost_cap(capped, level):
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    said_of = claude_account.Said({"lifecycle": "active"})
+    lines = list(claude_account.about("claude-new", said_of, now, key=KEY, capped=capped))
+    assert levels(lines) == ["ok", level] and lines[1].subject == "price"
+
+
+@pytest.mark.parametrize(
+    ("answer", "level"),
+    [
+        ({"lifecycle": "active"}, "ok"),
+        ({"lifecycle": "active", "retires_at": "2026-12-01T00:00:00Z"}, "warn"),
+        ({"lifecycle": "deprecated"}, "warn"),
+        ({"lifecycle": "retired"}, "FAIL"),
+        ({"lifecycle": "deprecated", "retires_at": "2026-11-21T00:00:00Z"}, "FAIL"),
+    ],
+)
+def test_a_model_is_judged_by_its_life_and_by_the_date(answer, level):
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    given = claude_account.Said(answer)
+    lines = claude_account.about("claude-haiku-5-5", given, now, key=KEY, capped=False)
+    assert levels(lines) == [level]
+
+
+class Dated(http.server.BaseHTTPRequestHandler):
+    """Answers with 401, and with the time of a clock ten minutes ahead of ours."""
+
+    def do_GET(self):
+        self.send_response_only(401)
+        at = datetime.now(UTC) + timedelta(minutes=10)
+        self.send_header("date", format_datetime(at, usegmt=True))
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_the_clock_is_compared_with_the_date_of_the_answer_whatever_it_says(root, standin):
+    with http.server.HTTPServer(("127.0.0.1", 0), Dated) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        values = write_dotenv(root, standin, ANTHROPIC_BASE_URL=url)
+        lines = said(claude_account.check(installation(root, values)))
+        server.shutdown()
+    assert lines[1].startswith("warn clock: ") and "behind Claude's" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("year", "ahead", "level"),
+    [
+        (2026, 0, "ok"),
+        (2026, 121, "warn"),
+        (2026, -121, "warn"),
+        (2026, None, "ok"),
+        (2025, 0, "FAIL"),
+    ],
+)
+def test_a_clock_that_is_minutes_off_is_a_warning_and_one_of_years_a_failure(year, ahead, level):
+    assert claude_account.clock(datetime(year, 11, 22, tzinfo=UTC), ahead).level == level

@@ -1,0 +1,221 @@
+"""doctor on jobs, their database and their ledgers, on folders and disks, and on what is installed."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from common.ledger.sqlite_ledger import LedgerFile
+from ops.examination import folders, ledgers, mounts, packages, scripts, sources
+from rigs.doctor_fixtures import JOB, installation, levels, said, write_job
+from rigs.harness import REPOSITORY
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    with sqlite3.connect(tmp_path / "records.db") as db:
+        db.execute("create table events (id integer primary key, content, created_at)")
+    db.close()
+    return tmp_path
+
+
+def about(root: Path, code: str, name: str = "mine", database: str = "records.db") -> list[str]:
+    write_job(root, name, code)
+    return said(sources.check(installation(root, {"RECORDS_DB": str(root / database)}, job=name)))
+
+
+def test_a_job_that_fits_its_database_is_named_with_its_columns(root):
+    (line,) = about(root, JOB)
+    assert line.startswith("ok job mine: imports") and line.endswith(
+        "records.db: record_id, content"
+    )
+
+
+def test_the_shipped_jobs_import(root):
+    for path in (REPOSITORY / "jobs").glob("*.py"):
+        assert scripts.job_of(path).name == path.stem
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "import Path",
+            "import Path\nimport nothing_here",
+            "No module named 'nothing_here' (line 4)",
+        ),
+        ("import Path", "import Path\n)", "SyntaxError"),
+        ("JOB = Job(", "1 / 0\nJOB = Job(", "ZeroDivisionError: division by zero (line 18)"),
+        ("JOB = Job(", "raise SystemExit(3)\nJOB = Job(", "SystemExit: 3"),
+        ('if __name__ == "__main__":\n    ', "", "runs as soon as it is imported"),
+        ("JOB = Job(", "THE_JOB = Job(", "has no JOB"),
+        ("name=Path(__file__).resolve().stem", 'name="other"', "its JOB is called other"),
+        ("from events", "from orders", "no such table: orders"),
+        ("id as record_id", "id", "but not record_id"),
+        ("content from", "created_at from", "but not content"),
+        ("save=save", 'save=save, attributes=("created_at",)', "but not created_at"),
+        ("from events", "from events where id = :id", "does not fit the job"),
+    ],
+)
+def test_a_job_that_would_not_run_fails_with_the_reason(root, old, new, expected):
+    assert old in JOB
+    (line,) = about(root, JOB.replace(old, new, 1))
+    assert line.startswith("FAIL job mine: ") and expected in line
+
+
+@pytest.mark.parametrize(
+    "select",
+    [
+        "select id as record_id, content from events;  ",
+        "select id as record_id, content from events -- all of them",
+        "with e as (select * from events) select id as record_id, content from e order by id limit 5",
+        "select id as record_id, content from events where within(created_at, :start, :end)",
+    ],
+)
+def test_a_select_in_any_form_is_prepared_without_reading(root, select):
+    (line,) = about(root, JOB.replace("select id as record_id, content from events", select))
+    assert line.startswith("ok ")
+
+
+def test_an_import_that_prints_or_hangs_is_kept_quiet_and_cut_short(root, monkeypatch, capsys):
+    monkeypatch.setattr("ops.examination.scripts._SECONDS", 1)
+    code = "print('hello')\nimport sys, time\nsys.stderr.write('hello')\ntime.sleep(60)\n"
+    (line,) = about(root, code)
+    assert line.startswith("FAIL job mine: is not imported after 1 s")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_job_called_like_a_module_of_the_standard_library_is_not_imported(root):
+    (line,) = about(root, "raise SystemExit('never')", "email")
+    assert "standard library -> rename it" in line
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [(None, "no such file"), (b"not a database" * 100, "not a SQLite file")],
+)
+def test_a_database_that_cannot_be_opened_fails(root, content, expected):
+    if content:
+        (root / "other.db").write_bytes(content)
+    (line,) = about(root, JOB, database="other.db")
+    assert line.startswith("FAIL ") and expected in line
+
+
+def test_sqlite_s_version_matters_where_two_programs_write_one_wal_file(root, monkeypatch):
+    with sqlite3.connect(root / "records.db") as db:
+        db.execute("pragma journal_mode = wal")
+    db.close()
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 2))
+    assert [line.split()[0] for line in about(root, JOB)] == ["warn", "ok"]
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 3))
+    assert [line.split()[0] for line in about(root, JOB)] == ["ok"]
+
+
+MOUNTS = """\
+22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+30 22 0:30 / /srv/nfs rw - nfs4 server:/x rw
+31 22 0:31 / /srv/nfs/local rw - xfs /dev/sdb rw
+32 22 0:32 / /srv/my\\040disk rw master:2 - cifs //nas/x rw
+33 22 0:33 / /tmp/ram rw - tmpfs tmpfs rw
+34 22 0:34 / /srv/twice rw - ext4 /dev/sdc rw
+35 22 0:35 / /srv/twice rw - fuse.sshfs me@host: rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "network"),
+    [
+        ("/opt/x/state/a.db", "ext4", False),
+        ("/srv/nfs/a.db", "nfs4", True),
+        ("/srv/nfsother/a.db", "ext4", False),
+        ("/srv/nfs/local/a.db", "xfs", False),
+        ("/srv/my disk/a.db", "cifs", True),
+        ("/tmp/ram/a.db", "tmpfs", False),
+        ("/srv/twice/a.db", "fuse.sshfs", True),
+    ],
+)
+def test_the_file_system_of_a_ledger_is_that_of_the_deepest_and_last_mount(path, kind, network):
+    assert mounts.file_system(Path(path), MOUNTS) == kind
+    assert mounts.is_network(kind) == network
+
+
+@pytest.mark.parametrize(("kind", "level"), [("nfs", "FAIL"), ("9p", "FAIL"), ("tmpfs", "warn")])
+def test_a_ledger_on_a_file_system_that_does_not_keep_it_is_named(root, kind, level):
+    write_job(root, "mine")
+    line = next(iter(ledgers.check(installation(root), f"1 0 0:1 / / rw - {kind} x rw\n")))
+    assert line.level == level and f"is on {kind}" in line.text
+
+
+def ledger_of(root: Path) -> Path:
+    path = root / "state/mine.db"
+    LedgerFile(path).close()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        (lambda path: path.unlink(), "ok ledger: mine: none yet"),
+        (lambda path: path.write_bytes(b""), "ok ledger: mine: none yet"),
+        (lambda path: None, "ok ledger: mine: whole"),
+        (lambda path: path.chmod(0o644), "warn ledger: mine: "),
+        (lambda path: path.write_bytes(os.urandom(9000)), "FAIL ledger: mine: "),
+        (lambda path: path.write_bytes(path.read_bytes()[:8192]), "FAIL ledger: mine: "),
+        (
+            lambda path: (path.unlink(), sqlite3.connect(path).execute("create table t (x)")),
+            "FAIL ",
+        ),
+    ],
+)
+def test_a_ledger_is_whole_or_its_damage_is_named(root, damage, expected):
+    write_job(root, "mine")
+    damage(ledger_of(root))
+    lines = said(ledgers.check(installation(root), "1 0 0:1 / / rw - ext4 x rw\n"))
+    assert len(lines) == 1 and lines[0].startswith(expected), lines
+
+
+def test_doctor_leaves_a_ledger_as_it_is(root):
+    write_job(root, "mine")
+    ledger_of(root)
+    before = {path: path.stat().st_mtime_ns for path in (root / "state").iterdir()}
+    list(ledgers.check(installation(root)))
+    assert {path: path.stat().st_mtime_ns for path in (root / "state").iterdir()} == before
+
+
+def test_folders_that_can_be_written_are_one_line_and_others_one_each(root):
+    for name in folders.FOLDERS:
+        (root / name).mkdir(mode=0o700)
+    assert levels(folders.check(root)) == ["ok"]
+    (root / "logs").chmod(0o755)
+    (root / "reports").rmdir()
+    (root / "reports").write_text("a file")
+    lines = said(folders.check(root))
+    assert lines[0].endswith(f"-> chmod 700 {root}/logs")
+    assert lines[1].startswith("FAIL folders: reports/ cannot be written")
+    assert lines[2].startswith("ok folders: state/ can be written")
+
+
+@pytest.mark.parametrize(
+    ("free", "files", "level"),
+    [(2e9, 10**6, "ok"), (999e6, 10**6, "warn"), (99e6, 10**6, "FAIL"), (2e9, 10, "FAIL")],
+)
+def test_little_room_is_a_warning_and_none_a_failure(tmp_path, free, files, level):
+    assert folders.room(tmp_path, int(free), files).level == level
+
+
+def test_packages_are_compared_with_every_requirements_file_of_the_venv(tmp_path):
+    version = metadata.version("pydantic")
+    (tmp_path / "requirements.txt").write_text(f"# a\npydantic=={version}\n\nnot-there==1.0\n")
+    (tmp_path / "requirements-x.txt").write_text("pytest[extra]==0.0.1\n")
+    (line,) = packages.check(tmp_path, Path(sys.prefix))
+    assert line.level == "FAIL" and line.text.endswith("but not-there is missing")
+    venv = tmp_path / "venv"
+    venv.mkdir()
+    (venv / "requirements-x.txt").touch()
+    assert packages.pins(tmp_path, venv).keys() == {"pydantic", "not-there", "pytest"}
+    assert levels(packages.check(tmp_path, venv)) == ["warn", "FAIL"]

@@ -1,0 +1,1 @@
+"""What tests stand on: installations, sites, relays, crash rigs. No test stands here."""

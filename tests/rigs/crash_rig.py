@@ -1,0 +1,251 @@
+"""A rig that kills runs: an installation, a stand-in that keeps a bill, and an oracle that compares the two.
+
+Everything is a process: a job is started as `python jobs/NAME.py`, and dies of SIGKILL. What the oracle finds is a list
+of sentences; none of them may be there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from rigs.harness import REPOSITORY
+
+FIRST_DAY = date(2026, 11, 18)
+SUBJECTS = ("parcel", "refund", "invoice", "password", "colour", "garden", "battery", "lamp")
+IN_FLIGHT = 8  # --concurrency, unless it is said
+
+# A job with one answer per record. Its table counts how often a row was saved, which the contract allows to be twice.
+PER_RECORD = """
+import sqlite3
+from pathlib import Path
+from typing import Literal
+from pydantic import BaseModel
+from common import Job, run
+
+class Label(BaseModel):
+    label: Literal["parcel", "refund", "invoice", "password"]
+
+def show(record):
+    {show}
+    return record["content"]
+
+def save(db, record, output):
+    {save}
+    db.execute("insert into labels values (?, ?, 1) on conflict (record_id)"
+        " do update set label = excluded.label, saves = saves + 1", (record["record_id"], output.label))
+
+JOB = Job(name=Path(__file__).stem, select="select id as record_id, content from events order by id",
+    instructions="Label each record.", output=Label, save=save, show=show, chunk_size={chunk_size},
+    tables="create table if not exists labels (record_id text primary key, label text, saves integer)")
+if __name__ == "__main__":
+    raise SystemExit(run(JOB))
+"""
+
+
+@dataclass
+class Ended:
+    """How a process ended."""
+
+    code: int
+    log: str
+    seconds: float
+
+
+@dataclass
+class Bill:
+    """A stand-in process and what it has billed since `begin`."""
+
+    url: str
+    path: Path
+    begin: int = 0
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What was billed, oldest first."""
+        text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+        whole = text[: text.rfind("\n") + 1]
+        return [json.loads(line) for line in whole.splitlines()[self.begin :]]
+
+
+@contextmanager
+def standin_process(
+    folder: Path,
+    latency: float = 0.02,
+    faults: Sequence[dict[str, Any]] = (),
+    message_batch_seconds: float = 0.5,
+) -> Iterator[Bill]:
+    """The stand-in as a process of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "faults.json").write_text(json.dumps(list(faults)))
+    command = [sys.executable, "-m", "standin.standin", "--port", "0"]
+    command += ["--latency", str(latency), "--billed", str(folder / "billed.jsonl")]
+    command += ["--faults", str(folder / "faults.json")]
+    command += ["--message-batch-seconds", str(message_batch_seconds)]
+    with subprocess.Popen(
+        command, cwd=REPOSITORY / "jobs", stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield Bill(process.stdout.readline().strip(), folder / "billed.jsonl")
+        finally:
+            process.kill()
+
+
+@dataclass
+class Rig:
+    """One installation, with a copy of jobs/, so that its state is its own."""
+
+    root: Path
+    bill: Bill
+    job: str = "daily_report"
+    days: int = 2
+    environ: dict[str, str] = field(default_factory=dict)
+    in_flight: int = 0  # requests under way at kills so far
+    in_flight_live: int = 0  # of these, those that no message batch holds
+
+    def __post_init__(self) -> None:
+        ignored = shutil.ignore_patterns("demo")
+        shutil.copytree(REPOSITORY / "jobs", self.root / "jobs", ignore=ignored)
+        self.bill.begin = len(self.bill.lines())
+
+    def events(self, per_day: int) -> None:
+        """Records of `days` days."""
+        dice = random.Random(1)
+        rows = []
+        for number in range(self.days * per_day):
+            at = FIRST_DAY + timedelta(days=number // per_day)
+            words = dice.sample(SUBJECTS, 2)
+            text = f"Message {number}: what about the {words[0]} and the {words[1]}?"
+            rows.append((number, text, f"{at} {dice.randrange(24):02}:{number % 60:02}:00"))
+        with closing(sqlite3.connect(self.root / "records.db")) as db, db:
+            db.execute("create table events (id integer primary key, content, created_at)")
+            db.executemany("insert into events values (?, ?, ?)", rows)
+
+    def per_record(self, chunk_size: int = 1, show: str = "pass", save: str = "pass") -> None:
+        """Make `labels` the job; `show` and `save` are lines of its functions of that name."""
+        self.job = "labels"
+        code = PER_RECORD.format(chunk_size=chunk_size, show=show, save=save)
+        (self.root / "jobs/labels.py").write_text(code)
+
+    @property
+    def ledger_path(self) -> Path:
+        """The ledger's file."""
+        return Path(
+            self.environ.get("LEDGER_DB", str(self.root / "state/{job}.db")).format(job=self.job)
+        )
+
+    @property
+    def reports(self) -> Path:
+        """The reports' folder."""
+        return self.root / "reports" / self.job
+
+    def start(
+        self, *arguments: str, before: str = "", under: Sequence[str] = ()
+    ) -> subprocess.Popen[str]:
+        """Start a run; `before` is code that runs in it first, `under` a command that runs it."""
+        window = ["--since", str(FIRST_DAY), "--until", str(self.day(self.days - 1))]
+        window = [] if self.job == "labels" else window
+        path = self.root / f"jobs/{self.job}.py"
+        runner = [str(path)]
+        if before:
+            runs_it = f"import runpy, sys; sys.path.insert(0, {str(path.parent)!r}); sys.argv[0] = {str(path)!r}\n"
+            runner = [
+                "-c",
+                f"{runs_it}{before}\nrunpy.run_path({str(path)!r}, run_name='__main__')",
+            ]
+        given = {
+            "PATH": "/usr/bin:/bin",
+            "NO_PROXY": "127.0.0.1",
+            "ANTHROPIC_API_KEY": "sk-ant-test-key-000000",
+            "ANTHROPIC_BASE_URL": self.bill.url,
+            "RECORDS_DB": str(self.root / "records.db"),
+            "REPORT_TZ": "UTC",
+            **self.environ,
+        }
+        return subprocess.Popen(
+            [*under, sys.executable, *runner, *window, *arguments],
+            env=given,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @contextmanager
+    def running(self, *arguments: str, before: str = "") -> Iterator[subprocess.Popen[str]]:
+        """A run under way, which does not outlive the block."""
+        with self.start(*arguments, before=before) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def run(self, *arguments: str, before: str = "") -> Ended:
+        """A run to its end."""
+        began = time.monotonic()
+        with self.start(*arguments, before=before) as process:
+            log = process.communicate(timeout=60)[1]
+        return Ended(process.returncode, log, time.monotonic() - began)
+
+    def killed(self, moment: Callable[[], bool], *arguments: str, before: str = "") -> bool:
+        """Start a run and kill it at a moment; False where it had ended before."""
+        with self.start(*arguments, before=before) as process:
+            until(lambda: moment() or process.poll() is not None)
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+        self.count_in_flight()
+        return process.returncode == -signal.SIGKILL
+
+    def count_in_flight(self) -> None:
+        """Add what was under way at a kill."""
+        if self.tables():
+            sql = (
+                "select count(*), total(delivery = 'live') from requests where status = 'submitted'"
+            )
+            in_flight, live = self.ledger(sql)[0]
+            self.in_flight += in_flight
+            self.in_flight_live += int(live)
+
+    def day(self, number: int) -> date:
+        """A day's date."""
+        return FIRST_DAY + timedelta(days=number)
+
+    def ledger(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query on the ledger."""
+        with closing(sqlite3.connect(self.ledger_path)) as db:
+            return db.execute(sql).fetchall()
+
+    def tables(self) -> int:
+        """How many tables the ledger has: none, when the run died making it."""
+        if not self.ledger_path.exists():
+            return 0
+        return int(self.ledger("select count(*) from sqlite_master")[0][0])
+
+    def source(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query on the source."""
+        with closing(sqlite3.connect(self.root / "records.db")) as db:
+            return db.execute(sql).fetchall()
+
+    def report(self, number: int) -> str:
+        """A day's report without its last line, which names the run."""
+        text = (self.reports / f"{self.day(number)}.md").read_text(encoding="utf-8")
+        return text[: text.rindex("\n---\n")]
+
+
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Look until something is so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        os.sched_yield()

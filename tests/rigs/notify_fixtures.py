@@ -1,0 +1,205 @@
+"""An installation with notify_on_failure.sh, and the place where its alerts arrive: a real server on loopback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from rigs.wrapper_fixtures import REPOSITORY, Installation
+
+ROUTING_KEY = "0123456789abcdef0123456789abcdef"
+PATHS = {
+    "slack": "/services/T0/B0/slacksecret",
+    "pagerduty": "/v2/enqueue",
+    "webhook": "/hook/webhooksecret",
+}
+ACCEPTED = {"slack": (200, "ok"), "pagerduty": (202, '{"status":"success"}'), "webhook": (204, "")}
+
+
+@dataclass
+class Received:
+    """One request, as it came in."""
+
+    path: str
+    body: bytes
+    headers: dict[str, str]
+
+    @property
+    def json(self) -> Any:
+        """The body. Fails unless it is JSON, strictly, and valid UTF-8."""
+        return json.loads(self.body.decode("utf-8", "strict"))
+
+
+@dataclass
+class Catcher:
+    """What arrived, and what is answered: `script[channel]` is used up first, as (status, body[, headers])."""
+
+    port: int = 0
+    received: list[Received] = field(default_factory=list)
+    script: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+    while_held: Callable[[], None] = lambda: None
+
+    def answer(self, path: str) -> tuple[Any, ...]:
+        """Status, body and headers of the next answer for a path."""
+        channel = next((name for name, place in PATHS.items() if path == place), "ping")
+        left = self.script.get(channel)
+        return left.pop(0) if left else ACCEPTED.get(channel, (200, "OK"))
+
+    def at(self, channel: str) -> list[Received]:
+        """What arrived for a channel, or for `/ping`."""
+        return [one for one in self.received if one.path.startswith(PATHS.get(channel, channel))]
+
+    def events(self, channel: str = "webhook") -> list[tuple[str, str]]:
+        """Event and job of each alert that the webhook got."""
+        return [(one.json["event"], one.json["job"]) for one in self.at(channel)]
+
+    def settings(self, *channels: str) -> dict[str, str]:
+        """The environment that brings alerts here."""
+        url = f"http://127.0.0.1:{self.port}"
+        every = {
+            "slack": {"SLACK_WEBHOOK_URL": url + PATHS["slack"]},
+            "pagerduty": {"PAGERDUTY_ROUTING_KEY": ROUTING_KEY, "PAGERDUTY_URL": url},
+            "webhook": {"ALERT_WEBHOOK_URL": url + PATHS["webhook"]},
+            "email": {"ALERT_EMAIL": "ops@example.org"},
+            "ping": {"PING_URL": url + "/ping/{job}"},
+        }
+        return {name: value for channel in channels for name, value in every[channel].items()}
+
+
+@contextmanager
+def catching() -> Iterator[Catcher]:
+    """A catcher, for as long as it lasts."""
+    catcher = Catcher()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            catcher.received.append(Received(self.path, body, dict(self.headers)))
+            catcher.while_held()
+            status, text, *headers = catcher.answer(self.path)
+            self.send_response(status)
+            for name, value in {
+                "Content-Length": str(len(text)),
+                **(headers[0] if headers else {}),
+            }.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    catcher.port = server.server_port
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield catcher
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class Watched(Installation):
+    """An installation whose jobs are run by notify_on_failure.sh. Waits between tries are noted, not waited for."""
+
+    def __init__(self, root: Path, catcher: Catcher) -> None:
+        super().__init__(root)
+        self.catcher = catcher
+        names = [
+            "notify_on_failure.sh",
+            *(str(one.relative_to(REPOSITORY)) for one in REPOSITORY.glob("jobs/wrappers/**/*.sh")),
+        ]
+        for name in names:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, root / name)
+        self.tool("sleep", f'echo "$1" >>"{root}/sleeps"')
+        self.tool("sendmail", f'echo "$@" >>"{root}/sendmail-arguments"; cat >>"{root}/mail"')
+        self.job("fails", "raise SystemExit(3)")
+        self.job("works")
+        self.use("webhook")
+
+    def use(self, *channels: str, **others: str) -> None:
+        """Configure these channels, and no other."""
+        path = self.env["PATH"]
+        self.env = {
+            "PATH": path,
+            "HOME": str(self.root.parent),
+            **self.catcher.settings(*channels),
+            **others,
+        }
+
+    def notify(self, *arguments: str, **options: Any) -> Any:
+        """`./notify_on_failure.sh ARGUMENTS`, to its end."""
+        return self.run(*arguments, command=str(self.root / "notify_on_failure.sh"), **options)
+
+    def ends(self, *codes: int, job: str = "varies") -> None:
+        """Run one job once for each code, with which it ends."""
+        self.job(job, "raise SystemExit(int((HERE / 'code').read_text()))")
+        for code in codes:
+            (self.root / "code").write_text(str(code))
+            assert self.notify(job).returncode == code
+
+    def says(self, text: bytes, job: str = "loud", code: int = 1) -> None:
+        """Run a job that writes these bytes to its log, and fails. ID in them becomes the run's id."""
+        (self.root / "text").write_bytes(text)
+        self.job(
+            job,
+            "text = (HERE / 'text').read_bytes().replace(b'ID', os.environ['RUN_ID'].encode())\n"
+            "sys.stderr.buffer.write(text)\n"
+            f"raise SystemExit({code})",
+        )
+        assert self.notify(job).returncode == code
+
+    def streak(self, job: str) -> dict[str, int]:
+        """What state/JOB.alerted holds; empty when it is not there."""
+        path = self.root / f"state/{job}.alerted"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return {name: int(value) for name, value in (line.split("=") for line in lines)}
+
+    def backdate(self, job: str, hours: float) -> None:
+        """Make all that the streak remembers so much older."""
+        streak = self.streak(job)
+        for name in ("since", "alerted", "waiting", "stuck"):
+            streak[name] -= int(hours * 3600) if streak[name] else 0
+        lines = [f"{name}={value}\n" for name, value in streak.items()]
+        (self.root / f"state/{job}.alerted").write_text("".join(lines))
+
+    def outbox(self) -> list[Path]:
+        """What waits, oldest first."""
+        return sorted((self.root / "state/outbox").glob("[0-9]*"))
+
+    def waits(self) -> Sequence[str]:
+        """The waits between tries, in seconds."""
+        path = self.root / "sleeps"
+        return path.read_text().split() if path.exists() else []
+
+
+def processes_holding(secrets: Sequence[str]) -> list[str]:
+    """The command lines of this moment in which one of the secrets stands, and the environments of curl that hold one."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes().decode(errors="replace")
+            curl = command.startswith("curl\0")
+            text = command + (
+                (folder / "environ").read_bytes().decode(errors="replace") if curl else ""
+            )
+        except OSError:
+            continue
+        found += [text for secret in secrets if secret in text]
+    return found
+
+
+def now() -> int:
+    """Epoch seconds."""
+    return int(time.time())

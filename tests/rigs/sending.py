@@ -1,0 +1,94 @@
+"""Requests sent through the real delivery and the real SDK, to the stand-in or to a server that says what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from anthropic import AsyncAnthropic
+
+from common.claude.api import connect
+from common.claude.request import Outcome, Request
+from common.claude.retries import Retry
+from common.delivery.live import Live
+from rigs.harness import InstantClock
+
+PARAMS = {
+    "model": "claude-haiku-5-5",
+    "max_tokens": 100,
+    "messages": [{"role": "user", "content": "Hello"}],
+}
+
+
+@contextmanager
+def saying(status: int, body: str = "", headers: Mapping[str, str] | None = None) -> Iterator[str]:
+    """A server that gives one reply to everything; its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            self.send_response(status)
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(body.encode())))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def send(
+    url: str,
+    *,
+    requests: int = 1,
+    retry: Retry | None = None,
+    clock: InstantClock | None = None,
+    key: str = "sk-ant-test-key-000000",
+    closed: bool = False,
+    may_send_again: Callable[[Request, int, float], bool] = lambda *_: True,
+) -> list[Outcome]:
+    """Send requests at once, by default without another attempt: what became of them. `closed`: by a closed client."""
+    loop, shared = _shared()
+    client = shared.copy(base_url=url, api_key=key)
+    if closed:
+        client = connect(key, url, 1)[0]
+        loop.run_until_complete(client.close())
+    clock = clock or InstantClock()
+    live = Live([client], loop, requests, may_send_again, retry or Retry(attempts=1), clock)
+    for number in range(requests):
+        live.submit(Request(f"request-{number}", PARAMS, most_usd=0.5))
+    outcomes = []
+    while live.in_flight:
+        outcomes += live.collect()
+    return outcomes
+
+
+@cache
+def _shared() -> tuple[asyncio.AbstractEventLoop, AsyncAnthropic]:
+    # Made once, since reading the machine's certificates takes longer than any test here.
+    loop = asyncio.new_event_loop()
+    (client,) = connect("", "http://127.0.0.1:1", 1)
+
+    def close() -> None:
+        loop.run_until_complete(client.close())
+        loop.close()
+
+    atexit.register(close)
+    return loop, client

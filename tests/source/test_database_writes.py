@@ -1,0 +1,35 @@
+"""Writing to the source database: what save() wrote is there whole or not at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from common.source.sqlite_source import Database
+from source.test_database import failure, make
+
+
+def test_what_save_wrote_is_committed_together_or_not_at_all(tmp_path):
+    path = make(tmp_path / "r.db")
+    db = Database(path, writable=True)
+    db.create("create table if not exists labels (id primary key, label not null)")
+
+    def save(*rows):
+        for row in rows:
+            db.connection.execute("insert or replace into labels values (?, ?)", row)
+
+    db.write(lambda: save((1, "a"), (2, "b")))
+    assert failure(db.write, lambda: save((3, "c"), (4, None))).code == 78
+
+    def break_down():
+        save((5, "e"))
+        raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011 - a job's own, unchanged
+        db.write(break_down)
+    db.write(lambda: save((6, "g")))
+    assert [tuple(row) for row in db.connection.execute("select id from labels")] == [
+        (1,),
+        (2,),
+        (6,),
+    ]
+    db.close()

@@ -1,0 +1,298 @@
+"""The scripted faults: each arrives at the real SDK as the API's own failures do, and is billed as they are."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import anthropic
+import httpx2
+import pytest
+from pydantic import BaseModel
+
+from rigs.standin_requests import Digest, ask, params, post, records, serving, text_of
+from standin.scripted_faults import BadRule, load
+
+
+class Label(BaseModel):
+    id: str
+    label: Literal["billing", "other"]
+
+
+class Labels(BaseModel):
+    results: list[Label]
+
+
+TWO = records("A billing question", "Hello", first=17)
+
+
+def faulty(*rules: dict[str, Any]) -> Any:
+    return serving(faults=list(rules))
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "error_type"),
+    [
+        ("400", anthropic.BadRequestError, "invalid_request_error"),
+        ("401", anthropic.AuthenticationError, "authentication_error"),
+        ("402", anthropic.PaymentRequiredError, "billing_error"),
+        ("403", anthropic.PermissionDeniedError, "permission_error"),
+        ("404", anthropic.NotFoundError, "not_found_error"),
+        ("408", anthropic.RequestTimeoutError, "timeout_error"),
+        ("409", anthropic.ConflictError, "conflict_error"),
+        ("413", anthropic.ContentTooLargeError, None),
+        ("422", anthropic.UnprocessableEntityError, "invalid_request_error"),
+        ("429", anthropic.RateLimitError, "rate_limit_error"),
+        ("500", anthropic.InternalServerError, "api_error"),
+        ("502", anthropic.InternalServerError, "api_error"),
+        ("503", anthropic.ServiceUnavailableError, "api_error"),
+        ("504", anthropic.GatewayTimeoutError, "timeout_error"),
+        ("529", anthropic.OverloadedError, "overloaded_error"),
+    ],
+)
+def test_a_status_arrives_as_the_sdks_error_and_is_not_billed(kind, error, error_type) -> None:
+    with faulty({"kind": kind, "times": 1}) as (standin, claude):
+        with pytest.raises(error) as caught:
+            ask(claude)
+        assert caught.value.status_code == int(kind)
+        assert caught.value.type == error_type
+        assert caught.value.request_id
+        assert standin.billed == []
+        assert ask(claude).stop_reason == "end_turn"
+
+
+def test_words_and_retry_after_can_be_given() -> None:
+    with (
+        faulty({"kind": "429", "retry_after": 7, "message": "slow"}) as (_, claude),
+        pytest.raises(anthropic.RateLimitError) as caught,
+    ):
+        ask(claude)
+    assert caught.value.response.headers["retry-after"] == "7"
+    assert caught.value.api_message == "slow"
+
+
+def test_spend_limits_and_credit_are_told_as_the_api_tells_them() -> None:
+    with faulty({"cycle": ["429_spend", "400_credit"]}) as (_, claude):
+        with pytest.raises(anthropic.RateLimitError) as spend:
+            ask(claude)
+        with pytest.raises(anthropic.BadRequestError) as credit:
+            ask(claude)
+    assert spend.value.error_code == "enforced_spend_limit_reached"
+    assert "retry-after" not in spend.value.response.headers
+    assert "credit balance is too low" in str(credit.value.api_message)
+    assert credit.value.error_code is None
+
+
+def test_a_cut_answer_is_billed_and_a_reset_is_not() -> None:
+    with faulty({"cycle": ["cut", "reset"], "times": 2}) as (standin, claude):
+        with pytest.raises(anthropic.APIConnectionError) as cut:
+            ask(claude)
+        assert isinstance(cut.value.__cause__, httpx2.RemoteProtocolError)
+        assert len(standin.billed) == 1
+        with pytest.raises(anthropic.APIConnectionError):
+            ask(claude)
+        assert len(standin.billed) == 1
+        ask(claude)
+        assert len(standin.billed) == 2
+
+
+def test_a_late_answer_is_billed_though_nobody_waits_for_it() -> None:
+    with faulty({"kind": "late", "seconds": 30, "times": 1}) as (standin, claude):
+        with pytest.raises(anthropic.APITimeoutError):
+            ask(claude, timeout=0.2)
+        assert len(standin.billed) == 1
+        ask(claude)
+
+
+def test_an_html_page_comes_with_200() -> None:
+    with faulty({"kind": "html"}) as (standin, _):
+        status, headers, page = post(standin, params())
+        with anthropic.Anthropic(base_url=standin.url, api_key="k", max_retries=0) as lenient:
+            assert isinstance(ask(lenient), str)
+        assert standin.billed == []
+    assert status == 200
+    assert headers["content-type"].startswith("text/html")
+    assert page.startswith(b"<html>")
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("half_json", "end_turn"),
+        ("max_tokens", "max_tokens"),
+        ("model_context_window_exceeded", "model_context_window_exceeded"),
+    ],
+)
+def test_half_an_answer_is_a_valid_message_and_billed_as_sent(kind, reason) -> None:
+    with faulty({"kind": kind}) as (standin, claude):
+        message = ask(claude, TWO, Labels)
+        assert message.stop_reason == reason
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(text_of(message))
+        (bill,) = standin.billed
+    assert bill["output_tokens"] == message.usage.output_tokens
+    assert message.usage.output_tokens == -(-len(text_of(message)) // 4)
+
+
+@pytest.mark.parametrize(
+    ("category", "billed"),
+    [
+        ("bio", True),
+        ("frontier_llm", True),
+        ("reasoning_extraction", True),
+        ("cyber", False),
+        ("general_harms", False),
+        (None, False),
+    ],
+)
+def test_a_refusal_is_billed_by_its_category(category, billed) -> None:
+    with faulty({"kind": "refusal", "category": category}) as (standin, claude):
+        message = ask(claude, TWO, Labels)
+        assert len(standin.billed) == billed
+    assert message.stop_reason == "refusal"
+    assert message.content == []
+    assert message.stop_details is not None
+    assert message.stop_details.category == category
+    assert (message.usage.input_tokens > 0) == billed
+    assert (message.usage.output_tokens > 0) == billed
+
+
+def test_ids_can_be_missing_doubled_and_foreign() -> None:
+    with faulty({"cycle": ["missing_id", "doubled_id", "foreign_id"]}) as (_, claude):
+        answers = [Labels.model_validate_json(text_of(ask(claude, TWO, Labels))) for _ in "123"]
+    ids = [[result.id for result in answer.results] for answer in answers]
+    assert ids == [["18"], ["17", "18", "17"], ["17", "18", "999999999"]]
+
+
+def test_ids_of_a_digest_can_be_missing_doubled_and_foreign() -> None:
+    with faulty({"cycle": ["missing_id", "doubled_id", "foreign_id"]}) as (_, claude):
+        answers = [Digest.model_validate_json(text_of(ask(claude, TWO, Digest))) for _ in "123"]
+    ids = [[name for theme in answer.themes for name in theme.records] for answer in answers]
+    assert ids == [["18"], ["17", "18", "17"], ["17", "18", "999999999"]]
+
+
+def test_enum_values_can_come_in_the_wrong_case() -> None:
+    with faulty({"kind": "wrong_case"}) as (_, claude):
+        results = json.loads(text_of(ask(claude, TWO, Labels)))["results"]
+    assert results == [{"id": "17", "label": "BILLING"}, {"id": "18", "label": "OTHER"}]
+
+
+def test_a_stop_reason_of_the_future_arrives() -> None:
+    with faulty({"kind": "unknown_stop"}) as (standin, _):
+        _, _, answer = post(standin, params(TWO, Labels))
+    assert answer["stop_reason"] == "a_reason_of_the_future"
+    assert Labels.model_validate_json(answer["content"][0]["text"])
+
+
+def test_thinking_can_come_before_the_text_and_is_billed() -> None:
+    with faulty({"kind": "thinking_first"}) as (standin, claude):
+        message = ask(claude, TWO, Labels)
+        bill = standin.billed[0]
+    assert [block.type for block in message.content] == ["thinking", "text"]
+    assert message.usage.output_tokens_details is not None
+    assert message.usage.output_tokens_details.thinking_tokens == 32
+    assert bill["output_tokens"] == message.usage.output_tokens
+    assert message.usage.output_tokens == 32 + -(-len(text_of(message)) // 4)
+
+
+# When a rule hits.
+
+
+def hits(rule: dict[str, Any], texts: list[str]) -> list[bool]:
+    faults = load([{"kind": "500"} | rule])
+    return [faults.pick("http", "/v1/messages", "POST", text) is not None for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ({}, [1, 1, 1, 1, 1, 1]),
+        ({"times": 2}, [1, 1, 0, 0, 0, 0]),
+        ({"when": {"every": 3}}, [0, 0, 1, 0, 0, 1]),
+        ({"when": {"first": 2}}, [1, 1, 0, 0, 0, 0]),
+        ({"when": {"contains": "tea"}}, [0, 1, 0, 0, 0, 1]),
+        ({"when": {"record": "1"}}, [0, 0, 1, 0, 0, 0]),
+        ({"when": {"every": 2, "contains": "tea"}, "times": 1}, [0, 1, 0, 0, 0, 0]),
+        ({"path": "/v1/models"}, [0, 0, 0, 0, 0, 0]),
+    ],
+)
+def test_a_rule_hits_when_all_its_conditions_hold(rule, expected) -> None:
+    texts = ["a", "tea", records("x"), '<record id="11">', "b", "tea"]
+    assert hits(rule, texts) == [bool(hit) for hit in expected]
+
+
+def test_a_share_is_the_same_in_every_run() -> None:
+    rule = {"when": {"share": 0.33, "seed": 1}}
+    first = hits(rule, ["x"] * 1_000)
+    assert first == hits(rule, ["x"] * 1_000)
+    assert 280 < sum(first) < 380
+    assert first != hits({"when": {"share": 0.33, "seed": 2}}, ["x"] * 1_000)
+
+
+def test_rules_are_tried_in_order_and_the_first_hit_counts() -> None:
+    rules: Any = [
+        {"kind": "503", "times": 1},
+        {"cycle": ["529", {"kind": "429", "retry_after": 1}]},
+    ]
+    faults = load(rules)
+    picked = [faults.pick("http", "/v1/messages", "POST", "") for _ in range(4)]
+    assert [fault.kind for fault in picked if fault] == ["503", "529", "429", "529"]
+
+
+def test_one_record_can_be_poison_for_every_request_that_carries_it() -> None:
+    with faulty({"kind": "400", "when": {"record": "18"}}) as (_, claude):
+        with pytest.raises(anthropic.BadRequestError):
+            ask(claude, TWO, Labels)
+        assert ask(claude, records("A", first=17), Labels).stop_reason == "end_turn"
+
+
+def test_other_paths_can_fail_too() -> None:
+    with faulty({"kind": "529", "path": "/v1/models/{id}"}) as (_, claude):
+        with pytest.raises(anthropic.OverloadedError):
+            claude.models.retrieve("claude-haiku-5-5")
+        assert ask(claude).stop_reason == "end_turn"
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"kind": "530"}, "unknown kind '530'; known: 400"),
+        ({}, "unknown kind None"),
+        ({"kind": "cycle"}, "unknown kind 'cycle'"),
+        ({"kind": "500", "cycle": ["500"]}, "not both"),
+        ({"cycle": []}, "cycle must be a list"),
+        ({"cycle": ["500", "530"]}, "unknown kind '530'"),
+        ({"cycle": ["500"], "seconds": 1}, "unknown key 'seconds'"),
+        ({"cycle": ["500", "list_lag"]}, "cannot take turns"),
+        ({"kind": "500", "where": {}}, "unknown key 'where' for 500"),
+        ({"kind": "500", "seconds": 3}, "unknown key 'seconds' for 500"),
+        ({"kind": "late", "seconds": "3"}, "seconds must be a number"),
+        ({"kind": "refusal", "category": "rude"}, "unknown category 'rude'"),
+        ({"kind": "500", "when": {"each": 1}}, "unknown key 'each' in when"),
+        ({"kind": "500", "when": {"every": 0}}, "every in when must be at least 1"),
+        ({"kind": "500", "when": {"every": "3"}}, "every in when cannot be '3'"),
+        ({"kind": "500", "when": {"record": 17}}, "record in when cannot be 17"),
+        ({"kind": "500", "when": [1]}, "when must be an object"),
+        ({"kind": "500", "times": "2"}, "times must be a whole number"),
+        ({"kind": "500", "path": "/v1/message"}, "unknown path '/v1/message'"),
+        ({"kind": "500", "method": "PUT"}, "unknown method 'PUT'"),
+        ({"kind": "half_json", "path": "/v1/models"}, "half_json cannot happen at /v1/models"),
+        ({"kind": "create_lost", "path": "/v1/messages"}, "create_lost cannot happen at"),
+        ({"kind": "list_lag", "seconds": 1, "times": 1}, "list_lag holds always"),
+        ("500", "must be an object"),
+    ],
+)
+def test_a_rule_that_cannot_be_followed_is_refused_at_the_start(rule, words) -> None:
+    rules: Any = [{"kind": "500"}, rule]
+    with pytest.raises(BadRule, match="fault rule 2: ") as caught:
+        load(rules)
+    assert words in str(caught.value)
+
+
+def test_a_file_of_rules_must_be_a_list(tmp_path: Path) -> None:
+    path = tmp_path / "faults.json"
+    path.write_text("{")
+    with pytest.raises(BadRule, match="not JSON"):
+        load(path)
+    path.write_text("{}")
+    with pytest.raises(BadRule, match="must be a list"):
+        load(path)

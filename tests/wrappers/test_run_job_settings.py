@@ -1,0 +1,291 @@
+"""Settings: from the environment, then .env, then the default; .env is data and means to bash what it means to Python."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from rigs.wrapper_fixtures import REPOSITORY, Installation
+
+LINES = [
+    "A=plain",
+    "A = spaces round it ",
+    "A=\tafter a tab\t",
+    "  A=indented",
+    "export A=exported",
+    "export\tA=after a tab",
+    "export  A  =  much space",
+    "exportA=not exported",
+    "export=a name like any other",
+    "A=",
+    "A= ",
+    "A",
+    "A=''",
+    'A=""',
+    "A='single quotes'",
+    'A="double quotes"',
+    "A='spaces at the end '   ",
+    'A=" # no comment " # a comment',
+    "A=' # no comment ' # a comment",
+    "A=value # a comment",
+    "A=value\t# a comment",
+    "A=value#no comment",
+    "A=#no comment",
+    "A= # a comment",
+    "A=a # b # c",
+    "# A=comment",
+    "   # A=comment",
+    "#",
+    "A=it's",
+    "A='it\\'s'",
+    'A="she said \\"no\\""',
+    "A='back\\\\slash'",
+    'A="back\\\\slash"',
+    'A="\\a\\b\\f\\n\\r\\t\\v\\q"',
+    "A='\\n stays'",
+    "A=\\n stays",
+    'A="\\$HOME"',
+    "A=C:\\Users\\me",
+    "A='unclosed",
+    'A="unclosed',
+    'A="closed" and more',
+    "A='closed'more",
+    'A="closed"# a comment',
+    "A=$(touch never) `touch never`",
+    "A=${HOME} $HOME",
+    'A="${HOME}"',
+    "A=https://hooks.example/x?a=1&b=2;c=3|d",
+    "A=a=b=c",
+    "A==",
+    "A=!*?[a]{b,c}~",
+    "A=%s%n%%",
+    "'A'=quoted name",
+    "'A' = quoted name",
+    '"A"=another name',
+    "A B=two words",
+    "=no name",
+    "A+=1",
+    "A-B=1",
+    "A.B=1",
+    "1A=1",
+    "é=1",
+    "A=ünï \U0001f600",
+    "A=\u00a0no-break spaces\u00a0",
+    "A=x\u00a0# a comment",
+    "A=\u2003em spaces\u2003",
+    "A=a\x1cb\x1c",
+    "A=  \x0cform feed\x0c",
+    "A=1\nA=2",
+    "A=1\nA",
+    "A=1\n\n\n# x\n B=2",
+    "A=1\r\nB=2\r\n",
+    "A='1'\r\nB=\"2\"\r\n",
+    "A=1\rB=2",
+    "A=\r\nB=2",
+    "A='unclosed\nB=2",
+    "nonsense\nB=2",
+    "A='x' junk\nB=2",
+    'A="two\nlines"\nB=2',
+    "A='B=1\nC=2\n'\nD=3",
+    "A=\nB=2",
+    "A=1 \n\tB=2",
+    "\ufeffA=byte order mark",
+    "export\nA=1",
+    "export # comment\nA=1",
+    "A=one\\\nB=2",
+]
+
+
+def as_bash_reads_it(path: Path, **environment: str) -> dict[str, str]:
+    script = """
+        set -u
+        root=$1
+        source "$root/jobs/wrappers/shared.sh"
+        prepare_environment
+        read_dotenv "$2"
+        for name in "${!dotenv[@]}"; do printf '%s\\0%s\\0' "$name" "${dotenv[$name]}"; done
+    """
+    command = ["bash", "-c", script, "bash", str(REPOSITORY), str(path)]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        env={"PATH": "/usr/bin:/bin", **environment},
+        cwd=path.parent,
+        timeout=10,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    words = done.stdout.decode().split("\0")[:-1]
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def as_python_reads_it(path: Path) -> dict[str, str]:
+    """Names that can be settings, with their values."""
+    values = dotenv_values(path, interpolate=False, encoding="utf-8")
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None and name.isascii() and name.isidentifier()
+    }
+
+
+@pytest.mark.parametrize("text", LINES)
+@pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.filterwarnings("ignore")
+def test_dotenv_means_the_same_to_bash_and_to_python(tmp_path, text, end):
+    path = tmp_path / ".env"
+    path.write_bytes((text + end).encode())
+    assert as_bash_reads_it(path) == as_python_reads_it(path)
+    assert not (tmp_path / "never").exists()
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "C.UTF-8", ""])
+def test_dotenv_means_the_same_in_every_locale(tmp_path, locale):
+    path = tmp_path / ".env"
+    path.write_text("A=\u00a0ünï\u00a0 # x\n", encoding="utf-8")
+    assert as_bash_reads_it(path, LC_ALL=locale) == {"A": "ünï"}
+
+
+def test_bytes_that_are_no_text_in_dotenv_do_not_hang_the_reader(tmp_path):
+    path = tmp_path / ".env"
+    path.write_bytes(b"A=\xff\xfe\n\xff=1\nB=2\n")
+    assert as_bash_reads_it(path).get("B", "2") == "2"
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Installation:
+    """A job that is always tried again, so that the log names JOB_RETRY_WAIT; a word for the value in use."""
+    installation = Installation(tmp_path)
+    installation.job("later", "raise SystemExit(75)")
+    installation.tool("sleep", "exit 0")
+    installation.env["JOB_TRIES"] = "2"
+    return installation
+
+
+def wait_in_use(here: Installation, **environment: str) -> str:
+    here.run("later", env=environment)
+    return here.log("later").rsplit("again in ", 1)[-1].split("\n")[0]
+
+
+def test_a_setting_that_is_nowhere_has_its_default(here):
+    assert wait_in_use(here) == "60s"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", "90s"),
+        ("90s", "90s"),
+        ("15m", "900s"),
+        ("6h", "21600s"),
+        ("1d", "86400s"),
+        ("0", "0s"),
+        ("08", "8s"),
+    ],
+)
+def test_a_duration_can_be_written_in_several_ways(here, text, seconds):
+    assert wait_in_use(here, JOB_RETRY_WAIT=text) == seconds
+
+
+def test_dotenv_wins_over_the_default(here):
+    (here.root / ".env").write_text("JOB_RETRY_WAIT='5s' # short\r\n")
+    assert wait_in_use(here) == "5s"
+
+
+def test_the_environment_wins_over_dotenv(here):
+    (here.root / ".env").write_text("JOB_RETRY_WAIT=5\n")
+    assert wait_in_use(here, JOB_RETRY_WAIT="6") == "6s"
+
+
+def test_the_jobs_own_setting_wins_over_the_general_one(here):
+    (here.root / ".env").write_text("JOB_RETRY_WAIT_LATER=5\nJOB_RETRY_WAIT=7\n")
+    assert wait_in_use(here, JOB_RETRY_WAIT="6") == "5s"
+
+
+def test_the_environment_wins_for_the_jobs_own_setting_too(here):
+    (here.root / ".env").write_text("JOB_RETRY_WAIT_LATER=5\n")
+    assert wait_in_use(here, JOB_RETRY_WAIT_LATER="4", JOB_RETRY_WAIT="6") == "4s"
+
+
+def test_another_jobs_setting_is_not_taken(here):
+    (here.root / ".env").write_text("JOB_RETRY_WAIT_OTHER=5\n")
+    assert wait_in_use(here) == "60s"
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+def test_a_blank_value_counts_as_none(here, blank):
+    (here.root / ".env").write_text("JOB_RETRY_WAIT=5\nJOB_RETRY_WAIT_LATER=\n")
+    assert wait_in_use(here, JOB_RETRY_WAIT=blank) == "5s"
+
+
+def test_dotenv_is_not_handed_to_the_job(here):
+    (here.root / ".env").write_text("SECRET=x\nexport OTHER=y\n")
+    here.job("env", "print('SECRET' in os.environ, 'OTHER' in os.environ)")
+    assert here.run("env").stdout == "False False\n"
+
+
+def test_nothing_in_dotenv_is_executed(here):
+    text = f"A=$(touch {here.root}/never)\ntouch {here.root}/never\n; touch {here.root}/never\n"
+    (here.root / ".env").write_text(
+        text + f'"a[$(touch {here.root}/never)]"=1\na[$(touch {here.root}/never)]=1\n'
+    )
+    here.run("later")
+    assert not (here.root / "never").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("JOB_TIMEOUT", "abc", "a duration of at least 1s, such as 90, 90s, 15m, 6h or 1d"),
+        ("JOB_TIMEOUT", "0", "a duration of at least 1s"),
+        ("JOB_TIMEOUT", "1.5h", "a duration"),
+        ("JOB_TIMEOUT", "-1", "a duration"),
+        ("JOB_TIMEOUT", "999999999999d", "a duration"),
+        ("JOB_KILL_AFTER", "6 h", "a duration"),
+        ("JOB_RETRY_WAIT", "soon", "a duration of at least 0s"),
+        ("JOB_TRIES", "x", "a whole number of at least 1"),
+        ("JOB_TRIES", "0", "a whole number of at least 1"),
+        ("LOG_MAX_BYTES", "50MB", "a whole number"),
+        ("LOG_MAX_BYTES", "a[$(touch never)]", "a whole number"),
+        ("LOG_KEEP", "99999999999999999999", "a whole number"),
+        ("JOB_TIMEOUT_LATER", "abc", "a duration"),
+    ],
+)
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_a_wrong_value_is_refused_by_name_with_the_remedy(here, name, value, remedy, place):
+    environment = {name: value} if place == "environment" else {}
+    if place == ".env":
+        here.env.pop(name, None)
+        (here.root / ".env").write_text(f"{name}={value}\n")
+    done = here.run("later", env=environment)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"run_job.sh: {name}=")
+    assert remedy in done.stderr
+    assert here.log("later") == ""
+    [line] = here.history()
+    assert line[3] == "78"
+    assert f"run_job.sh: {line[5]}"[:200] == done.stderr.rstrip("\n")[:200]
+
+
+def test_a_dotenv_that_cannot_be_read_is_refused_by_name(here):
+    (here.root / ".env").mkdir()
+    done = here.run("later")
+    assert done.returncode == 78
+    assert f"cannot read {here.root}/.env: " in done.stderr
+
+
+def test_each_setting_of_the_manual_is_in_the_example(here):
+    example = (REPOSITORY / ".env.example").read_text()
+    manual = here.run("--help").stdout
+    for line in manual.splitlines():
+        name = line.strip().split("=")[0]
+        if name.startswith(("JOB_", "LOG_")) and "=" in line and name.isupper():
+            assert line.split()[0] in example
+
+
+def test_the_example_can_be_used_as_it_is(here):
+    (here.root / ".env").write_text((REPOSITORY / ".env.example").read_text())
+    assert here.run("later").returncode == 75
