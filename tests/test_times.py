@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from common.times import in_words, instant, sql_time, stamp, within
+from common.process.words import duration
+from common.times import instant, sql_time, stamp, within
 
 TEN = datetime(2026, 11, 21, 10, tzinfo=UTC)
 EPOCH = int(TEN.timestamp())
@@ -161,4 +162,4 @@ def test_times_are_written_with_four_digits_of_year_in_utc():
     ],
 )
 def test_a_duration_reads_as_people_say_it(seconds, words):
-    assert in_words(seconds) == words
+    assert duration(seconds) == words

@@ -163,15 +163,3 @@ def _machine_zone(etc: Path) -> str:
         return (etc / "timezone").read_text(encoding="ascii").strip() or "UTC"
     except OSError:
         return "UTC"
-
-
-def in_words(seconds: float) -> str:
-    """A duration for a person: `0.4s`, `12s`, `3m 5s`, `2h 10m`."""
-    if seconds < 10:
-        return f"{seconds:.1f}s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60}s"
-    return f"{whole // 3600}h {whole % 3600 // 60}m"

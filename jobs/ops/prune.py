@@ -23,7 +23,7 @@ from common import settings, times
 from common.ledger.retention import Pruned, prune
 from common.process import exits
 from common.process.exits import JobExit
-from common.process.log import counted
+from common.process.words import counted
 from common.settings import ROOT
 from ops.facts import history
 from ops.facts.known_jobs import known_jobs

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from common import times
 from common.claude import pricing
 from common.claude.api import connect, look_up, must_be_fault
 from common.claude.faults import Fault, Whose
@@ -20,6 +19,7 @@ from common.delivery.live import Live
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
+from common.process.words import duration
 from common.settings import DEMO_KEY
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Connection:
             spent = context.clock.now() - began
             if attempts >= context.retry.attempts or spent + wait > context.retry.seconds:
                 raise JobExit(exits.UNREACHABLE, f"Claude cannot be reached: {fault.reason}")
-            log.warning("Claude: %s: trying again in %s", fault.reason, times.in_words(wait))
+            log.warning("Claude: %s: trying again in %s", fault.reason, duration(wait))
             await context.clock.sleep(wait, self._stopped)
             if context.stop.by:
                 waits = "what is left waits for the next run"

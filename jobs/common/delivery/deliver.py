@@ -12,7 +12,8 @@ from common.delivery.loop import Exchange, Use
 from common.delivery.replay import replay
 from common.process import exits
 from common.process.exits import JobExit
-from common.process.log import counted, log
+from common.process.log import log
+from common.process.words import counted
 from common.records.chunks import Chunk
 from common.records.selection import Taken, chunks, is_new, take_up
 from common.records.spool import Spool

@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-from common import times
 from common.claude.answers import is_message
 from common.claude.api import must_be_fault, post
 from common.claude.faults import Fault, Whose
 from common.claude.request import Outcome, Request
 from common.claude.retries import Clock, Pace, Retry
 from common.process.log import log
+from common.process.words import duration
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -170,7 +170,7 @@ class Live:
                 outcome.attempts,
                 self._retry.attempts,
                 fault.reason,
-                times.in_words(wait),
+                duration(wait),
             )
             if fault.slow_down:
                 self._pace.slow(wait)

@@ -11,7 +11,8 @@ from common.claude.request import Request
 from common.context import Context
 from common.delivery.loop import Use
 from common.ledger.ledger import Known, Sent
-from common.process.log import counted, log
+from common.process.log import log
+from common.process.words import counted
 from common.records.selection import with_state
 from common.records.spool import Spool
 from common.source.sqlite_source import Record

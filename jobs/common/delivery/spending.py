@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from common import times
 from common.claude import pricing
 from common.claude.answers import tokens_of
 from common.claude.pricing import Tokens
@@ -13,7 +12,8 @@ from common.claude.request import Outcome, Request, most_input_tokens
 from common.context import Context
 from common.process import exits
 from common.process.exits import JobExit
-from common.process.log import counted, log
+from common.process.log import log
+from common.process.words import counted, duration
 
 
 class Accounts:
@@ -114,7 +114,7 @@ class Accounts:
             f"{tokens.prompt:,}",
             f"{tokens.output:,}",
             "cost unknown" if usd is None else f"${usd:.4f}",
-            times.in_words(outcome.seconds),
+            duration(outcome.seconds),
         )
 
     def unanswered(self, outcome: Outcome) -> None:

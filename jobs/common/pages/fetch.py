@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from common.pages.page import Page
 from common.pages.page import fetch as fetch_page
-from common.process.log import counted, log
+from common.process.log import log
+from common.process.words import counted
 from common.source.sqlite_source import Record
 
 AT_ONCE = 16

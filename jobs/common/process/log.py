@@ -75,11 +75,6 @@ def redacted(text: str) -> str:
     return _KEY.sub("sk-ant-***", text)
 
 
-def counted(number: int, thing: str) -> str:
-    """A number of things in words: `1 record`, `10,003 records`."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
-
-
 def shortened(text: str, limit: int = 200) -> str:
     """`text` on one line of at most `limit` characters."""
     text = one_line(text).strip()

@@ -11,7 +11,7 @@ import shutil
 import sys
 import time
 
-from common import times
+from common.process.words import duration
 
 _BAR = 24  # characters
 _EVERY = 0.2  # seconds between two drawings: nobody reads faster
@@ -34,7 +34,7 @@ class Progress:
         share = min(1.0, done / records)
         filled = round(share * _BAR)
         spent = time.monotonic() - self._began
-        left = f", {times.in_words(spent / share - spent)} left" if 0 < share < 1 else ""
+        left = f", {duration(spent / share - spent)} left" if 0 < share < 1 else ""
         self._draw(
             f"{'█' * filled}{'░' * (_BAR - filled)} {done:,}/{records:,} records,"
             f" {in_flight} in flight, ${usd:.4f}{left}"

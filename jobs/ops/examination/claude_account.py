@@ -14,6 +14,7 @@ from common.claude import pricing
 from common.claude.faults import Whose
 from common.claude.pricing import Tokens
 from common.process.exits import JobExit
+from common.process.words import duration
 from common.runner.start import DEFAULT_MODEL
 from ops.examination.installation import Installation
 from ops.examination.lines import Line, ending, fail, ok, warn
@@ -147,5 +148,5 @@ def clock(now: datetime, ahead: float | None) -> Line:
         return ok("clock", f"{times.stamp(now)} (nothing to compare it with)")
     if abs(ahead) > _LATE:
         way = "ahead of" if ahead > 0 else "behind"
-        return warn("clock", f"{times.in_words(abs(ahead))} {way} Claude's", remedy)
+        return warn("clock", f"{duration(abs(ahead))} {way} Claude's", remedy)
     return ok("clock", f"{times.stamp(now)}, the same as Claude's")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from html import escape
 
-from common import times
+from common.process.words import duration
 from ops.overview import sentences
 from ops.overview.model import Day
 
@@ -24,7 +24,7 @@ def charts(days: Sequence[Day]) -> str:
 
 
 def _seconds(value: float) -> str:
-    return times.in_words(round(value)).replace(".0s", "s")
+    return duration(round(value)).replace(".0s", "s")
 
 
 def _chart(

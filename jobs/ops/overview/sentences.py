@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from common import times
+from common.process.words import duration
 from ops.overview.model import Cost, JobStatus, Run, Status
 
 # As the wrapper says them (wrapper.sh, words_for).
@@ -80,7 +81,7 @@ def took(run: Run) -> str:
     """How long a run took."""
     if run.seconds is None:
         return "–"
-    return "under 1s" if run.seconds < 1 else times.in_words(run.seconds).replace(".0s", "s")
+    return "under 1s" if run.seconds < 1 else duration(run.seconds).replace(".0s", "s")
 
 
 def usd(amount: float | None) -> str:

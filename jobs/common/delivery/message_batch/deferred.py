@@ -23,7 +23,8 @@ from common.delivery.spending import Accounts
 from common.ledger.message_batches import MessageBatch
 from common.process import exits
 from common.process.exits import JobExit
-from common.process.log import counted, log
+from common.process.log import log
+from common.process.words import counted, duration
 
 if TYPE_CHECKING:
     from common.claude.client import Connection
@@ -160,7 +161,7 @@ class ByMessageBatch:
             spent = self._context.clock.now() - began
             if attempts == retry.attempts or spent + wait > retry.seconds:
                 self._give_up(name, made)
-            log.warning("%s: %s: sent again in %s", name, made.reason, times.in_words(wait))
+            log.warning("%s: %s: sent again in %s", name, made.reason, duration(wait))
             self._connection.sleep(wait)
             if self._context.stop.by:
                 self._give_up(name, made)
@@ -184,8 +185,8 @@ class ByMessageBatch:
 
     def _in_words(self, message_batch: MessageBatch) -> str:
         now = self._context.clock.utc_now()
-        age = times.in_words((now - times.instant(message_batch.created_at)).total_seconds())
+        age = duration((now - times.instant(message_batch.created_at)).total_seconds())
         if message_batch.status == "intent":
             return f"message batch {message_batch.id}: looked for, {age} old"
         left = (times.instant(message_batch.expires_at) - now).total_seconds()
-        return f"message batch {message_batch.id}: still processing, {age} old, expires in {times.in_words(left)}"
+        return f"message batch {message_batch.id}: still processing, {age} old, expires in {duration(left)}"

@@ -18,7 +18,8 @@ from common.delivery.spending import Accounts
 from common.ledger.message_batches import MessageBatch, Submitted
 from common.process import exits
 from common.process.exits import JobExit
-from common.process.log import counted, log, redacted, shortened
+from common.process.log import log, redacted, shortened
+from common.process.words import counted, duration
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -47,7 +48,7 @@ class Collecting:
         """Store a message batch's results, if it has ended. Raises JobExit where it cannot be asked about."""
         age = self._context.clock.utc_now() - times.instant(message_batch.created_at)
         if _SAID_AFTER < age < _KEPT:
-            left = times.in_words((_KEPT - age).total_seconds())
+            left = duration((_KEPT - age).total_seconds())
             log.warning("message batch %s: its results are gone in %s", message_batch.id, left)
         found = self._connection.call(lambda client: look_at(client, message_batch.id))
         if isinstance(found, Fault):
@@ -58,7 +59,7 @@ class Collecting:
                 raise JobExit(
                     exits.SETTINGS,
                     f"message batch {message_batch.id} is not there for this key: is it another workspace's?"
-                    f" It is held, and sent anew {times.in_words((_HELD - age).total_seconds())} from now",
+                    f" It is held, and sent anew {duration((_HELD - age).total_seconds())} from now",
                 )
             self._gone(message_batch)
         elif found.archived_at is not None:

@@ -1,0 +1,20 @@
+"""Numbers and lengths of time, in words for a person: the one place that words them."""
+
+from __future__ import annotations
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things in words: `1 record`, `10,003 records`."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def duration(seconds: float) -> str:
+    """A duration for a person: `0.4s`, `12s`, `3m 5s`, `2h 10m`."""
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60}s"
+    return f"{whole // 3600}h {whole % 3600 // 60}m"
