@@ -1,7 +1,26 @@
-"""What a job imports: the definition of a job, the types of what its functions get, and the function that runs it.
+"""What every job shares. The door: `from common import Job, Origin, Record, run`. The map:
 
-Each is fetched when it is first asked for: `status` and its like live in this package too, and need neither pydantic
-nor the runner.
+    job.py      a job: which records, what to ask, what must come back, what to do with it
+    runner/     one run, from the command line to the exit code
+    records/    which records a run takes up, in which chunks
+    delivery/   how requests reach Claude, and what becomes of them
+    claude/     one call to Claude, wrapped: who is to blame, when to try again, what it cost
+    ledger/     what was done to which record, and at what cost: all SQL about it
+    source/     the user's database: records come from it, outputs go to it
+    report/     the day's report, from the digests of its chunks
+    pages/      a stranger's web page, fetched safely
+    process/    a good citizen of Unix: exit codes, log, lock, signals, files
+
+and, between them: settings.py and options.py (.env and the command line), context.py (what a run has
+in hand), tally.py (what it has counted), times.py (instants and days), html_document.py. The layers
+stand in tests/test_design_rules.py: each room imports from those below it, and from no other.
+
+To read what happens to a record, in this order: jobs/bulk_classifier.py, job.py, runner/run.py,
+runner/per_record.py, delivery/deliver.py, delivery/loop.py, delivery/triage.py, claude/send.py,
+ledger/ledger.py (ledger/states.py draws the states).
+
+Each name of the door is fetched when it is first asked for, so that `status`, which needs neither
+pydantic nor the runner, does not wait for them.
 """
 
 from __future__ import annotations
@@ -10,9 +29,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from common.job import Job, Origin
+    from common.job import Job, Origin, Record
     from common.runner.run import run
-    from common.source.sqlite_source import Record
 else:
     # Hidden from mypy, which would take any misspelt name for one that this function knows.
     def __getattr__(name: str) -> Any:
@@ -24,7 +42,7 @@ else:
 _ROOM_OF = {
     "Job": "common.job",
     "Origin": "common.job",
-    "Record": "common.source.sqlite_source",
+    "Record": "common.job",
     "run": "common.runner.run",
 }
 

@@ -1,12 +1,12 @@
-"""What one run has in hand, and what it has counted so far."""
+"""What one run has in hand."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
+from common.claude.client import Claude
 from common.claude.retries import Clock, Retry
-from common.delivery.budget import Budget
 from common.job import Job
 from common.ledger.ledger import Ledger
 from common.ledger.message_batches import MessageBatches
@@ -16,24 +16,10 @@ from common.process.progress import Progress
 from common.process.signals import Stop
 from common.settings import Settings
 from common.source.sqlite_source import Database
+from common.tally import Tally
 
 
-@dataclass
-class Counts:
-    """The figures of the summary."""
-
-    records: int = 0  # taken up in this run
-    done: int = 0
-    failed: int = 0  # to be asked again by the next run
-    dead: int = 0
-    requests: int = 0
-    attempts: int = 0
-    input_tokens: int = 0  # the whole prompts, cached or not
-    output_tokens: int = 0
-    usd: float = 0.0
-
-
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Context:
     """One run of one job."""
 
@@ -41,23 +27,24 @@ class Context:
     job: Job
     options: Options
     settings: Settings
-    model: str
     source: Database
     ledger: Ledger
     runs: Runs
     message_batches: MessageBatches
+    claude: Claude
     delivery: str  # live, or message_batch
-    budget: Budget
+    run_cap: float | None  # --max-cost, in USD
+    day_cap: float | None  # MAX_COST_USD
     stop: Stop
     clock: Clock
     retry: Retry
     progress: Progress = field(default_factory=Progress)
-    counts: Counts = field(default_factory=Counts)
-    troubled: set[str] = field(default_factory=set)  # records that failed and are to be asked again
-    reasons: list[str] = field(
-        default_factory=list
-    )  # why records failed or died, or a report lacks its summary
-    made: list[str] = field(default_factory=list)  # files written
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def model(self) -> str:
+        """The id of the model that is asked."""
+        return self.claude.model_id
 
     def summary(self, status: str, exit_code: int, seconds: float) -> dict[str, Any]:
         """The summary as `--json` prints it."""
@@ -68,9 +55,10 @@ class Context:
             "exit_code": exit_code,
             "model": self.model,
             "demo": self.options.demo,
-            **asdict(self.counts),
-            "usd": round(self.counts.usd, 6),
+            **self.tally.columns(),
+            "attempts": self.tally.attempts,
+            "usd": round(self.tally.usd, 6),
             "seconds": round(seconds, 1),
-            "reasons": self.reasons[:5],
-            "files": self.made,
+            "reasons": [*self.tally.reasons()][:5],
+            "files": self.tally.files,
         }

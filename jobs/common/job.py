@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import Parameter, signature
@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from common.source.sqlite_source import Record
+# One row of a job's SELECT: its columns by name, with `record_id` as text.
+Record = Mapping[str, Any]
 
 
 def _content(record: Record) -> str:
@@ -32,32 +33,44 @@ class Origin:
 class Job:
     """The definition of a job: values and functions.
 
-    With `merge` the job writes one report per day: `output` is the digest of a chunk, and `save(folder, report)` puts
-    the day's report down. Without it there is one answer per record: `output` is what comes back for one record, and
-    `save(db, record, output)` stores it through db.execute(…). `save` may run twice for the same: replace, never append.
-    A `save(db, record, output, origin)` is also told which model and which run the output comes from.
+    With `merge` the job writes one report per day: `output` is the digest of a chunk, and
+    `save(folder, report)` puts the day's report down. Without it there is one answer per record:
+    `output` is what comes back for one record, and `save(db, record, output)` stores it through
+    db.execute(…). `save` may run twice for the same record: replace, never append. A
+    `save(db, record, output, origin)` is also told which model and which run the output comes from.
     """
 
-    name: str  # the script's: Path(__file__).resolve().stem, so that a copy has a ledger of its own
-    select: (
-        str  # must give record_id; may use :start and :end, with within(created_at, :start, :end)
-    )
-    instructions: str  # the system prompt
+    # The script's name: Path(__file__).resolve().stem, so that a copy has a ledger of its own.
+    name: str
+    # Must give record_id. It may use :start and :end, with within(created_at, :start, :end).
+    select: str
+    # The system prompt.
+    instructions: str
     output: type[BaseModel]
     save: Callable[..., object]
-    show: Callable[[Record], str] = _content  # a record's text, as Claude reads it
-    attributes: tuple[str, ...] = ()  # columns that travel beside the text, such as created_at
-    elements: tuple[str, ...] = ()  # the same for long ones, which a record may be without
-    # What records bring along besides their columns: called with some that are about to be sent, gives them back with more …
+    # A record's text, as Claude reads it.
+    show: Callable[[Record], str] = _content
+    # Columns that travel beside the text, such as created_at.
+    attributes: tuple[str, ...] = ()
+    # The same for long columns, which a record may be without.
+    elements: tuple[str, ...] = ()
+    # Adds what records bring along besides their columns: gets some that are about to be sent, and
+    # gives them back with more in them …
     prepare: Callable[[list[Record]], list[Record]] | None = None
     # … of which note(db, record) can keep something through db.execute(…), before they are sent.
     note: Callable[[Any, Record], object] | None = None
-    merge: str = ""  # what to ask for when the digests of a day become its report
-    time: str = "created_at"  # the column that says when, for a report
-    tables: str = ""  # SQL that creates the tables save() writes, if they are not there
-    chunk_size: int = 50  # records per request at most
-    delivery: str = "live"  # or "message_batch": half price, done within a day
-    output_tokens: int = 150  # what the answer about one record needs at most
+    # What to ask when the digests of a day become its report.
+    merge: str = ""
+    # The column that says when, for a report.
+    time: str = "created_at"
+    # SQL that creates the tables save() writes, if they are not there.
+    tables: str = ""
+    # Records per request, at most.
+    chunk_size: int = 50
+    # "live"; or "message_batch": half price, done within a day.
+    delivery: str = "live"
+    # Tokens that the answer about one record needs at most.
+    output_tokens: int = 150
 
     @cached_property
     def save_wants_origin(self) -> bool:

@@ -1,13 +1,13 @@
 """Paths and settings, resolved once per run.
 
-A setting comes from the environment, then from .env (data, never executed), then from its default; NAME_JOB, such as
-CLAUDE_MODEL_DAILY_REPORT, wins over NAME wherever it stands.
+A setting comes from the environment, then from .env (data, never executed), then from its default;
+NAME_JOB, such as CLAUDE_MODEL_DAILY_REPORT, wins over NAME wherever it stands.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,7 +17,52 @@ from common.process.exits import JobExit
 from common.process.log import log
 
 ROOT = Path(__file__).resolve().parents[2]
-DEMO_KEY = "demo"  # the stand-in takes any
+DEFAULT_MODEL = "claude-haiku-5-5"
+
+# The names of all settings, and what kind of value each takes: .env.example, the README and doctor
+# follow this list. Each may also stand as NAME_JOB, such as CLAUDE_MODEL_DAILY_REPORT, for that job.
+KNOWN = {
+    "ANTHROPIC_API_KEY": "key",
+    "ANTHROPIC_BASE_URL": "base_url",
+    "CLAUDE_MODEL": "model",
+    "RECORDS_DB": "database",
+    "LEDGER_DB": "ledger",
+    "REPORT_TZ": "zone",
+    "MAX_COST_USD": "usd",
+    "SLACK_WEBHOOK_URL": "slack",
+    "PAGERDUTY_ROUTING_KEY": "routing_key",
+    "PAGERDUTY_URL": "address",
+    "ALERT_EMAIL": "email",
+    "ALERT_WEBHOOK_URL": "webhook",
+    "ALERT_REPEAT_HOURS": "hours",
+    "ALERT_LOG_TAIL": "flag",
+    "REPORT_SLACK_WEBHOOK_URL": "slack",
+    "PING_URL": "ping",
+    "JOB_TIMEOUT": "duration",
+    "JOB_KILL_AFTER": "duration",
+    "JOB_TRIES": "count",
+    "JOB_RETRY_WAIT": "pause",
+    "LOG_MAX_BYTES": "count",
+    "LOG_KEEP": "count",
+    "CELERY_BROKER_URL": "broker",
+}
+
+# Any one of these makes a failure reach somebody.
+CHANNELS = ("SLACK_WEBHOOK_URL", "PAGERDUTY_ROUTING_KEY", "ALERT_EMAIL", "ALERT_WEBHOOK_URL")
+
+# Kinds whose values open a door, whole or in part.
+SECRET_KINDS = frozenset({"key", "slack", "routing_key", "webhook", "ping", "broker"})
+
+
+def general_name(name: str, jobs: Iterable[str]) -> str:
+    """The setting that a name stands for: its own, or that of NAME_JOB; "" where it is unknown."""
+    if name in KNOWN:
+        return name
+    for job in jobs:
+        general = name.removesuffix(f"_{job.upper()}")
+        if general != name and general in KNOWN:
+            return general
+    return ""
 
 
 @dataclass(frozen=True)
@@ -58,7 +103,8 @@ class Settings:
         if "{job}" not in template:
             raise JobExit(
                 exits.SETTINGS,
-                f"LEDGER_DB={template}: write {{job}} into it, so that each job has a file of its own",
+                f"LEDGER_DB={template}: write {{job}} into it, so that each job has a file of its"
+                " own",
             )
         return self.root / Path(template.replace("{job}", job or self.job)).expanduser()
 
@@ -71,7 +117,8 @@ class Settings:
             return value if "://" in value else str(self.root / Path(value).expanduser())
         raise JobExit(
             exits.SETTINGS,
-            "RECORDS_DB is not set: put the path of your SQLite file into .env, or try the sample records with --demo",
+            "RECORDS_DB is not set: put the path of your SQLite file into .env, or try the sample"
+            " records with --demo",
         )
 
     def api_key(self) -> str:
@@ -85,7 +132,8 @@ class Settings:
             )
         raise JobExit(
             exits.SETTINGS,
-            "ANTHROPIC_API_KEY is not set: put it into .env (see .env.example), or try the job with --demo",
+            "ANTHROPIC_API_KEY is not set: put it into .env (see .env.example), or try the job with"
+            " --demo",
         )
 
     def base_url(self) -> str:
@@ -103,7 +151,8 @@ class Settings:
             pass
         raise JobExit(
             exits.SETTINGS,
-            f"ANTHROPIC_BASE_URL={url}: must begin with https:// (plain http:// only to this machine)",
+            f"ANTHROPIC_BASE_URL={url}: must begin with https://"
+            " (plain http:// only to this machine)",
         )
 
 

@@ -28,27 +28,13 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "jobs")]
 
 from rigs import message_batch_kills  # noqa: E402
+from rigs.broken_orders import DONE_TOO_SOON, NEVER_RECOVERED, NEVER_STORED  # noqa: E402
 from rigs.crash_moments import PHASES, moment  # noqa: E402
 from rigs.crash_oracle import Findings, continued, examine  # noqa: E402
 from rigs.crash_rig import Bill, Rig, standin_process  # noqa: E402
 
 SYSCALLS = ("fdatasync", "fsync", "pwrite64", "rename", "unlink", "ftruncate", "sendto")
 WORKERS = os.cpu_count() or 2
-
-# Wrong orders: an answer that is used before it is stored; a record that is done before its answer is there.
-BROKEN = {
-    "the answer is not committed": "from common.ledger.ledger import Ledger\nLedger.answered = lambda *a: None",
-    "done before it is sent": (
-        "from common.ledger.ledger import Ledger\nsent = Ledger.submitted\n"
-        "def submitted(self, request_id, record_ids, *rest):\n"
-        "    sent(self, request_id, record_ids, *rest)\n"
-        "    self.done(request_id, dict.fromkeys(record_ids))\n"
-        "Ledger.submitted = submitted"
-    ),
-    "intents are not recovered": (
-        "from common.ledger.ledger import Ledger\nLedger.recover = lambda self: (0, 0)"
-    ),
-}
 
 
 @dataclass
@@ -201,7 +187,7 @@ def main() -> int:
         if given.every_syscall:
             bench.every_syscall(given.every_syscall)
         else:
-            wrong = list(BROKEN.values()) if given.broken else [""]
+            wrong = [NEVER_STORED, DONE_TOO_SOON, NEVER_RECOVERED] if given.broken else [""]
 
             def one(seed: int, bill: Bill, reference: Rig) -> Findings:
                 if given.message_batch:

@@ -102,7 +102,8 @@ def bare(url: str, requests: int) -> float:
     """Seconds for the same requests sent by workers that keep nothing."""
     import anthropic
 
-    from common.claude.request import Model, ask_about
+    from common.claude.api import Model
+    from common.claude.request import ask_about
 
     model = Model("claude-haiku-5-5", {"type": "disabled"}, True, False, 128_000, "")
     params = [

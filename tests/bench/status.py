@@ -19,17 +19,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "jobs"))
+sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests")]
 
 from common import times  # noqa: E402
 from common.claude.pricing import Tokens  # noqa: E402
 from common.ledger.ledger import Ledger  # noqa: E402
 from common.ledger.sqlite_ledger import LedgerFile  # noqa: E402
+from common.ledger.states import Ending, RequestStatus  # noqa: E402
+from rigs.ledgers import intent  # noqa: E402
 
 OUTPUT = json.dumps({"label": "delivery", "reason": "x" * 170})
 CHUNK = 50
 WRITTEN = 50_000
-STATUS_INDEXES = ("records_done", "records_stuck", "requests_spent")
+STATUS_INDEXES = ("records_done", "records_unfinished", "requests_spent")
 BEFORE = "create index requests_by_time on requests (job, created_at)"
 
 
@@ -46,13 +48,13 @@ def written(path: Path, records: int, *, indexed: bool) -> float:
         ids = [str(n) for n in range(first, first + CHUNK)]
         request_id = f"bench-{first:09d}"
         with ledger.transaction():
-            ledger.submitted(request_id, ids, "live", "claude-haiku-5-5", 0.01)
+            ledger.intend([intent(request_id, *ids, most_usd=0.01)])
         with ledger.transaction():
             answer = OUTPUT * CHUNK
             ledger.answered(request_id, ids, answer, "req", Tokens(100, 10), 0.001, 0.0)
         with ledger.transaction():
-            ledger.done(request_id, dict.fromkeys(ids, OUTPUT))
-            ledger.closed(request_id, "done")
+            done = dict.fromkeys(ids, OUTPUT)
+            ledger.apply([Ending(request_id=request_id, status=RequestStatus.DONE, done=done)])
     seconds = time.process_time() - began
     file.close()
     return seconds

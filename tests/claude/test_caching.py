@@ -9,9 +9,10 @@ import pytest
 
 from common import Record
 from common.claude import pricing
+from common.claude.api import Model
 from common.claude.caching import lifetime
 from common.claude.pricing import Tokens
-from common.claude.request import Model, Request, ask_about, system_prompt
+from common.claude.request import Request, ask_about, system_prompt
 from rigs.own_jobs import labels
 from rigs.record_jobs import events, run, usd
 

@@ -6,13 +6,14 @@ import asyncio
 
 import pytest
 
-from common.claude.faults import Fault, Whose
+from common.claude.faults import Fault, Kind
 from common.claude.retries import Clock, Pace, Retry
 from rigs.harness import InstantClock
 from rigs.sending import saying, send
 from standin.standin import StandIn
 
-NOBODYS = Fault(Whose.NOBODY, "overloaded")
+NOBODYS = Fault(Kind.UNREACHABLE, "overloaded")
+CAPPED = Fault(Kind.CAPPED, "cost cap")
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ def test_a_wait_is_anything_from_nothing_to_twice_the_one_before_and_a_minute_at
 
 @pytest.mark.parametrize("asked", [0.0, 0.25, 7.0, 3600.0])
 def test_what_the_server_asks_for_is_waited_and_a_little_more_so_that_not_all_come_at_once(asked):
-    fault = Fault(Whose.NOBODY, "slow down", retry_after=asked)
+    fault = Fault(Kind.UNREACHABLE, "slow down", retry_after=asked)
     waits = {Retry().wait(attempts, fault) for attempts in (1, 5, 12) for _ in range(50)}
     assert asked <= min(waits) and max(waits) <= asked + 1
     assert len(waits) > 100
@@ -41,7 +42,7 @@ def test_attempts_are_limited_the_first_included():
         (outcome,) = send(url, retry=Retry(attempts=5), clock=clock)
     assert outcome.attempts == 5
     assert len(clock.waits) == 4
-    assert outcome.fault is not None and outcome.fault.whose is Whose.NOBODY
+    assert outcome.fault is not None and outcome.fault.kind is Kind.UNREACHABLE
 
 
 def test_seconds_are_limited_and_no_wait_is_begun_that_would_pass_the_limit():
@@ -81,11 +82,11 @@ def test_no_attempt_is_made_that_the_budget_forbids():
 
     def twice(request, attempts, most_usd):
         asked.append((attempts, most_usd))
-        return attempts <= 2
+        return None if attempts <= 2 else CAPPED
 
     with saying(504) as url:
-        (outcome,) = send(url, retry=Retry(), may_send_again=twice)
-    assert outcome.capped
+        (outcome,) = send(url, retry=Retry(), before_another=twice)
+    assert outcome.fault == CAPPED
     assert outcome.attempts == 2
     # Each may have been billed, so each is asked for beside those before it.
     assert asked == [(2, 1.0), (3, 1.5)]

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from common.delivery.budget import Budget
+from common.delivery.spending import Budget
 
 
 def budget(

@@ -82,7 +82,7 @@ def test_message_batches_that_never_bring_anything_end_the_run(claude, monkeypat
     result = go(site)
     assert result.code == 69 and "brought no answer" in result.log
     assert calls(site, CREATE) == 3
-    assert statuses(site) == {"done": SIZE, "failed": 20}
+    assert statuses(site) == {"done": SIZE, "waiting": 20}
 
 
 def test_a_request_refused_for_its_content_is_split_live_down_to_the_culprit(claude):
@@ -115,7 +115,7 @@ def test_an_error_of_the_accounts_ends_the_run_once_all_results_are_stored(claud
     fill(site, 4)
     result = go(site)
     assert result.code == 77 and "billing_error" in result.log
-    assert statuses(site) == {"done": 15, "failed": 5}
+    assert statuses(site) == {"done": 15, "waiting": 5}
     assert go(site).code == 0
     is_complete(site, 20)
 
@@ -142,7 +142,7 @@ def test_results_that_break_off_are_fetched_again_and_stored_once(claude, monkey
     fill(site, 12)
     result = go(site)
     assert result.code == 0, result.log
-    assert calls(site, RESULTS) == 4 and "trying again" in result.log
+    assert calls(site, RESULTS) == 4 and "sent again in" in result.log
     is_complete(site, 60)
 
 
@@ -168,7 +168,7 @@ def test_requests_without_a_result_are_sent_anew_and_foreign_results_left_alone(
     site = claude(state=folder, message_batch_seconds=0)
     result = go(site)
     assert result.code == 0, result.log
-    assert "2 requests without a result: sent anew" in result.log
+    assert "2 requests without a result: sent again" in result.log
     assert statuses(site) == {"done": 30}
     assert spent(site)[1] > 0
 
@@ -188,7 +188,7 @@ def test_a_message_batch_that_is_gone_is_said_and_sent_anew(claude, tmp_path: Pa
     site.today = datetime.now(UTC) + timedelta(days=3)
     result = go(site)
     assert result.code == 0, result.log
-    assert "is gone" in result.log and "3 requests sent anew" in result.log
+    assert "is gone" in result.log and "3 requests sent again" in result.log
     assert statuses(site) == {"done": 20} and submitted(site)["gone"] == 1
     assert spent(site)[1] > 0  # it may have been billed, and counts as spent
 
@@ -203,7 +203,8 @@ def test_one_that_this_key_cannot_see_is_held_and_nothing_is_sent_anew(claude, t
     site = claude(state=folder, message_batch_seconds=0)
     result = go(site)
     assert result.code == 78
-    assert "is not there for this key: is it another workspace's?" in result.log
+    assert "this key cannot see message batch" in result.log
+    assert "is it another workspace's? Nothing is sent again for now" in result.log
     assert not site.billed() and submitted(site)["submitted"] == 1
 
 

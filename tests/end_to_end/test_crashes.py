@@ -13,21 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from rigs.broken_orders import DONE_TOO_SOON, NEVER_STORED
 from rigs.crash_moments import after, moment
 from rigs.crash_oracle import continued, examine
 from rigs.crash_rig import IN_FLIGHT, Bill, Rig, standin_process
 from rigs.harness import REPOSITORY
 
 Make = Callable[..., Rig]
-NEVER_STORED = "from common.ledger.ledger import Ledger\nLedger.answered = lambda *given: None"
-DONE_TOO_SOON = """
-from common.ledger.ledger import Ledger
-sent = Ledger.submitted
-def submitted(self, request_id, record_ids, *rest):
-    sent(self, request_id, record_ids, *rest)
-    self.done(request_id, dict.fromkeys(record_ids))
-Ledger.submitted = submitted
-"""
 
 
 @pytest.fixture(scope="module")

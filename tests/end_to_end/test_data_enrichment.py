@@ -10,9 +10,9 @@ from functools import partial
 import pytest
 
 import data_enrichment
+from common.claude.envelope import envelope
 from common.pages.fetch import with_pages
 from common.pages.page import Page
-from common.records.chunks import envelope
 from rigs.installation import Installation
 from rigs.record_jobs import DELIVERIES, demo, events, rows, run
 

@@ -7,9 +7,10 @@ import sqlite3
 import pytest
 
 from common.claude.pricing import Tokens
-from common.ledger.ledger import CRASHES_TO_DEAD, Sent
+from common.ledger.ledger import CRASHES_TO_DEAD
+from common.ledger.states import RecordStatus, RequestStatus, StoredRequest
 from common.process.exits import JobExit
-from rigs.ledgers import ledger_at, plan
+from rigs.ledgers import ended, intent, ledger_at, plan
 
 
 @pytest.fixture
@@ -30,21 +31,22 @@ def put(book, status: str) -> None:
         if state == "done":
             book.finish(request, name)
         if state in ("failed", "dead"):
-            with book.ledger.transaction():
-                book.ledger.closed(request, "failed", "why")
-                book.ledger.failed([name], "why", failures=1, dead=state == "dead")
+            book.judge(request, alone=True, **{state: {name: "why"}})
+        if state == "waiting":
+            book.lose(request, name)
 
 
-STATES = ("fresh", "submitted", "answered", "done", "failed", "dead")
+STATES = ("fresh", *RecordStatus)
+FAILED = RequestStatus.FAILED
 MOVES = {
-    "submitted": lambda ledger: ledger.submitted("q2", ["a"], "live", "claude-haiku-5-5", 0.1),
+    "submitted": lambda ledger: ledger.intend([intent("q2", "a")]),
     "answered": lambda ledger: ledger.answered("q", ["a"], "{}", "", Tokens(), 0.0, 0.0),
-    "done": lambda ledger: ledger.done("q", {"a": "{}"}),
-    "failed": lambda ledger: ledger.failed(["a"], "why"),
-    "dead": lambda ledger: ledger.failed(["a"], "why", dead=True),
+    "done": lambda ledger: ledger.apply([ended("q", done={"a": "{}"})]),
+    "failed": lambda ledger: ledger.apply([ended("q", FAILED, failed={"a": "why"})]),
+    "dead": lambda ledger: ledger.apply([ended("q", FAILED, dead={"a": "why"})]),
     "lost": lambda ledger: ledger.lost("q", ["a"]),
     "crashed": lambda ledger: ledger.lost("q", ["a"], crash=1),
-    "revived": lambda ledger: ledger.revive(["a"]),
+    "forgiven": lambda ledger: ledger.apply([ended("q", FAILED, forgiven=["a"])]),
 }
 
 
@@ -53,6 +55,7 @@ MOVES = {
     [
         ("submitted", "fresh", "submitted"),
         ("submitted", "failed", "submitted"),
+        ("submitted", "waiting", "submitted"),
         ("submitted", "dead", "submitted"),  # --retry-dead
         ("submitted", "done", "submitted"),  # --reprocess
         ("answered", "submitted", "answered"),
@@ -61,11 +64,14 @@ MOVES = {
         ("failed", "answered", "failed"),
         ("dead", "submitted", "dead"),
         ("dead", "answered", "dead"),
-        ("revived", "dead", "failed"),
-        ("revived", "failed", "failed"),
-        *(("revived", state, state) for state in ("fresh", "submitted", "answered", "done")),
-        ("lost", "submitted", "failed"),
-        ("crashed", "submitted", "failed"),
+        ("forgiven", "dead", "waiting"),
+        ("forgiven", "failed", "waiting"),
+        *(
+            ("forgiven", state, state)
+            for state in ("fresh", "submitted", "answered", "done", "waiting")
+        ),
+        ("lost", "submitted", "waiting"),
+        ("crashed", "submitted", "waiting"),
         # A request that is lost takes no record with it that has moved on.
         *((lost, state, state) for lost in ("lost", "crashed") for state in STATES if state != "submitted"),
         # What has no row is fresh, and stays so until it is submitted.
@@ -101,13 +107,15 @@ def test_a_request_goes_from_submitted_to_answered_to_done(book):
         ("submitted", 2, 1.0)
     ]
     book.answer("q", "a", "b")
-    assert list(book.ledger.unsaved()) == [Sent("q", ["a", "b"], '{"about": "q"}')]
+    assert list(book.ledger.unsaved()) == [
+        StoredRequest("q", "run-1", ["a", "b"], '{"about": "q"}')
+    ]
     assert book.rows(
         "select input_tokens, output_tokens, cache_write_tokens, cache_read_tokens, usd, unsettled_usd from requests"
     ) == [(100, 10, 3, 3, 0.25, 0.0)]
     book.finish("q", "a", "b")
     assert list(book.ledger.unsaved()) == []
-    assert book.ledger.request("q") == Sent("q", ["a", "b"], '{"about": "q"}')
+    assert book.ledger.request("q") == StoredRequest("q", "run-1", ["a", "b"], '{"about": "q"}')
     assert book.statuses("requests") == {"q": "done"}
 
 
@@ -125,7 +133,7 @@ def test_a_request_made_again_under_its_id_keeps_what_the_one_before_can_have_co
 def test_a_transaction_that_fails_leaves_nothing_behind(book):
     # The request can be written, its record cannot.
     with pytest.raises(JobExit), book.ledger.transaction():
-        book.ledger.submitted("q", ["a", None], "live", "claude-haiku-5-5", 0.1)
+        book.ledger.intend([intent("q", "a", None)])  # type: ignore[arg-type]
     assert book.statuses() == {} == book.statuses("requests")
     book.submit("q", "a")  # and the next one can begin
 
@@ -135,8 +143,8 @@ def test_recover_takes_up_what_was_in_flight_and_only_that(book):
     before = book.statuses()
     assert book.ledger.recover() == (2, [])
     now = book.statuses()
-    assert now == before | {"a": "failed", "other-submitted": "failed"}
-    known = book.ledger.known(list(now))
+    assert now == before | {"a": "waiting", "other-submitted": "waiting"}
+    known = book.ledger.states(list(now))
     assert {name: one.crashes for name, one in known.items() if one.crashes} == {
         "a": 1,
         "other-submitted": 1,
@@ -150,43 +158,40 @@ def test_the_third_run_that_dies_of_a_record_makes_it_a_dead_letter(book):
         lost, dead = book.ledger.recover()
         assert lost == 1
         assert [known.record_id for known in dead] == (["a"] if crash == CRASHES_TO_DEAD else [])
-    assert book.statuses() == {"a": "dead", "b": "failed", "c": "failed"}
-    assert book.ledger.known(["a"])["a"].error == "in flight in 3 runs that died"
-    with book.ledger.transaction():
-        book.ledger.revive(["a"])
-    assert book.ledger.known(["a"])["a"].crashes == 0
+    assert book.statuses() == {"a": "dead", "b": "waiting", "c": "waiting"}
+    assert book.ledger.states(["a"])["a"].error == "in flight in 3 runs that died"
+    book.judge("q3", forgiven=["a"])
+    assert book.ledger.states(["a"])["a"].crashes == 0
 
 
 def test_a_run_that_stops_in_order_blames_no_record(book):
     book.submit("q", "a")
-    with book.ledger.transaction():
-        book.ledger.lost("q", ["a"])
-    known = book.ledger.known(["a"])["a"]
-    assert (known.status, known.crashes, known.failures) == ("failed", 0, 0)
+    book.lose("q", "a")
+    known = book.ledger.states(["a"])["a"]
+    assert (known.status, known.crashes, known.failures) == ("waiting", 0, 0)
 
 
 def test_failures_add_up_and_an_output_clears_the_reason(book):
     book.submit("q", "a")
     for _ in range(2):
-        with book.ledger.transaction():
-            book.ledger.failed(["a"], "cut off", failures=1)
-    known = book.ledger.known(["a"])["a"]
+        book.judge("q", failed={"a": "cut off"}, alone=True)
+    known = book.ledger.states(["a"])["a"]
     assert (known.failures, known.error) == (2, "cut off")
     book.finish("q", "a")
-    assert book.ledger.known(["a"])["a"].error == ""
+    assert book.ledger.states(["a"])["a"].error == ""
 
 
 def test_ids_are_text_whatever_they_hold(book):
     ids = ["17", "017", "a'b", 'a"b', "a b", "", "名前", "a\nb", "null", "%", "NULL", "x" * 10_000]
     book.submit("q", *ids)
-    assert sorted(book.ledger.known([*ids, "18"])) == sorted(ids)
+    assert sorted(book.ledger.states([*ids, "18"])) == sorted(ids)
 
 
 def test_another_jobs_records_are_not_known(book):
     book.submit("q", "a")
     book.file.db.execute("update records set job = 'other'")
     book.file.db.execute("update requests set job = 'other'")
-    assert book.ledger.known(["a"]) == {}
+    assert book.ledger.states(["a"]) == {}
     assert book.ledger.recover() == (0, [])
     assert list(book.ledger.unsaved()) == []
 
@@ -207,7 +212,7 @@ def test_with_a_hundred_thousand_records_done_nothing_is_searched_from_end_to_en
         )  # fmt: skip
     said: list[str] = []
     db.set_trace_callback(said.append)
-    assert len(book.ledger.known([str(n) for n in range(1, 1_201)])) == 1_200
+    assert len(book.ledger.states([str(n) for n in range(1, 1_201)])) == 1_200
     assert list(book.ledger.unsaved()) == []
     assert book.ledger.recover() == (0, [])
     book.runs.spent_on("2026-11-21")

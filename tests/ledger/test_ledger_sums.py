@@ -82,5 +82,5 @@ def test_only_a_run_that_ended_with_0_is_a_success(book):
 def test_a_window_is_remembered_with_what_its_report_was_made_from(book):
     for made_from in ("abc", "def"):
         with book.ledger.transaction():
-            book.runs.set_window("2026-11-21", 714, made_from)
-    assert book.runs.windows() == {"2026-11-21": "def"}
+            book.runs.set_reported("2026-11-21", 714, made_from)
+    assert book.runs.reported_days() == {"2026-11-21": "def"}

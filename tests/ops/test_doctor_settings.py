@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from common.known_settings import CHANNELS, KNOWN, general_name
+from common.settings import CHANNELS, KNOWN, general_name
 from ops.examination import channels, dotenv_file, values
 from rigs.doctor_fixtures import installation, levels, said, write_job
 from rigs.harness import REPOSITORY

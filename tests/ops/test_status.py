@@ -300,7 +300,7 @@ def test_no_question_reads_the_table_of_outputs(here, monkeypatch):
     ]
     file.close()
     for plan in plans:
-        assert re.search(r"USING (COVERING )?INDEX (records_done|records_stuck|requests_)", plan), (
+        assert re.search(r"USING (COVERING )?INDEX (records_done|records_unfinished|requests_)", plan), (
             plan
         )
     assert not any("PRIMARY KEY" in plan or "SCAN re" in plan for plan in plans)
@@ -309,13 +309,13 @@ def test_no_question_reads_the_table_of_outputs(here, monkeypatch):
 def test_an_older_ledger_gets_its_indexes_when_it_is_next_written(here):
     here.records("sorter", "done", "a")
     file = LedgerFile(here.root / "state/sorter.db")
-    for name in ("records_done", "records_stuck", "requests_spent"):
+    for name in ("records_done", "records_unfinished", "requests_spent"):
         file.db.execute(f"drop index {name}")
     file.close()
     assert job_of(here)["records"]["done"] == 1  # it is read all the same
     LedgerFile(here.root / "state/sorter.db").close()
     names = {row[0] for row in here.rows("sorter", "select name from sqlite_master")}
-    assert {"records_done", "records_stuck", "requests_spent"} <= names
+    assert {"records_done", "records_unfinished", "requests_spent"} <= names
 
 
 def test_nothing_slow_is_imported(here):

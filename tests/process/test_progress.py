@@ -25,7 +25,9 @@ def terminal(monkeypatch) -> Iterator[int]:
 
 
 def test_a_live_delivery_shows_records_requests_and_cost(terminal):
-    Progress().live(50, 200, 8, 0.0123)
+    shown_by = Progress()
+    shown_by.expect(200)
+    shown_by.live(50, 8, 0.0123)
     shown = os.read(terminal, 4096).decode()
     assert "50/200 records" in shown
     assert "8 in flight" in shown
@@ -56,7 +58,8 @@ def test_the_line_makes_room_for_what_is_printed_next(terminal):
 def test_nothing_is_shown_where_nobody_watches(monkeypatch, capfd):
     monkeypatch.delenv("JOB_TERMINAL_FD", raising=False)
     shown = Progress()
-    shown.live(1, 2, 1, 0.0)
+    shown.expect(2)
+    shown.live(1, 1, 0.0)
     shown.clear()
     assert capfd.readouterr() == ("", "")
 
@@ -64,7 +67,9 @@ def test_nothing_is_shown_where_nobody_watches(monkeypatch, capfd):
 def test_a_descriptor_that_is_no_terminal_gets_nothing(monkeypatch, tmp_path, capfd):
     with (tmp_path / "file").open("wb") as file:
         monkeypatch.setenv("JOB_TERMINAL_FD", str(file.fileno()))
-        Progress().live(1, 2, 1, 0.0)
+        shown = Progress()
+        shown.expect(2)
+        shown.live(1, 1, 0.0)
     assert (tmp_path / "file").read_bytes() == b""
     assert capfd.readouterr() == ("", "")
 
@@ -75,6 +80,7 @@ def test_a_terminal_that_is_closed_never_ends_the_run(monkeypatch):
     monkeypatch.setattr(progress, "_EVERY", 0.0)
     shown = Progress()
     os.close(reading)
-    shown.live(1, 2, 1, 0.0)
-    shown.live(2, 2, 0, 0.0)
+    shown.expect(2)
+    shown.live(1, 1, 0.0)
+    shown.live(2, 0, 0.0)
     os.close(writing)

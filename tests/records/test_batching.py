@@ -8,8 +8,9 @@ from itertools import count
 import pytest
 
 from common import Job
+from common.claude.envelope import CHUNK_TOKENS, envelope, estimated_tokens
 from common.process.exits import JobExit
-from common.records.chunks import CHUNK_TOKENS, envelope, estimated_tokens, packed
+from common.records.chunks import packed
 
 
 def job(**more) -> Job:

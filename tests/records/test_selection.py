@@ -12,10 +12,10 @@ import pytest
 
 import daily_report
 from common import settings
-from common.context import Counts
 from common.options import parse
 from common.process.log import log
 from common.records import selection
+from common.tally import Tally
 from rigs.ledgers import Book, ledger_at
 
 
@@ -37,7 +37,7 @@ def run(book, tmp_path):
             options=parse(job, arguments),
             settings=settings.load(job.name, demo=False, root=tmp_path, environ={}),
             ledger=book.ledger,
-            counts=Counts(),
+            tally=Tally(),
         )
 
     return context
@@ -49,13 +49,19 @@ def records(*record_ids: str) -> list[dict[str, str]]:
     ]
 
 
-def taken(context: Any, *record_ids: str) -> list[str]:
-    with closing(selection.take_up(context, records(*record_ids))) as spool:
-        return [record["record_id"] for record, _ in spool]
+def select(context: Any, stream: Any) -> selection.Selected:
+    return selection.select(context, stream, selection.room_left(context))
+
+
+def sent(context: Any, *record_ids: str) -> list[str]:
+    """Select records, and send them."""
+    with closing(select(context, records(*record_ids))) as selected:
+        context.tally.sent(1, selected.new)
+        return [record["record_id"] for record, _ in selected]
 
 
 def chunks(context: Any, *record_ids: str) -> list[tuple[list[str], bool]]:
-    with closing(selection.take_up(context, records(*record_ids))) as spool:
+    with closing(select(context, records(*record_ids))) as spool:
         return [
             ([record["record_id"] for record in chunk.records], chunk.alone)
             for chunk in selection.chunks(context, spool)
@@ -67,57 +73,59 @@ def crash(book: Book, request_id: str, *record_ids: str) -> None:
     book.ledger.recover()
 
 
+STATES = ("fresh", "submitted", "answered", "done", "failed", "waiting", "dead")
+
+
 def put_every_state(book: Book) -> None:
-    for status in ("submitted", "answered", "done", "failed", "dead"):
+    for status in STATES[1:]:
         book.submit(f"run-1-{status}", status)
     book.answer("run-1-answered", "answered")
     book.finish("run-1-done", "done")
-    with book.ledger.transaction():
-        book.ledger.failed(["failed"], "why")
-        book.ledger.failed(["dead"], "why", dead=True)
+    book.judge("run-1-failed", failed={"failed": "why"})
+    book.judge("run-1-dead", dead={"dead": "why"})
+    book.lose("run-1-waiting", "waiting")
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], ["fresh", "failed"]),
-        (["--retry-dead"], ["fresh", "failed", "dead"]),
-        (["--reprocess"], ["fresh", "done", "failed"]),
-        (["--reprocess", "--retry-dead"], ["fresh", "done", "failed", "dead"]),
+        ([], ["fresh", "failed", "waiting"]),
+        (["--retry-dead"], ["fresh", "failed", "waiting", "dead"]),
+        (["--reprocess"], ["fresh", "done", "failed", "waiting"]),
+        (["--reprocess", "--retry-dead"], ["fresh", "done", "failed", "waiting", "dead"]),
     ],
 )
-def test_fresh_and_failed_records_are_sent_and_others_where_asked_for(
+def test_fresh_failed_and_waiting_records_are_sent_and_others_where_asked_for(
     book, run, arguments, expected
 ):
     put_every_state(book)
-    states = ("fresh", "submitted", "answered", "done", "failed", "dead")
     context = run(*arguments)
-    assert taken(context, *states) == expected
-    assert context.counts.records == len(expected)
+    assert sent(context, *STATES) == expected
+    assert context.tally.records == len(expected)
 
 
 def test_what_this_very_run_has_done_is_not_done_again(book, run):
     put_every_state(book)
-    assert taken(run("--reprocess", "--retry-dead", run_id="run-1"), "done", "dead") == []
+    assert sent(run("--reprocess", "--retry-dead", run_id="run-1"), "done", "dead") == []
     # A run whose id only begins alike is another.
-    assert taken(run("--reprocess", run_id="run-"), "done") == ["done"]
+    assert sent(run("--reprocess", run_id="run-"), "done") == ["done"]
 
 
 @pytest.mark.parametrize(("limit", "expected"), [("1", 1), ("3", 3), ("5", 5), ("6", 5)])
 def test_a_limit_counts_records_over_all_windows_of_a_run(run, limit, expected):
     context = run("--limit", limit)
-    assert len(taken(context, "a", "b")) + len(taken(context, "c", "d", "e")) == expected
-    assert context.counts.records == expected
+    assert len(sent(context, "a", "b")) + len(sent(context, "c", "d", "e")) == expected
+    assert context.tally.records == expected
 
 
 def test_a_limit_does_not_count_what_is_not_wanted(book, run):
     put_every_state(book)
-    assert taken(run("--limit", "1"), "done", "dead", "answered", "fresh", "failed") == ["fresh"]
+    assert sent(run("--limit", "1"), "done", "dead", "answered", "fresh", "failed") == ["fresh"]
 
 
 def test_the_source_is_read_to_its_end_so_that_nothing_stays_locked(run):
     stream = iter(records("a", "b", "c"))
-    selection.take_up(run("--limit", "1"), stream).close()
+    select(run("--limit", "1"), stream).close()
     assert next(stream, None) is None
 
 
@@ -125,7 +133,7 @@ def test_more_records_than_are_looked_up_at_once_keep_their_order(book, run):
     numbers = [str(n) for n in range(1_234)]
     book.submit("q", *numbers[::7])
     expected = [n for i, n in enumerate(numbers) if i % 7]
-    assert taken(run(), *numbers) == expected
+    assert sent(run(), *numbers) == expected
 
 
 def test_suspects_go_last_in_the_chunk_they_were_in_with_nothing_beside_it(book, run):
@@ -146,8 +154,7 @@ def test_a_record_that_two_runs_died_of_is_asked_all_by_itself(book, run):
 
 def test_a_record_that_failed_without_a_crash_is_no_suspect(book, run):
     book.submit("q", "a")
-    with book.ledger.transaction():
-        book.ledger.lost("q", ["a"])
+    book.lose("q", "a")
     assert chunks(run(), *"ab") == [(["a", "b"], False)]
 
 
@@ -167,6 +174,6 @@ def test_chunks_are_as_large_as_asked_for(run):
 def test_the_log_says_which_chunk_of_how_many(book, run):
     crash(book, "q", "c")
     context = run("--chunk-size", "1")
-    with closing(selection.take_up(context, records(*"abc"))) as spool:
+    with closing(select(context, records(*"abc"))) as spool:
         labels = [chunk.label for chunk in selection.chunks(context, spool)]
     assert labels == ["chunk 1/3", "chunk 2/3", "chunk 3/3 (alone)"]

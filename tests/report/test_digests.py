@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from common.records.chunks import CHUNK_TOKENS, estimated_tokens
+from common.claude.envelope import CHUNK_TOKENS, estimated_tokens
 from common.report.digests import (
     Finding,
     Group,

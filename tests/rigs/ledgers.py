@@ -14,6 +14,7 @@ from common.claude.pricing import Tokens
 from common.ledger.ledger import Ledger
 from common.ledger.runs import Runs
 from common.ledger.sqlite_ledger import LedgerFile
+from common.ledger.states import Ending, Intent, RequestStatus
 
 JOB = "daily_report"
 
@@ -32,7 +33,7 @@ class Book:
 
     def submit(self, request_id: str, *record_ids: str, most_usd: float = 0.5) -> None:
         with self.ledger.transaction():
-            self.ledger.submitted(request_id, record_ids, "live", "claude-haiku-5-5", most_usd)
+            self.ledger.intend([intent(request_id, *record_ids, most_usd=most_usd)])
 
     def answer(self, request_id: str, *record_ids: str, usd: float | None = 0.25) -> None:
         spent = Tokens(input=100, output=10, cache_write_5m=1, cache_write_1h=2, cache_read=3)
@@ -41,15 +42,40 @@ class Book:
             self.ledger.answered(request_id, record_ids, answer, "req_api", spent, usd, 0.0)
 
     def finish(self, request_id: str, *record_ids: str) -> None:
+        outputs = dict.fromkeys(record_ids, "{}")
+        self.apply(request_id, RequestStatus.DONE, done=outputs)
+
+    def judge(self, request_id: str, **groups: Any) -> None:
+        self.apply(request_id, RequestStatus.FAILED, reason="why", **groups)
+
+    def lose(self, request_id: str, *record_ids: str) -> None:
+        self.apply(request_id, RequestStatus.LOST, waiting=record_ids)
+
+    def apply(self, request_id: str, status: RequestStatus, **groups: Any) -> None:
         with self.ledger.transaction():
-            self.ledger.done(request_id, dict.fromkeys(record_ids, "{}"))
-            self.ledger.closed(request_id, "done")
+            self.ledger.apply([ended(request_id, status, **groups)])
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self.file.db.execute(sql)]
 
     def statuses(self, table: str = "records") -> dict[str, str]:
         return dict(self.rows(f"select {table[:-1]}_id, status from {table}"))
+
+
+def intent(request_id: str, *record_ids: str, most_usd: float = 0.5) -> Intent:
+    """To send a request about these records, live."""
+    return Intent(
+        request_id=request_id,
+        record_ids=record_ids,
+        delivery="live",
+        model="claude-haiku-5-5",
+        most_usd=most_usd,
+    )
+
+
+def ended(request_id: str, status: RequestStatus = RequestStatus.DONE, **groups: Any) -> Ending:
+    """The end of a request; `groups` are done, failed, dead and waiting."""
+    return Ending(request_id=request_id, status=status, **groups)
 
 
 @contextmanager

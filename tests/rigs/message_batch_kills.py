@@ -10,11 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from common.delivery import deliver
+from common.delivery import deliver, store
 from common.delivery.message_batch import deferred as delivery
 from common.delivery.message_batch import results
-from common.delivery.message_batch.results import Collecting
-from common.delivery.spending import Accounts
+from common.delivery.message_batch.results import Results
 from common.ledger.ledger import Ledger
 from common.ledger.message_batches import MessageBatches
 from common.runner import per_record
@@ -87,12 +86,12 @@ INSTANTS = [
     *around(MessageBatches, "adopt"),
     *around(results, "look_at"),
     *around(results, "results"),
-    *around(Collecting, "_store", 2),
-    *around(Accounts, "_commit", 3),
+    *around(Results, "_store", 2),
+    *around(store, "_commit", 3),
     *around(MessageBatches, "close"),
     *around(deliver, "replay"),
     *around(per_record, "_save", 2),
-    *around(Ledger, "done", 3),
+    *around(Ledger, "apply", 3),
     *around(Ledger, "closed", 3),
 ]
 

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from anthropic import AsyncAnthropic
 
 from common.claude.api import connect
+from common.claude.faults import Fault
 from common.claude.request import Outcome, Request
 from common.claude.retries import Retry
 from common.delivery.live import Live
@@ -62,7 +63,7 @@ def send(
     clock: InstantClock | None = None,
     key: str = "sk-ant-test-key-000000",
     closed: bool = False,
-    may_send_again: Callable[[Request, int, float], bool] = lambda *_: True,
+    before_another: Callable[[Request, int, float], Fault | None] = lambda *_: None,
 ) -> list[Outcome]:
     """Send requests at once, by default without another attempt: what became of them. `closed`: by a closed client."""
     loop, shared = _shared()
@@ -71,7 +72,7 @@ def send(
         client = connect(key, url, 1)[0]
         loop.run_until_complete(client.close())
     clock = clock or InstantClock()
-    live = Live([client], loop, requests, may_send_again, retry or Retry(attempts=1), clock)
+    live = Live([client], loop, requests, before_another, retry or Retry(attempts=1), clock)
     for number in range(requests):
         live.submit(Request(f"request-{number}", PARAMS, most_usd=0.5))
     outcomes = []

@@ -16,6 +16,8 @@ from common import times
 from common.claude.pricing import Tokens
 from common.ledger.ledger import Ledger
 from common.ledger.sqlite_ledger import LedgerFile
+from common.ledger.states import RequestStatus
+from rigs.ledgers import ended, intent
 
 
 def ago(**span: float) -> str:
@@ -81,16 +83,18 @@ class StatusSite:
         ledger = Ledger(file, job, "r")
         request_id = f"{at}-{record_ids[0]}"
         with file.transaction():
-            ledger.submitted(request_id, record_ids, "live", "claude-haiku-5-5", usd)
-            if status != "submitted":
+            ledger.intend([intent(request_id, *record_ids, most_usd=usd)])
+            if status not in ("submitted", "waiting"):
                 answer = json.dumps({"about": "a" * 200})
                 ledger.answered(request_id, record_ids, answer, "req", Tokens(100, 10), usd, 0.0)
             if status == "done":
-                ledger.done(request_id, dict.fromkeys(record_ids, '{"label": "x"}'))
+                outputs = dict.fromkeys(record_ids, '{"label": "x"}')
+                ledger.apply([ended(request_id, done=outputs)])
             if status in ("failed", "dead"):
-                ledger.failed(record_ids, f"refused ({status})", dead=status == "dead")
-            if status in ("done", "failed", "dead"):
-                ledger.closed(request_id, "done")
+                reasons = dict.fromkeys(record_ids, f"refused ({status})")
+                ledger.apply([ended(request_id, RequestStatus.DONE, **{status: reasons})])
+            if status == "waiting":
+                ledger.apply([ended(request_id, RequestStatus.LOST, waiting=record_ids)])
             file.db.execute(
                 "update requests set created_at = ? where request_id = ?", (at, request_id)
             )

@@ -62,16 +62,19 @@ def test_both_deliveries_stand_side_by_side_priced_from_the_tokens_above_them(cl
 @pytest.mark.parametrize(
     ("environ", "why"),
     [
-        ({**NOBODY}, "connection: ConnectError"),
-        ({**NOBODY, "ANTHROPIC_API_KEY": ""}, "ANTHROPIC_API_KEY is not set"),
-        ({"ANTHROPIC_BASE_URL": "http://example.com"}, "ANTHROPIC_BASE_URL=http"),
+        ({**NOBODY}, "Claude cannot be reached: connection: ConnectError)."),
+        ({**NOBODY, "ANTHROPIC_API_KEY": ""}, "ANTHROPIC_API_KEY is not set: put it into .env"),
+        (
+            {"ANTHROPIC_BASE_URL": "http://example.com"},
+            "ANTHROPIC_BASE_URL=http://example.com: must begin with https://",
+        ),
     ],
 )
 def test_without_a_key_or_a_network_it_estimates_and_says_why(site, environ, why):
     events(site)
     result = site.run(bulk_classifier.JOB, "--dry-run", **environ)
     assert (result.code, result.log) == (0, "")
-    assert f"Input tokens are estimated from the texts' length ({why})." in result.stdout
+    assert f"Input tokens are estimated from the texts' length ({why}" in result.stdout
     assert "records                  40" in result.stdout
     assert not (site.root / "state").exists()
 

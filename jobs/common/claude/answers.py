@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from common.claude.faults import Fault, Whose
+from common.claude.faults import Fault, Kind
 from common.claude.pricing import Tokens
 from common.job import Job
 from common.process.log import shortened
@@ -105,9 +105,9 @@ def _json(message: dict[str, Any]) -> tuple[Any, Fault | None]:
     stop = message.get("stop_reason")
     if stop == "refusal":
         category = (message.get("stop_details") or {}).get("category") or "no category given"
-        return None, Fault(Whose.RECORD, f"refused ({category})", final=True)
+        return None, Fault(Kind.REFUSAL, f"refused ({category})")
     if stop in ("max_tokens", "model_context_window_exceeded"):
-        return None, Fault(Whose.RECORD, f"cut off ({stop})")
+        return None, Fault(Kind.UNUSABLE, f"cut off ({stop})")
     if stop not in _USABLE:
         return None, _wrong(f"stopped for a reason unknown here ({shortened(str(stop), 40)})")
     blocks = message.get("content") or []
@@ -164,4 +164,4 @@ def _in_case(data: Any, schema: dict[str, Any], definitions: dict[str, Any]) -> 
 
 
 def _wrong(reason: str) -> Fault:
-    return Fault(Whose.RECORD, reason)
+    return Fault(Kind.UNUSABLE, reason)

@@ -8,27 +8,41 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from typing import TYPE_CHECKING
-
-from common.claude.faults import Fault, fault_of
-from common.claude.request import Model
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
     from anthropic._types import RequestOptions
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CONNECTIONS_PER_CLIENT = 10
 _JSON: RequestOptions = {"headers": {"Content-Type": "application/json"}}
 SECONDS_TO_CONNECT = 10
 SECONDS_BETWEEN_BYTES = 300
-SECONDS_TO_ANSWER = 600  # in all, whatever dribbles in
+SECONDS_TO_ANSWER = 600  # in total, even while bytes keep arriving
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the Models API says a model takes."""
+
+    id: str
+    # The cheapest setting, or None where the field is to be left out.
+    thinking: dict[str, str] | None
+    low_effort: bool
+    thinks: bool  # nothing turns its thinking off
+    max_tokens: int
+    retires_at: str  # "" where no date is set
 
 
 def connect(api_key: str, base_url: str, concurrency: int) -> list[AsyncAnthropic]:
-    """Clients for that many requests in flight. None retries by itself: retries are ours, seen, counted and limited.
+    """Clients for that many requests in flight. None retries by itself: send.py does.
 
-    Several, since the bookkeeping of a client's pool grows with its connections, at each request: fifty requests a
-    time through one pool cost a third more than through five.
+    There are several, since the bookkeeping of a client's pool grows with its connections: fifty
+    requests at a time through one pool cost a third more than through five. A proxy of the
+    environment is not used for an address on this machine, which no proxy can reach.
     """
     # Spans that nobody collects are made for every request otherwise.
     os.environ.setdefault("ANTHROPIC_OPEN_TELEMETRY", "false")
@@ -37,13 +51,14 @@ def connect(api_key: str, base_url: str, concurrency: int) -> list[AsyncAnthropi
 
     # Made once, since reading the machine's certificates takes longer than everything else here.
     context = httpx2.create_ssl_context()
+    local = urlsplit(base_url).hostname in LOOPBACK
     return [
         AsyncAnthropic(
             api_key=api_key,
             base_url=base_url,
             max_retries=0,
             timeout=httpx2.Timeout(SECONDS_BETWEEN_BYTES, connect=SECONDS_TO_CONNECT),
-            http_client=DefaultAsyncHttpxClient(verify=context),
+            http_client=DefaultAsyncHttpxClient(verify=context, trust_env=not local),
         )
         for _ in range(-(-concurrency // CONNECTIONS_PER_CLIENT))
     ]
@@ -52,8 +67,8 @@ def connect(api_key: str, base_url: str, concurrency: int) -> list[AsyncAnthropi
 async def post(client: AsyncAnthropic, body: bytes) -> tuple[str, str]:
     """Send a request once: (the answer as it came, the API's request id). Raises what the SDK raises.
 
-    The body is made already, and the answer is kept as it comes: no model of the SDK's is built on either way, which
-    takes a quarter of the time that a request costs this machine.
+    The body is made already, and the answer is kept as it comes: building the SDK's models of both
+    would take a quarter of the time that a request costs this machine.
     """
     import httpx2
 
@@ -89,9 +104,11 @@ async def look_up(client: AsyncAnthropic, model: str) -> Model:
     )
 
 
-def must_be_fault(error: Exception) -> Fault:
-    """The fault that an exception of the SDK is; a bug of ours is raised again."""
-    fault = fault_of(error)
-    if fault is None:
-        raise error
-    return fault
+async def count_tokens(client: AsyncAnthropic, params: dict[str, Any]) -> int:
+    """Ask, for free, how many input tokens a request has. Raises what the SDK raises."""
+    counted = {name: value for name, value in params.items() if name != "max_tokens"}
+    reply = await client.messages.count_tokens(**counted)
+    if isinstance(reply, str) or not reply.input_tokens:
+        # Some proxy's page, which the SDK gives as it came.
+        raise json.JSONDecodeError("not a number of tokens", "", 0)
+    return reply.input_tokens

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from common.records.chunks import estimated_tokens
+from common.claude.envelope import estimated_tokens
 
 # The least tokens that a model caches, by the beginning of its id. Others are not asked to.
 _MINIMUM = {

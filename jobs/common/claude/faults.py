@@ -1,8 +1,8 @@
 """Whose fault was it? What came instead of an answer, sorted by what has to be done about it.
 
-nobody's        408, 409, 429, 5xx, connection, broken 200           sent again, after a wait
-the record's    400, 413, 422, refusal, cut off, wrong schema        split down to the culprit, which is given up on
-the account's   401, 402, 403, 404, spend limits, credit, settings   the run stops, and blames no record
+nobody's       408, 409, 429, 5xx, connection, broken 200       sent again, after a wait
+the record's   400, 413, 422, refusal, cut off, wrong schema    split until the culprit is alone
+the account's  401, 402, 403, 404, spend limits, settings       the run stops, blames no record
 """
 
 from __future__ import annotations
@@ -27,18 +27,52 @@ class Whose(Enum):
     ACCOUNT = "account"
 
 
+class Kind(Enum):
+    """What went wrong, as far as the way on depends on it: whose fault, and the exit code.
+
+    The code is the run's, where such a fault ends it.
+    """
+
+    UNREACHABLE = "unreachable", Whose.NOBODY, exits.UNREACHABLE
+    STOPPED = "stopped", Whose.NOBODY, exits.NOT_NOW  # a signal came: not sent (again)
+    CAPPED = "capped", Whose.NOBODY, exits.COST_CAP  # a cost cap forbids one more attempt
+    REJECTED = "rejected", Whose.RECORD, exits.UNREACHABLE  # 400, 413, 422
+    REFUSAL = "refusal", Whose.RECORD, exits.UNREACHABLE  # the model will not answer
+    UNUSABLE = "unusable", Whose.RECORD, exits.UNREACHABLE  # cut off, wrong schema, missing id
+    REFUSED = "refused", Whose.ACCOUNT, exits.REFUSED  # key, permission, billing
+    NOT_FOUND = "not found", Whose.ACCOUNT, exits.SETTINGS  # 404
+    SETTINGS = "settings", Whose.ACCOUNT, exits.SETTINGS  # Claude cannot even be called
+
+    def __init__(self, word: str, whose: Whose, code: int) -> None:
+        self.whose = whose
+        self.code = code
+
+
 @dataclass(frozen=True)
 class Fault:
     """Why there is no usable answer."""
 
-    whose: Whose
+    kind: Kind
     reason: str  # one line; the same fault of two records has the same reason
-    code: int = exits.UNREACHABLE  # the run's exit code, where it ends the run
-    final: bool = False  # the record's: asking again cannot change it
     slow_down: bool = False  # nobody's: everybody is told to wait
     retry_after: float | None = None  # nobody's: seconds, as the server asked
     no_effect: bool = False  # nobody's: surely nothing was done, not even begun
     may_be_billed: bool = False  # an answer may have been made, and paid for, that never arrived
+
+    @property
+    def whose(self) -> Whose:
+        """Whose fault it was."""
+        return self.kind.whose
+
+    @property
+    def code(self) -> int:
+        """The run's exit code, where the fault ends the run."""
+        return self.kind.code
+
+    @property
+    def final(self) -> bool:
+        """The record's, and asking again cannot change it."""
+        return self.kind in (Kind.REJECTED, Kind.REFUSAL)
 
 
 # 400s and 429s that are about the account, by code where there is one and by text where there is none.
@@ -77,20 +111,20 @@ def fault_of(error: BaseException) -> Fault | None:
         cause = error.__cause__ or error
         if type(cause).__name__ in _OUR_MISTAKES:
             reason = f"Claude cannot be called: {shortened(str(cause))}"
-            return Fault(Whose.ACCOUNT, reason, exits.SETTINGS)
+            return Fault(Kind.SETTINGS, reason)
         never_sent = isinstance(
             cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout
         )
         return Fault(
-            Whose.NOBODY,
+            Kind.UNREACHABLE,
             f"connection: {type(cause).__name__}",
             may_be_billed=not never_sent,
             no_effect=never_sent,
         )
     if isinstance(error, TimeoutError):
-        return Fault(Whose.NOBODY, "no answer in time", may_be_billed=True)
+        return Fault(Kind.UNREACHABLE, "no answer in time", may_be_billed=True)
     if isinstance(error, json.JSONDecodeError | anthropic.APIResponseValidationError):
-        return Fault(Whose.NOBODY, "an answer that is not JSON", may_be_billed=True)
+        return Fault(Kind.UNREACHABLE, "an answer that is not JSON", may_be_billed=True)
     return None
 
 
@@ -100,26 +134,31 @@ def _of_status(error: Any) -> Fault:
     reason = redacted(shortened(f"{status} {error.type or 'error'}: {message}"))
     about_account = any(text in message.lower() for text in _ACCOUNT_TEXTS)
     if error.error_code in _ACCOUNT_CODES or (status == 400 and about_account):
-        return Fault(Whose.ACCOUNT, reason, exits.REFUSED)
+        return Fault(Kind.REFUSED, reason)
     if status in (401, 402, 403):
-        return Fault(Whose.ACCOUNT, reason, exits.REFUSED)
+        return Fault(Kind.REFUSED, reason)
     if status == 404:
-        return Fault(Whose.ACCOUNT, reason, exits.SETTINGS)
+        # A 404 that is no error of Claude's comes from a wrong address.
+        kind = Kind.NOT_FOUND if error.type == "not_found_error" else Kind.SETTINGS
+        return Fault(kind, reason)
     if status in (408, 409, 429) or status >= 500 or error.error_code in _SENT_AGAIN_CODES:
         wait = _retry_after(error.response.headers)
         return Fault(
-            Whose.NOBODY,
+            Kind.UNREACHABLE,
             reason,
             slow_down=wait is not None or status in (429, 503, 529),
             retry_after=wait,
             no_effect=status == 429,
             may_be_billed=status in (408, 504),
         )
-    return Fault(Whose.RECORD, reason, final=True)
+    return Fault(Kind.REJECTED, reason)
 
 
 def _retry_after(headers: Any) -> float | None:
-    """Seconds that the server asks to wait: `retry-after-ms`, or `retry-after` as seconds or as an HTTP date."""
+    """Seconds that the server asks to wait.
+
+    Reads `retry-after-ms`, or `retry-after` as seconds or as an HTTP date.
+    """
     for value, unit in ((headers.get("retry-after-ms"), 1000), (headers.get("retry-after"), 1)):
         if value and _DECIMAL(value):
             return float(value) / unit
@@ -128,3 +167,11 @@ def _retry_after(headers: Any) -> float | None:
         return max(0.0, at.timestamp() - time.time())
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def must_be_fault(error: Exception) -> Fault:
+    """The fault that an exception of the SDK is; an exception that is none is raised again."""
+    fault = fault_of(error)
+    if fault is None:
+        raise error
+    return fault

@@ -1,12 +1,13 @@
-"""Claude's message batches over HTTP: create, look at, list, read. Each call is made once; bodies and results stream."""
+"""Claude's message batches over HTTP: create, look at, list, read.
+
+Each call is made once; bodies and results stream.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import IO, TYPE_CHECKING
-
-from common.claude.request import Request
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -18,13 +19,11 @@ _SECONDS_TO_CREATE = 600
 _PART = 1 << 20
 
 
-def entry(request: Request) -> bytes:
-    """One request as it stands in the body."""
-    return b'{"custom_id":"%s","params":%s}' % (request.request_id.encode(), request.body)
-
-
 async def create(client: AsyncAnthropic, body: IO[bytes], size: int) -> MessageBatch:
-    """Ask for a message batch. `body` is read from its beginning, a part at a time. Raises what the SDK raises."""
+    """Ask for a message batch; `body` is read from its beginning, a part at a time.
+
+    Raises what the SDK raises.
+    """
     from anthropic.types.messages import MessageBatch
 
     async def parts() -> AsyncIterator[bytes]:
@@ -54,7 +53,10 @@ async def newest(client: AsyncAnthropic) -> str:
 
 
 async def results(client: AsyncAnthropic, message_batch_id: str) -> AsyncGenerator[str, None]:
-    """The lines of an ended message batch's results, JSON each, in any order. Raises what the SDK raises."""
+    """The lines of an ended message batch's results, JSON each, in any order.
+
+    Raises what the SDK raises.
+    """
     async with client.messages.batches.with_streaming_response.results(message_batch_id) as reply:
         async for line in reply.iter_lines():
             if line.strip():

@@ -1,4 +1,4 @@
-"""When to send again: exponential backoff with full jitter, limited in attempts and in seconds, at one pace for all."""
+"""When to send again: backoff with full jitter, limited in attempts and in seconds, one pace."""
 
 from __future__ import annotations
 

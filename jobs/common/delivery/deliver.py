@@ -1,137 +1,191 @@
-"""Brings every wanted record to an end: live, or by message batch, with what is left over asked again live."""
+"""Brings every wanted record to an end: live, or by a deferred delivery and then live what is left.
+
+Live delivery is the loop. In every other one answers come into the ledger by another hand, and
+`replay` uses them: such a delivery is a file of its own and a row of DEFERRED.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
+from typing import Protocol
 
+from common.claude.request import Request
 from common.context import Context
-from common.delivery.loop import Exchange, Use
+from common.delivery.loop import Loop, Use
 from common.delivery.replay import replay
+from common.delivery.spending import Budget, Spending
+from common.job import Record
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
 from common.process.words import counted
 from common.records.chunks import Chunk
-from common.records.selection import Taken, chunks, is_new, take_up
-from common.records.spool import Spool
-from common.source.sqlite_source import Record
+from common.records.selection import Selected, chunks, room_left, select
 
-LITTLE = 10  # requests left over by message batches that are rather asked again live
-FRUITLESS = 3  # times in a row that message batches may bring nothing
-
+LITTLE = 10  # requests left over by a deferred delivery that are rather asked again live
+FRUITLESS = 3  # times in a row that a deferred delivery may bring nothing
 
 Records = Callable[[], Iterator[Record]]
 
 
+class Deferred(Protocol):
+    """A delivery whose answers come into the ledger by another hand."""
+
+    def submit(self, requests: Iterator[Request]) -> int:
+        """Send requests, up to a cost cap: how many were sent. Raises JobExit."""
+
+    def collect(self, wait: float) -> None:
+        """Get the answers to all that is under way into the ledger, if anything is.
+
+        Raises JobExit, 75 where some is still under way after `wait` seconds.
+        """
+
+
+def _message_batch(context: Context, spending: Spending) -> Deferred:
+    from common.delivery.message_batch.deferred import MessageBatchDelivery
+
+    return MessageBatchDelivery(context, spending)
+
+
+DEFERRED: dict[str, Callable[[Context, Spending], Deferred]] = {"message_batch": _message_batch}
+
+
 @dataclass(frozen=True)
-class Window:
-    """Records that a run works on. No chunk holds records of two windows."""
+class Group:
+    """Records that a run works on. No chunk holds records of two groups."""
 
     name: str  # how the log calls it, "" where there is but one
     records: Records
 
 
-def deliver(context: Context, exchange: Exchange, windows: list[Window], use: Use) -> None:
-    """Send what is wanted in these windows. Raises JobExit where the run has to end before all of it is done."""
-    if context.delivery == "live":
-        for window in windows:
-            with closing(_taken(context, window)) as taken:
-                exchange.ask(chunks(context, taken), use)
-    else:
-        _by_message_batch(context, exchange, windows, use)
+class Delivery:
+    """How the requests of one run reach Claude."""
 
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        budget = Budget(context.run_cap, context.day_cap, context.runs.spent_on)
+        self._spending = Spending(budget, context.model)
+        self.loop = Loop(context, self._spending)
+        self._deferred = {name: make(context, self._spending) for name, make in DEFERRED.items()}
 
-def collect(context: Context, exchange: Exchange, records: Records, use: Use) -> JobExit | None:
-    """Store what message batches have brought, and use every answer that waits; `records` are those it can be about.
+    @property
+    def all_at_once(self) -> bool:
+        """Whether all groups had better be delivered together, since each delivery takes long."""
+        return self._context.delivery in self._deferred
 
-    Raises JobExit (75) while one is still processing. A live run does not wait for it: it does all else first, and the
-    JobExit with which it has to end then is returned.
-    """
-    try:
-        if context.message_batches.open():
-            exchange.collect(0.0 if context.delivery == "live" else context.options.wait)
-    except JobExit as end:
-        if context.delivery != "live" or end.code != exits.NOT_NOW or context.stop.by:
-            raise
-        return end
-    finally:
-        if next(context.ledger.unsaved(), None) is not None:
-            replay(context, use, records())
-    return None
+    def close(self) -> None:
+        """Let go of what the deliveries hold."""
+        self.loop.close()
 
+    def deliver(self, groups: list[Group], use: Use) -> None:
+        """Send what is wanted of these groups.
 
-def _by_message_batch(
-    context: Context, exchange: Exchange, windows: list[Window], use: Use
-) -> None:
-    first, fruitless = True, 0
-    while True:
-        with ExitStack() as closing_spools:
-            failed, live, waiting = _sorted(context, windows, closing_spools)
-            exchange.ask(_chunks(context, failed, failed=True), use)
-            exchange.ask(_chunks(context, live), use)
-            sizes: list[int] = []
-            rest = _measured(_chunks(context, waiting), sizes)
-            done = context.counts.done
-            while first and (chunk := next(rest, None)):
-                # Live, until one is answered: a refused key, model or schema shows now, and not in a day.
-                exchange.ask(iter((chunk,)), use)
-                first = context.counts.done == done
-            done, asked = context.counts.done, len(sizes)
-            sent = exchange.submit(rest)
-            if not sent:
-                return
-            if asked + sent < len(sizes):
-                # A cost cap came before the rest: it is taken up again, when what was reserved is settled.
-                left = islice(chain.from_iterable(waiting), sum(sizes[: asked + sent]), None)
-                context.counts.records -= sum(1 for _, known in left if is_new(context, known))
-        collect(
-            context, exchange, lambda: chain.from_iterable(one.records() for one in windows), use
-        )
-        fruitless = fruitless + 1 if context.counts.done == done else 0
-        if fruitless == FRUITLESS:
-            in_a_row = f"{FRUITLESS} times in a row message batches brought no answer"
-            raise JobExit(exits.UNREACHABLE, f"{in_a_row}; the rest waits")
+        Raises JobExit where the run has to end before all of it is done.
+        """
+        context = self._context
+        if deferred := self._deferred.get(context.delivery):
+            self._deliver_deferred(deferred, groups, use)
+            return
+        for group in groups:
+            with closing(_selected(context, group, room_left(context))) as selected:
+                context.progress.expect(len(selected))
+                self.loop.ask(chunks(context, selected), use)
 
+    def collect(self, records: Records, use: Use) -> JobExit | None:
+        """Use every answer that waits, after collecting what deferred deliveries have brought.
 
-def _measured(chunks: Iterator[Chunk], sizes: list[int]) -> Iterator[Chunk]:
-    for chunk in chunks:
-        sizes.append(len(chunk.records))
-        yield chunk
+        `records` are those that the answers can be about. Raises JobExit (75) while something is
+        under way. A live run does not wait for it: it does all else first, and the JobExit with
+        which it has to end then is returned.
+        """
+        context = self._context
+        wait = context.options.wait if self.all_at_once else 0.0
+        try:
+            for deferred in self._deferred.values():
+                deferred.collect(wait)
+        except JobExit as end:
+            if self.all_at_once or end.code != exits.NOT_NOW or context.stop.by:
+                raise
+            return end
+        finally:
+            if next(context.ledger.unsaved(), None) is not None:
+                replay(context, use, records())
+        return None
+
+    def _deliver_deferred(self, deferred: Deferred, groups: list[Group], use: Use) -> None:
+        context = self._context
+        first, fruitless = True, 0
+        while True:
+            with ExitStack() as spools:
+                failed, live, later = _sorted(context, groups, spools)
+                context.progress.expect(sum(map(len, chain(failed, live))))
+                self.loop.ask(_chunks(context, failed, failed=True), use)
+                self.loop.ask(_chunks(context, live), use)
+                rest = _chunks(context, later)
+                done = context.tally.done
+                while first and (chunk := next(rest, None)):
+                    # Live, until one is answered: a refused key, model or schema shows now, and not
+                    # in a day.
+                    self.loop.ask(iter((chunk,)), use)
+                    first = context.tally.done == done
+                done = context.tally.done
+                if not self._submit(deferred, rest):
+                    return
+            self.collect(lambda: chain.from_iterable(group.records() for group in groups), use)
+            fruitless = fruitless + 1 if context.tally.done == done else 0
+            if fruitless == FRUITLESS:
+                in_a_row = f"{FRUITLESS} times in a row message batches brought no answer"
+                raise JobExit(exits.UNREACHABLE, f"{in_a_row}; the rest waits")
+
+    def _submit(self, deferred: Deferred, chunks: Iterator[Chunk]) -> int:
+        """Send chunks; how many were sent. Raises JobExit (4) where a cap forbids the first one."""
+        first = next(chunks, None)
+        if first is None:
+            return 0
+        requests = (self.loop.requests.of_chunk(chunk) for chunk in chain((first,), chunks))
+        sent = deferred.submit(requests)
+        if not sent:
+            capped = self._spending.cap_reached()
+            raise JobExit(capped.code, f"{capped.reason}; the rest waits")
+        return sent
 
 
 def _sorted(
-    context: Context, windows: list[Window], closing_spools: ExitStack
-) -> tuple[list[Taken], list[Taken], list[Taken]]:
-    """What is wanted: (what has failed before, what else is for now, what is for a message batch)."""
-    suspected: list[Taken] = []
-    others: list[Taken] = []
+    context: Context, groups: list[Group], spools: ExitStack
+) -> tuple[list[Selected], list[Selected], list[Selected]]:
+    """What is wanted: (what has failed before, what else goes live, what is deferred)."""
+    failed: list[Selected] = []
+    others: list[Selected] = []
     fresh = False
-    for window in windows:
-        now: Taken = Spool((), context.settings.state)
-        later: Taken = Spool((), context.settings.state)
-        closing_spools.callback(now.close)
-        closing_spools.callback(later.close)
-        with closing(_taken(context, window)) as taken:
-            for record, known in taken:
-                failed = known is not None and (known.error or known.crashes)
-                (now if failed else later).add((record, known))
-                fresh |= known is None
-        suspected.append(now)
+    room = room_left(context)
+    for group in groups:
+        now, later = Selected(context), Selected(context)
+        spools.callback(now.close)
+        spools.callback(later.close)
+        with closing(_selected(context, group, room)) as selected:
+            room = None if room is None else room - selected.new
+            for record, state in selected:
+                has_failed = state is not None and (state.error or state.crashes)
+                (now if has_failed else later).add((record, state))
+                fresh |= state is None
+        failed.append(now)
         others.append(later)
     little = sum(map(len, others)) <= LITTLE * context.options.chunk_size
-    return (suspected, others, []) if little and not fresh else (suspected, [], others)
+    return (failed, others, []) if little and not fresh else (failed, [], others)
 
 
-def _taken(context: Context, window: Window) -> Taken:
-    taken = take_up(context, window.records())
-    if taken:
-        name = f"{window.name}: " if window.name else ""
-        log.info("%s%s to send", name, counted(len(taken), "record"))
-    return taken
+def _selected(context: Context, group: Group, room: int | None) -> Selected:
+    selected = select(context, group.records(), room)
+    if selected:
+        name = f"{group.name}: " if group.name else ""
+        log.info("%s%s to send", name, counted(len(selected), "record"))
+    return selected
 
 
-def _chunks(context: Context, taken: Iterable[Taken], *, failed: bool = False) -> Iterator[Chunk]:
-    return chain.from_iterable(chunks(context, one, failed=failed) for one in taken)
+def _chunks(
+    context: Context, groups: Iterable[Selected], *, failed: bool = False
+) -> Iterator[Chunk]:
+    return chain.from_iterable(chunks(context, group, failed=failed) for group in groups)

@@ -1,7 +1,7 @@
-"""Live delivery: requests are sent as they come, several in flight, each again when it was nobody's fault.
+"""Live delivery: requests are sent as they come, several in flight, each again if nobody failed.
 
-Everything happens in one thread: the event loop runs only inside collect(), so the ledger needs no lock, and what
-finishes together is committed together.
+Everything happens in one thread: the event loop runs only inside collect(), so the ledger needs no
+lock, and what finishes together is committed together.
 """
 
 from __future__ import annotations
@@ -13,42 +13,39 @@ from itertools import cycle
 from typing import TYPE_CHECKING
 
 from common.claude.answers import is_message
-from common.claude.api import must_be_fault, post
-from common.claude.faults import Fault, Whose
+from common.claude.api import post
+from common.claude.faults import Fault, Kind, must_be_fault
 from common.claude.request import Outcome, Request
 from common.claude.retries import Clock, Pace, Retry
-from common.process.log import log
-from common.process.words import duration
+from common.claude.send import send
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
 SECONDS_TO_DRAIN = 20.0  # what is in flight when the run is stopped gets this long
-_LINGER = 0.003  # so long after one answer, others are gathered to share its commits …
+_LINGER = 0.003  # seconds to wait after an answer, so that others can share its commit …
 _SHARE = 25  # … up to this part of what is in flight, so that most of it stays under way
 
-_BROKEN = Fault(Whose.NOBODY, "an answer that is not a message", may_be_billed=True)
+_BROKEN = Fault(Kind.UNREACHABLE, "an answer that is not a message", may_be_billed=True)
 
 
 class Live:
     """Requests in flight, at most `concurrency` of them."""
-
-    name = "live"
 
     def __init__(
         self,
         clients: Sequence[AsyncAnthropic],
         loop: asyncio.AbstractEventLoop,
         concurrency: int,
-        may_send_again: Callable[[Request, int, float], bool],
+        before_another: Callable[[Request, int, float], Fault | None],
         retry: Retry,
         clock: Clock,
     ) -> None:
-        """`may_send_again(request, attempts, unsettled_usd)` commits the next attempt, or forbids it."""
+        """`before_another(request, attempts, most_usd)` commits a further attempt, or forbids it."""
         self._clients = cycle(clients)
         self._loop = loop
         self._concurrency = concurrency
-        self._may_send_again = may_send_again
+        self._before_another = before_another
         self._retry = retry
         self._clock = clock
         self._stop = asyncio.Event()
@@ -75,7 +72,10 @@ class Live:
         task.add_done_callback(lambda task: self._end(task, request))
 
     def collect(self) -> list[Outcome]:
-        """Wait until a request has come to its end, and return all that have; may be none when the run is stopped."""
+        """Wait until a request has ended, and return all that have.
+
+        There may be none when the run is stopped.
+        """
         return self._loop.run_until_complete(self._some())
 
     def wake(self) -> None:
@@ -97,7 +97,8 @@ class Live:
     def _end(self, task: asyncio.Task[Outcome], request: Request) -> None:
         self._tasks.discard(task)
         if task.cancelled():
-            # On its way for longer than a stopped run waits: it may have been billed, as may attempts before.
+            # In flight for longer than a stopped run waits: it may have been billed, as may have
+            # attempts before it.
             outcome = Outcome(request, unsettled_usd=request.reserved_usd)
         elif (error := task.exception()) is not None:
             outcome = Outcome(request, bug=error if isinstance(error, Exception) else None)
@@ -139,42 +140,36 @@ class Live:
         return ended
 
     async def _send(self, request: Request) -> Outcome:
-        """Send a request until there is an answer, a fault that sending again cannot mend, or no more trying."""
+        """Send a request until there is an answer, or no use in another attempt."""
         outcome = Outcome(request)
         began = self._clock.now()
-        while True:
-            await self._pace.wait()
-            if self._stop.is_set():
-                return outcome
+
+        def before_each(number: int) -> Fault | None:
             most_usd = outcome.unsettled_usd + request.most_usd
-            if outcome.attempts and not self._may_send_again(
-                request, outcome.attempts + 1, most_usd
-            ):
-                outcome.capped = True
-                return outcome
-            outcome.attempts += 1
-            outcome.fault = await self._attempt(outcome)
-            fault = outcome.fault
-            outcome.seconds = self._clock.now() - began
-            if fault is None or fault.whose is not Whose.NOBODY:
-                return outcome
-            if fault.may_be_billed:
+            # The intent of the first attempt is committed with the request itself.
+            forbidden = self._before_another(request, number, most_usd) if number > 1 else None
+            if not forbidden:
+                outcome.attempts = number
+            return forbidden
+
+        async def attempt() -> Outcome | Fault:
+            fault = await self._attempt(outcome)
+            if fault and fault.may_be_billed:
                 outcome.unsettled_usd += request.most_usd
-            wait = self._retry.wait(outcome.attempts, fault)
-            last = outcome.attempts >= self._retry.attempts
-            if last or outcome.seconds + wait > self._retry.seconds:
-                return outcome
-            log.warning(
-                "request %s: attempt %d of %d failed (%s): sent again in %s",
-                request.request_id,
-                outcome.attempts,
-                self._retry.attempts,
-                fault.reason,
-                duration(wait),
-            )
-            if fault.slow_down:
-                self._pace.slow(wait)
-            await self._clock.sleep(wait, self._stop)
+            return fault or outcome
+
+        ended = await send(
+            attempt,
+            f"request {request.request_id}",
+            self._retry,
+            self._clock,
+            self._stop,
+            pace=self._pace,
+            before_each=before_each,
+        )
+        outcome.fault = ended if isinstance(ended, Fault) else None
+        outcome.seconds = self._clock.now() - began
+        return outcome
 
     async def _attempt(self, outcome: Outcome) -> Fault | None:
         """Send it once: the fault, or None with the answer noted in the outcome."""

@@ -2,8 +2,9 @@
 
     intent committed -> sent -> answer committed -> used (saved) -> done committed
 
-Chunks come in; `use` says what their answers are good for; `verdicts` says what is asked again. Whatever ends the run
-ends it in order: what is in flight is awaited, stored and used, and nothing new is sent.
+Chunks come in; `use` says what their answers are good for; `triage` says what is asked again.
+Whatever ends the run ends it in order: the loop waits for what is in flight, stores and uses it, and
+sends nothing new.
 """
 
 from __future__ import annotations
@@ -11,226 +12,259 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from common.claude.faults import Fault, Whose
+from common.claude.answers import tokens_of
+from common.claude.faults import Fault
 from common.claude.request import Outcome, Request
 from common.context import Context
-from common.delivery.request_maker import RequestMaker
-from common.delivery.spending import Accounts
-from common.delivery.triage import Again, Used, Verdicts
+from common.delivery.request_maker import RequestMaker, intent_of
+from common.delivery.spending import Spending
+from common.delivery.store import store
+from common.delivery.triage import Reading, Seen, Verdict, triage
+from common.ledger.states import RequestStatus
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
+from common.process.words import counted, duration
 from common.records.chunks import Chunk
 
 if TYPE_CHECKING:
-    from common.claude.client import Connection
-    from common.delivery.message_batch.deferred import ByMessageBatch
+    from common.claude.api import Model
+    from common.delivery.live import Live
 
 # What answers are good for, in the order of the requests they answer.
-Use = Callable[[list[tuple[Request, dict[str, Any]]]], list[Used]]
+Use = Callable[[list[tuple[Request, dict[str, Any]]]], list[Reading]]
 
 
-class Exchange:
-    """One run's requests."""
+class Loop:
+    """One run's live requests."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, spending: Spending) -> None:
         self._context = context
         self._ledger = context.ledger
-        self._accounts = Accounts(context)
-        self._connection: Connection | None = None
-        self._requests = RequestMaker(context, lambda: self.connection.model)
-        self._verdicts = Verdicts(context)
-        self._waiting: deque[Request] = deque()  # to be sent before any new chunk
+        self._spending = spending
+        self.requests = RequestMaker(context, lambda: self.model)
+        self._seen = Seen()
+        self._again: deque[Request] = deque()  # to be sent before any new chunk
         self._alone = False  # what is in flight must have nothing beside it
+        self._refused: dict[str, Fault] = {}  # requests about no record, by request id
         self._ending: Exception | None = None
+        self._forget_signals: Callable[[], None] = lambda: None
 
     def close(self) -> None:
-        """Let go of the connection, if there is one."""
-        if self._connection:
-            self._connection.close()
+        """Let go of the signals."""
+        self._forget_signals()
+
+    @cached_property
+    def model(self) -> Model:
+        """What the run's model takes. Raises JobExit where it, its price or the key is refused."""
+        self._spending.check_price()
+        return self._context.claude.model
+
+    @cached_property
+    def _live(self) -> Live:
+        from common.delivery.live import Live
+
+        context = self._context
+        live = Live(
+            context.claude.clients,
+            context.claude.loop,
+            context.options.concurrency,
+            self._before_another,
+            context.retry,
+            context.clock,
+        )
+        self._forget_signals = context.stop.waking(live.wake)
+        return live
 
     @property
-    def connection(self) -> Connection:
-        """The connection, made now if there is none."""
-        if self._connection is None:
-            # Not before: the SDK and asyncio would double the time of a run with nothing to do.
-            from common.claude.client import Connection
-
-            self._connection = Connection(self._context, self._accounts.may_send_again)
-        return self._connection
+    def _in_flight(self) -> int:
+        # Asking must not open the connection.
+        return self._live.in_flight if "_live" in self.__dict__ else 0
 
     def ask(self, chunks: Iterator[Chunk], use: Use) -> None:
-        """Send every chunk, and what has to be asked again. Raises JobExit where the run has to end before that."""
+        """Send every chunk, and what has to be asked again.
+
+        Raises JobExit where the run has to end before that.
+        """
         try:
-            self._settle([], chunks, use)
+            self._turn([], chunks, use)
             while self._in_flight and not self._ending:
-                self._settle(self.connection.delivery.collect(), chunks, use)
+                self._turn(self._live.collect(), chunks, use)
             if self._in_flight:
-                self._settle(self.connection.delivery.drain(), iter(()), use)
+                self._turn(self._live.drain(), iter(()), use)
         except BaseException:
             self._rescue()
             raise
         if self._ending:
             raise self._ending
 
-    def _rescue(self) -> None:
-        """Something broke: keep the answers that are on their way; they are used by the next run."""
-        if self._in_flight:
-            now = self._context.stop.now
-            if not now:
-                log.warning("waiting for what is in flight, to keep its answers")
-            outcomes = self.connection.delivery.drain(now=now)
-            self._accounts.store([outcome for outcome in outcomes if outcome.message is not None])
-            with self._ledger.transaction():
-                for outcome in outcomes:
-                    if outcome.message is None:
-                        self._ledger.lost(outcome.request.request_id, outcome.request.record_ids)
-
-    def submit(self, chunks: Iterator[Chunk]) -> int:
-        """Send chunks by message batch; how many were sent. Raises JobExit (4) where a cap forbids the first."""
-        first = next(chunks, None)
-        if first is None:
-            return 0
-        requests = (self._requests.of_chunk(chunk) for chunk in chain((first,), chunks))
-        sent = self._by_message_batch.submit(requests)
-        if not sent:
-            raise self._accounts.cap_reached()
-        return sent
-
-    def collect(self, wait: float) -> None:
-        """Store the results of all message batches under way. Raises JobExit (75) while one is still processing."""
-        self._by_message_batch.collect(wait)
-
-    @cached_property
-    def _by_message_batch(self) -> ByMessageBatch:
-        from common.delivery.message_batch.deferred import ByMessageBatch
-
-        return ByMessageBatch(self._context, self._accounts, self.connection)
-
     def ask_once(
         self, request_id: str, params: dict[str, Any], label: str
     ) -> dict[str, Any] | Fault:
-        """Send one request that is about no record: its message, or the fault that asking again cannot mend.
+        """Send one request that is about no record: its message, or a fault that will not pass.
 
         Raises JobExit where the run has to end before that.
         """
-        found: list[dict[str, Any] | Fault] = []
+        ended: list[dict[str, Any] | Fault] = []
 
-        def use(answered: list[tuple[Request, dict[str, Any]]]) -> list[Used]:
-            found.extend(message for _, message in answered)
-            return [Used({}, {}) for _ in answered]
+        def use(answered: list[tuple[Request, dict[str, Any]]]) -> list[Reading]:
+            ended.extend(message for _, message in answered)
+            return [Reading() for _ in answered]
 
-        self._verdicts.on_fault_without_record = found.append
-        self._waiting.append(Request(request_id, params, label=label))
+        request = Request(request_id, params, label=label, run_id=self._context.run_id)
+        self._again.append(request)
         self.ask(iter(()), use)
-        return found[0]
+        return ended[0] if ended else self._refused.pop(request_id)
 
-    def _settle(self, outcomes: list[Outcome], chunks: Iterator[Chunk], use: Use) -> None:
-        """Store the answers, use them, note what came of them, and send what there is room for now.
+    def _turn(self, outcomes: list[Outcome], chunks: Iterator[Chunk], use: Use) -> None:
+        """Store the answers, use them, note what came of them, send what there is room for now.
 
-        Two commits for all outcomes together: the answers; then their ends, with the intents of what is sent next.
+        There are two commits for all outcomes together: the answers; then the ends of their
+        requests, with the intents of what is sent next.
         """
-        answered = [outcome for outcome in outcomes if outcome.message is not None]
-        if full := self._accounts.store(answered):
-            self._ending = full
-        used = use([(outcome.request, outcome.message or {}) for outcome in answered])
+        self._commit_answers(outcomes)
+        readings = self._use(outcomes, use)
+        verdicts = [self._judge(one, readings.get(one.request.request_id)) for one in outcomes]
         with self._ledger.transaction():
-            for outcome, result in zip(answered, used, strict=True):
-                self._take_up(self._verdicts.on_answer(outcome.request, result), outcome.request)
-            for outcome in outcomes:
-                if outcome.message is None:
-                    self._unanswered(outcome)
-            requests = self._chosen(chunks)
-            for request in requests:
-                self._ledger.submitted(
-                    request.request_id,
-                    request.record_ids,
-                    self.connection.delivery.name,
-                    self._context.model,
-                    request.most_usd,
-                )
-        self._context.counts.requests += len(requests)
-        for request in requests:
-            self.connection.delivery.submit(request)
-        counts = self._context.counts
-        self._context.progress.live(
-            counts.done + counts.dead, counts.records, self._in_flight, counts.usd
-        )
+            self._ledger.apply(verdicts)
+            going = self._choose(chunks)
+            self._ledger.intend(intent_of(request, self._context.model) for request in going)
+        self._context.tally.apply(verdicts)
+        self._send(going)
         for outcome in outcomes:
             if outcome.bug:
                 raise outcome.bug
 
-    def _chosen(self, chunks: Iterator[Chunk]) -> list[Request]:
+    def _commit_answers(self, outcomes: list[Outcome]) -> None:
+        answered = [outcome for outcome in outcomes if outcome.message is not None]
+        if full := store(self._context, self._spending, answered):
+            self._ending = full
+        for outcome in answered:
+            self._spending.settle(outcome.request, (outcome.usd or 0.0) + outcome.unsettled_usd)
+            _log_answer(outcome)
+
+    def _use(self, outcomes: list[Outcome], use: Use) -> dict[str, Reading]:
+        """What the answers are good for, by request id."""
+        answered = [(one.request, one.message) for one in outcomes if one.message is not None]
+        readings = use(answered)
+        ids = (request.request_id for request, _ in answered)
+        return dict(zip(ids, readings, strict=True))
+
+    def _judge(self, outcome: Outcome, reading: Reading | None) -> Verdict:
+        verdict = triage(outcome, reading, self._seen)
+        self._seen.note(verdict)
+        _log_verdict(verdict)
+        if outcome.message is None:
+            self._context.tally.unanswered(outcome.attempts)
+            self._spending.settle(outcome.request, outcome.unsettled_usd)
+            if not outcome.request.records and outcome.fault:
+                self._refused[outcome.request.request_id] = outcome.fault
+        if not (self._ending or (verdict.status is RequestStatus.LOST and self._context.stop.by)):
+            self._ending = verdict.stop
+        request = outcome.request
+        self._again.extend(
+            self.requests.about(again, request.number, alone=request.alone)
+            for again in verdict.again
+        )
+        return verdict
+
+    def _choose(self, chunks: Iterator[Chunk]) -> list[Request]:
         """The requests to be sent now, each with its cost reserved."""
         if (by := self._context.stop.by) and not self._ending:
             waits = "what is left waits for the next run"
             self._ending = JobExit(exits.NOT_NOW, f"stopped by {by}: {waits}")
-        requests: list[Request] = []
-        while not self._ending and self._room(len(requests)):
+        going: list[Request] = []
+        while not self._ending and self._has_room(len(going)):
             request = self._next(chunks)
             if request is None:
                 break
-            busy = bool(requests) or self._in_flight > 0
+            busy = bool(going) or self._in_flight > 0
             by_itself = request.alone or request.warms
             if by_itself and busy:
-                self._waiting.appendleft(request)
+                self._again.appendleft(request)
                 break
-            if not self._accounts.reserve(request):
-                self._waiting.appendleft(request)
+            if not self._spending.reserve(request):
+                self._again.appendleft(request)
                 # What is in flight reserves the most it can cost, and gives most of it back.
                 if not busy:
-                    self._ending = self._accounts.cap_reached()
+                    capped = self._spending.cap_reached()
+                    self._ending = JobExit(capped.code, f"{capped.reason}; the rest waits")
                 break
             self._alone = by_itself
-            requests.append(request)
-        return requests
+            going.append(request)
+        return going
 
-    @property
-    def _in_flight(self) -> int:
-        return self._connection.delivery.in_flight if self._connection else 0
-
-    def _room(self, taken: int) -> bool:
-        if self._connection is None:
-            return True
-        if self._alone and (taken or self._in_flight):
+    def _has_room(self, chosen: int) -> bool:
+        if self._alone and (chosen or self._in_flight):
             return False
-        return self._connection.delivery.room > taken
+        return self._context.options.concurrency - self._in_flight > chosen
 
     def _next(self, chunks: Iterator[Chunk]) -> Request | None:
-        if self._waiting:
-            return self._waiting.popleft()
+        if self._again:
+            return self._again.popleft()
         try:
             chunk = next(chunks, None)
-            if chunk is None:
-                return None
-            return self._requests.of_chunk(chunk)
+            return self.requests.of_chunk(chunk) if chunk else None
         except Exception as error:  # ends the run, but not before what is in flight has come in
             self._ending = error
             return None
 
-    def _unanswered(self, outcome: Outcome) -> None:
-        request, fault = outcome.request, outcome.fault
-        self._accounts.unanswered(outcome)
-        if fault is not None and fault.whose is Whose.RECORD:
-            self._take_up(self._verdicts.on_fault(request, fault), request)
-            return
-        # Nobody here is to blame: its records wait for the next run as if they had not been sent.
-        self._ledger.lost(request.request_id, request.record_ids)
-        if self._ending or self._context.stop.by:
-            return
-        if outcome.capped:
-            self._ending = self._accounts.cap_reached()
-        elif fault is not None:
-            reached = "Claude could not be reached: " if fault.whose is Whose.NOBODY else ""
-            self._ending = JobExit(fault.code, f"{reached}{fault.reason}; the rest waits")
+    def _send(self, going: list[Request]) -> None:
+        for request in going:
+            self._live.submit(request)
+        context, tally = self._context, self._context.tally
+        tally.sent(len(going), sum(request.new_records for request in going))
+        context.progress.live(tally.done + len(tally.dead), self._in_flight, tally.usd)
 
-    def _take_up(self, again: list[Again] | JobExit, request: Request) -> None:
-        if isinstance(again, JobExit):
-            self._ending = self._ending or again
-        else:
-            self._waiting.extend(
-                self._requests.about(one, request.number, alone=request.alone) for one in again
-            )
+    def _before_another(self, request: Request, attempts: int, most_usd: float) -> Fault | None:
+        """Commit the intent of one more attempt, or forbid it where it could pass a cost cap."""
+        if not self._spending.reserve_again(request, most_usd):
+            return self._spending.cap_reached()
+        with self._ledger.transaction():
+            self._ledger.attempted(request.request_id, attempts, most_usd)
+        return None
+
+    def _rescue(self) -> None:
+        """Something broke: keep the answers that are in flight; the next run uses them."""
+        if not self._in_flight:
+            return
+        now = self._context.stop.now
+        if not now:
+            log.warning("waiting for what is in flight, to keep its answers")
+        outcomes = self._live.drain(now=now)
+        self._commit_answers(outcomes)
+        with self._ledger.transaction():
+            for outcome in outcomes:
+                if outcome.message is None:
+                    self._ledger.lost(outcome.request.request_id, outcome.request.record_ids)
+
+
+def _log_answer(outcome: Outcome) -> None:
+    request, tokens = outcome.request, tokens_of(outcome.message or {})
+    log.info(
+        "%s: %s%s in %s out tokens, %s, %s",
+        request.label,
+        f"{counted(len(request.records), 'record')} answered, " if request.records else "",
+        f"{tokens.prompt:,}",
+        f"{tokens.output:,}",
+        "cost unknown" if outcome.usd is None else f"${outcome.usd:.4f}",
+        duration(outcome.seconds),
+    )
+
+
+def _log_verdict(verdict: Verdict) -> None:
+    for record_id, reason in verdict.dead.items():
+        log.error("record %s is a dead letter: %s", record_id, reason)
+    if verdict.alone:
+        for record_id, reason in verdict.failed.items():
+            log.warning("record %s, asked alone: %s: asked again", record_id, reason)
+    elif verdict.failed:
+        log.warning(
+            "%s: %d of %d records without an output (%s): asked again in smaller chunks",
+            verdict.request.label,
+            len(verdict.failed),
+            len(verdict.request.records),
+            verdict.reason,
+        )

@@ -1,4 +1,4 @@
-"""Answers that wait in the ledger are used: those of a run that died before it could, and those of message batches."""
+"""Uses the answers that wait in the ledger: of runs that died first, and of deferred deliveries."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from itertools import groupby, islice
 from common.claude.request import Request
 from common.context import Context
 from common.delivery.loop import Use
-from common.ledger.ledger import Known, Sent
+from common.delivery.triage import Reading
+from common.job import Record
+from common.ledger.states import Ending, RecordStatus, RequestStatus, StoredRequest
 from common.process.log import log
 from common.process.words import counted
 from common.records.selection import with_state
 from common.records.spool import Spool
-from common.source.sqlite_source import Record
 
 _TOGETHER = 100  # requests whose outputs are saved and noted in one commit each
+
+Waiting = tuple[StoredRequest, list[Record]]
 
 
 def replay(context: Context, use: Use, records: Iterable[Record]) -> None:
@@ -27,9 +30,9 @@ def replay(context: Context, use: Use, records: Iterable[Record]) -> None:
     """
     answered = Spool(
         (
-            (known.request_id, record)
-            for record, known in with_state(context, records)
-            if known is not None and known.status == "answered"
+            (state.request_id, record)
+            for record, state in with_state(context.ledger, records)
+            if state is not None and state.status is RecordStatus.ANSWERED
         ),
         context.settings.state,
     )
@@ -37,8 +40,8 @@ def replay(context: Context, use: Use, records: Iterable[Record]) -> None:
         if answered:
             log.info("using the answers about %s that waited", counted(len(answered), "record"))
         requests = _requests(context, answered)
-        while some := list(islice(requests, _TOGETHER)):
-            _use(context, use, some)
+        while group := list(islice(requests, _TOGETHER)):
+            _use(context, use, group)
     gone = sum(1 for _ in context.ledger.unsaved())
     if gone:
         log.warning(
@@ -46,40 +49,52 @@ def replay(context: Context, use: Use, records: Iterable[Record]) -> None:
         )
 
 
-def _requests(
-    context: Context, answered: Iterable[tuple[str, Record]]
-) -> Iterator[tuple[Sent, list[Record]]]:
+def _requests(context: Context, answered: Iterable[tuple[str, Record]]) -> Iterator[Waiting]:
     """Each request with its records, as far as they stand together in the SELECT."""
     for request_id, group in groupby(answered, key=lambda pair: pair[0]):
-        sent = context.ledger.request(request_id)
-        if sent is not None:
-            yield sent, [record for _, record in group]
+        stored = context.ledger.request(request_id)
+        if stored is not None:
+            yield stored, [record for _, record in group]
 
 
-def _use(context: Context, use: Use, some: list[tuple[Sent, list[Record]]]) -> None:
+def _use(context: Context, use: Use, group: list[Waiting]) -> None:
     ledger = context.ledger
     requests = [
-        Request(sent.request_id, {}, records, sent.request_id, asked_ids=sent.record_ids)
-        for sent, records in some
+        Request(
+            stored.request_id,
+            {},
+            records,
+            stored.request_id,
+            run_id=stored.run_id,
+            asked_ids=stored.record_ids,
+        )
+        for stored, records in group
     ]
-    used = use(
-        [
-            (request, json.loads(sent.answer))
-            for request, (sent, _) in zip(requests, some, strict=True)
-        ]
-    )
+    messages = [json.loads(stored.answer) for stored, _ in group]
+    readings = use(list(zip(requests, messages, strict=True)))
+    endings = [
+        _ending(request, reading) for request, reading in zip(requests, readings, strict=True)
+    ]
     with ledger.transaction():
-        for request, result in zip(requests, used, strict=True):
-            ledger.done(request.request_id, result.outputs)
-            for record_id, fault in result.faults.items():
-                ledger.failed([record_id], fault.reason)
-                context.troubled.add(record_id)
-            context.troubled.difference_update(result.outputs)
-            context.counts.done += len(result.outputs)
-        for sent, _ in some:
-            if not _waits(ledger.known(sent.record_ids), sent.request_id):
-                ledger.closed(sent.request_id, "done")
+        ledger.apply(endings)
+        for stored, _ in group:
+            if not _waits(context, stored):
+                ledger.closed(stored.request_id, RequestStatus.DONE)
+    context.tally.apply(endings)
 
 
-def _waits(known: dict[str, Known], request_id: str) -> bool:
-    return any(one.status == "answered" and one.request_id == request_id for one in known.values())
+def _ending(request: Request, reading: Reading) -> Ending:
+    return Ending(
+        request_id=request.request_id,
+        # It stays answered as long as a record of it is not in the SELECT.
+        status=RequestStatus.ANSWERED,
+        done=reading.outputs,
+        failed={record_id: fault.reason for record_id, fault in reading.faults.items()},
+    )
+
+
+def _waits(context: Context, request: StoredRequest) -> bool:
+    return any(
+        state.status is RecordStatus.ANSWERED and state.request_id == request.request_id
+        for state in context.ledger.states(request.record_ids).values()
+    )

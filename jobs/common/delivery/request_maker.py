@@ -1,20 +1,25 @@
-"""Makes a run's requests: each with an id of its own, and with the prompt cache where that pays."""
+"""Makes a run's requests, each with an id of its own, and uses the prompt cache where that pays."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
 from itertools import count
+from typing import TYPE_CHECKING
 
 from common.claude.caching import lifetime
-from common.claude.request import Model, Request, ask_about, system_prompt
+from common.claude.request import Request, ask_about, system_prompt
 from common.context import Context
-from common.delivery.triage import Again
+from common.delivery.triage import AskAgain
+from common.ledger.states import Intent
 from common.records.chunks import Chunk
+
+if TYPE_CHECKING:
+    from common.claude.api import Model
 
 
 class RequestMaker:
-    """Numbers requests, and decides once that the system prompt is to be cached: from then on, for all of the run's."""
+    """Numbers requests, and decides once for the run whether its system prompt is to be cached."""
 
     def __init__(self, context: Context, model: Callable[[], Model]) -> None:
         self._context = context
@@ -26,7 +31,7 @@ class RequestMaker:
         self._lifetime = ""  # of the system prompt in the prompt cache
 
     def of_chunk(self, chunk: Chunk) -> Request:
-        """The request about a chunk. The first one for which the prompt cache pays is the one that warms it."""
+        """The request about a chunk. The first one that the prompt cache pays for warms it."""
         cold = not self._lifetime
         if cold:
             self._lifetime = lifetime(
@@ -35,12 +40,13 @@ class RequestMaker:
                 chunk.total,
                 message_batch=self._context.delivery == "message_batch",
             )
-        again = Again(chunk.records, chunk.label, whole=not chunk.failed)
+        again = AskAgain(chunk.records, chunk.label, whole=not chunk.failed)
         request = self.about(again, next(self._chunks), alone=chunk.alone)
+        request.new_records = chunk.new_records
         request.warms = cold and bool(self._lifetime)
         return request
 
-    def about(self, again: Again, number: int, *, alone: bool) -> Request:
+    def about(self, again: AskAgain, number: int, *, alone: bool) -> Request:
         """A request about these records, which belong to the chunk of that number."""
         params = ask_about(
             self._context.job,
@@ -54,7 +60,20 @@ class RequestMaker:
             params,
             again.records,
             again.label,
+            run_id=self._context.run_id,
             whole=again.whole,
             number=number,
             alone=alone,
         )
+
+
+def intent_of(request: Request, model: str, message_batch_id: str | None = None) -> Intent:
+    """What the ledger notes of a request before it is sent."""
+    return Intent(
+        request_id=request.request_id,
+        record_ids=request.record_ids,
+        delivery=request.delivery,
+        model=model,
+        most_usd=request.most_usd,
+        message_batch_id=message_batch_id,
+    )

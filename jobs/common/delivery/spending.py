@@ -1,125 +1,146 @@
-"""The money side of a run: what a request can cost is reserved before it is sent, what it did cost is put down with its
-answer, and an answer is put down before anybody looks into it."""
+"""The money side of a run: --max-cost for this run, MAX_COST_USD for this job and UTC day.
+
+What a request can cost at most is reserved before it is sent, and settled when its outcome is
+known. An attempt whose outcome stays unknown may have been billed: what was reserved for it counts
+as spent.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 
+from common import times
 from common.claude import pricing
-from common.claude.answers import tokens_of
+from common.claude.faults import Fault, Kind
 from common.claude.pricing import Tokens
 from common.claude.request import Outcome, Request, most_input_tokens
-from common.context import Context
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
-from common.process.words import counted, duration
 
 
-class Accounts:
-    """Reserves, stores, counts."""
+class Budget:
+    """What may still be spent. Without a cap everything may."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._ledger = context.ledger
-        self._budget = context.budget
+    def __init__(
+        self, run_cap: float | None, day_cap: float | None, spent_on: Callable[[str], float]
+    ) -> None:
+        """`spent_on` tells what the ledger holds as spent on a UTC day by this job."""
+        self._run_cap = run_cap
+        self._day_cap = day_cap
+        self._spent_on = spent_on
+        self._day = ""
+        self._spent_today = 0.0
+        self._spent = 0.0
+        self._reserved = 0.0
+
+    @property
+    def capped(self) -> bool:
+        """Whether there is any cap to keep."""
+        return self._run_cap is not None or self._day_cap is not None
+
+    def reserve(self, usd: float) -> bool:
+        """Reserve `usd`, unless a cap could be passed by it."""
+        self._turn_day()
+        if self._run_cap is not None and self._spent + self._reserved + usd > self._run_cap:
+            return False
+        if self._day_cap is not None and self._spent_today + self._reserved + usd > self._day_cap:
+            return False
+        self._reserved += usd
+        return True
+
+    def settle(self, reserved: float, spent: float) -> None:
+        """Give back what was reserved for a request, and count what it cost or can have cost."""
+        self._turn_day()
+        self._reserved -= reserved
+        self._spent += spent
+        self._spent_today += spent
+
+    def read_again(self) -> None:
+        """What the ledger holds as spent today has changed by more than this run's settling."""
+        self._day = ""
+
+    def reached(self) -> str:
+        """The caps and what was spent of them, for the line that says why the run stops."""
+        parts = []
+        if self._run_cap is not None:
+            parts.append(f"${self._spent:.4f} of --max-cost ${self._run_cap:g} in this run")
+        if self._day_cap is not None:
+            parts.append(f"${self._spent_today:.4f} of MAX_COST_USD ${self._day_cap:g} today")
+        return ", ".join(parts)
+
+    def _turn_day(self) -> None:
+        if self._day_cap is not None and (today := times.stamp()[:10]) != self._day:
+            self._day = today
+            self._spent_today = self._spent_on(today)
+
+
+class Spending:
+    """Reserves what requests can cost, and prices answers, at the prices of one model."""
+
+    def __init__(self, budget: Budget, model: str) -> None:
+        self._budget = budget
+        self._model = model
+
+    def check_price(self) -> None:
+        """Raises JobExit (78) where there is a cap and the model has no price."""
+        if pricing.usd(self._model, Tokens(), _today()) is not None:
+            return
+        if self._budget.capped:
+            raise JobExit(
+                exits.SETTINGS,
+                f"{pricing.PRICES} has no price for {self._model},"
+                " so the cost cap cannot be kept: add one",
+            )
+        log.warning("%s has no price for %s: its cost is unknown", pricing.PRICES, self._model)
 
     def reserve(self, request: Request) -> bool:
         """Reserve what one attempt of a request can cost; False where that could pass a cap."""
-        # As if all of it were written to the cache for an hour, which is the dearest that input can be.
+        # As if all of it were written to the cache for an hour: the dearest that input can be.
         most = Tokens(
             cache_write_1h=most_input_tokens(request), output=request.params["max_tokens"]
         )
-        today = datetime.now(UTC).date()
         half_price = request.delivery == "message_batch"
-        request.most_usd = (
-            pricing.usd(self._context.model, most, today, message_batch=half_price) or 0.0
-        )
+        usd = pricing.usd(self._model, most, _today(), message_batch=half_price)
+        request.most_usd = usd or 0.0
         if not self._budget.reserve(request.most_usd):
             return False
         request.reserved_usd = request.most_usd
         return True
 
-    def cap_reached(self) -> JobExit:
-        """The end of a run at its cost cap."""
-        return JobExit(exits.COST_CAP, f"cost cap: {self._budget.reached()}; the rest waits")
-
-    def may_send_again(self, request: Request, attempts: int, most_usd: float) -> bool:
-        """Commit the intent of one more attempt, unless a cap forbids it. `most_usd`: of all attempts that may be billed."""
-        # Only an attempt that may have been billed keeps its reservation: after any other, there is no more to reserve.
+    def reserve_again(self, request: Request, most_usd: float) -> bool:
+        """Reserve one more attempt; `most_usd`: of all attempts that can have been billed."""
+        # Only an attempt that may have been billed keeps its reservation: after any other there is
+        # nothing more to reserve.
         more = max(0.0, most_usd - request.reserved_usd)
         if not self._budget.reserve(more):
             return False
         request.reserved_usd += more
-        with self._ledger.transaction():
-            self._ledger.attempted(request.request_id, attempts, most_usd)
         return True
 
-    def store(self, answered: list[Outcome]) -> JobExit | None:
-        """Commit answers. Returns the end of the run where the disk is full, after storing them on its last reserve."""
-        if not answered:
-            return None
-        full = None
-        today = datetime.now(UTC).date()
-        tokens = [tokens_of(outcome.message or {}) for outcome in answered]
-        costs = [
-            pricing.usd(
-                outcome.request.model or self._context.model,
-                spent,
-                today,
-                message_batch=outcome.request.delivery == "message_batch",
-            )
-            for outcome, spent in zip(answered, tokens, strict=True)
-        ]
-        try:
-            self._commit(answered, tokens, costs)
-        except JobExit as error:
-            if error.code != exits.CANNOT_WRITE:
-                raise
-            self._ledger.release_ballast()
-            self._commit(answered, tokens, costs)
-            full = error
-        for outcome, spent, usd in zip(answered, tokens, costs, strict=True):
-            self._count(outcome, spent, usd)
-        return full
+    def settle(self, request: Request, spent: float) -> None:
+        """Give back what was reserved for a request, and count what it cost or can have cost."""
+        self._budget.settle(request.reserved_usd, spent)
 
-    def _commit(
-        self, answered: list[Outcome], tokens: list[Tokens], costs: list[float | None]
-    ) -> None:
-        with self._ledger.transaction():
-            for outcome, spent, usd in zip(answered, tokens, costs, strict=True):
-                self._ledger.answered(
-                    outcome.request.request_id,
-                    outcome.request.record_ids,
-                    outcome.answer,
-                    outcome.api_request_id,
-                    spent,
-                    usd,
-                    outcome.unsettled_usd,
-                )
+    def settle_message_batches(self, reserved: float, spent: float) -> None:
+        """The same for all message batches of this run, once none is under way any more."""
+        self._budget.settle(reserved, spent)
+        self._budget.read_again()
 
-    def _count(self, outcome: Outcome, tokens: Tokens, usd: float | None) -> None:
-        request, counts = outcome.request, self._context.counts
-        counts.attempts += outcome.attempts
-        counts.input_tokens += tokens.prompt
-        counts.output_tokens += tokens.output
-        counts.usd += usd or 0.0
-        if request.delivery != "live":  # settled when its message batch has come to its end
-            return
-        self._budget.settle(request.reserved_usd, (usd or 0.0) + outcome.unsettled_usd)
-        log.info(
-            "%s: %s%s in %s out tokens, %s, %s",
-            request.label,
-            f"{counted(len(request.records), 'record')} answered, " if request.records else "",
-            f"{tokens.prompt:,}",
-            f"{tokens.output:,}",
-            "cost unknown" if usd is None else f"${usd:.4f}",
-            duration(outcome.seconds),
+    def price(self, outcome: Outcome, tokens: Tokens) -> float | None:
+        """What an answer cost in USD; None where no price is known."""
+        return pricing.usd(
+            outcome.request.model or self._model,
+            tokens,
+            _today(),
+            message_batch=outcome.request.delivery == "message_batch",
         )
 
-    def unanswered(self, outcome: Outcome) -> None:
-        """Count and settle a request without an answer, inside a ledger transaction."""
-        request = outcome.request
-        self._context.counts.attempts += outcome.attempts
-        self._budget.settle(request.reserved_usd, outcome.unsettled_usd)
-        self._ledger.attempted(request.request_id, max(1, outcome.attempts), outcome.unsettled_usd)
+    def cap_reached(self) -> Fault:
+        """The fault of a request that a cost cap forbids."""
+        return Fault(Kind.CAPPED, f"cost cap: {self._budget.reached()}")
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()

@@ -1,37 +1,38 @@
-"""What becomes of records whose request did not give them an output.
+"""Triage: what to do about a request that ended, and about each of its records. It only decides.
 
-A chunk of several is split in half until the culprit stands alone. Alone: what asking again cannot change is a dead
-letter at once, and the rest is asked up to three times. Three whole chunks that fail in a row with the same message are
-not three bad records: the run ends and blames none.
+A chunk of several records without outputs is split in half until the culprit stands alone. Alone:
+what asking again cannot change is a dead letter at once, and the rest is asked up to three times.
+Three whole chunks that fail in a row with the same reason are not three bad records: the run ends
+and blames none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from common.claude.faults import Fault
-from common.claude.request import Request
-from common.context import Context
+from common.claude.faults import Fault, Kind, Whose
+from common.claude.request import Outcome, Request
+from common.job import Record
+from common.ledger.states import Ending, RequestStatus
 from common.process import exits
 from common.process.exits import JobExit
-from common.process.log import log
-from common.source.sqlite_source import Record
 
 ASKED_ALONE = 3  # how often a record is asked alone before it is a dead letter
 CHUNKS_IN_A_ROW = 3
 
 
-@dataclass
-class Used:
-    """What an answer was good for: outputs (JSON, or None) by record id, and faults by record id."""
+@dataclass(frozen=True)
+class Reading:
+    """What an answer was good for: outputs (JSON, or None) and faults, both by record id."""
 
-    outputs: dict[str, str | None]
-    faults: dict[str, Fault]
+    outputs: dict[str, str | None] = field(default_factory=dict)
+    faults: dict[str, Fault] = field(default_factory=dict)
 
 
-@dataclass
-class Again:
+@dataclass(frozen=True)
+class AskAgain:
     """Records to be asked again together; `room` times the usual room for the answer."""
 
     records: list[Record]
@@ -40,106 +41,142 @@ class Again:
     room: int = 1
 
 
-class Verdicts:
-    """Judges requests, inside the caller's ledger transaction."""
+@dataclass(frozen=True, kw_only=True)
+class Verdict(Ending):
+    """How a request ended, what is asked again of it, and whether the run ends with it."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._ledger = context.ledger
-        self._asked: dict[str, int] = {}  # how often a record failed alone in this run
-        self._failed: dict[int, tuple[str, list[str]]] = {}  # whole chunks: why, and which records
-        self.on_fault_without_record: Callable[[Fault], object] = lambda fault: None
+    request: Request
+    again: Sequence[AskAgain] = ()
+    stop: JobExit | None = None
+    # It was a whole chunk, and not one of its records got an output.
+    failed_chunk: bool = False
 
-    def on_answer(self, request: Request, used: Used) -> list[Again] | JobExit:
-        """Note the outputs of an answer, and judge the records it has none for."""
-        if used.outputs:
-            self._failed.pop(request.number, None)
-            self._ledger.done(request.request_id, used.outputs)
-            self._context.counts.done += len(used.outputs)
-            self._context.troubled.difference_update(used.outputs)
-        if not used.faults:
-            if request.records:
-                self._ledger.closed(request.request_id, "done")
-            return []
-        first = next(iter(used.faults.values()))
-        self._ledger.closed(request.request_id, "done" if used.outputs else "failed", first.reason)
-        return self._judge(request, used.faults)
 
-    def on_fault(self, request: Request, fault: Fault) -> list[Again] | JobExit:
-        """Judge the records of a request that was refused."""
-        self._ledger.closed(request.request_id, "failed", fault.reason)
-        if not request.records:
-            self.on_fault_without_record(fault)
-        return self._judge(request, dict.fromkeys(request.record_ids, fault))
+@dataclass
+class Seen:
+    """What a run has seen so far, as far as its next verdicts depend on it."""
 
-    def _judge(self, request: Request, faults: dict[str, Fault]) -> list[Again] | JobExit:
-        records = [record for record in request.records if record["record_id"] in faults]
-        if not records:
-            return []
-        fault = faults[records[0]["record_id"]]
-        self._context.troubled.update(faults)
-        if len(request.records) == 1:
-            again = self._alone(request, fault)
-        else:
-            log.warning(
-                "%s: %d of %d records without an output (%s): asked again in smaller chunks",
-                request.label,
-                len(records),
-                len(request.records),
-                fault.reason,
-            )
-            self._ledger.failed(faults, fault.reason)
-            again = _halves(records, request)
-        return self._systematic(request, records, fault) or again
+    failed_alone: Counter[str] = field(default_factory=Counter)  # times, by record id
+    failed_chunks: dict[int, Verdict] = field(default_factory=dict)  # whole ones, by number
 
-    def _alone(self, request: Request, fault: Fault) -> list[Again]:
-        record_id = request.record_ids[0]
-        failures = self._asked[record_id] = self._asked.get(record_id, 0) + 1
-        dead = fault.final or failures >= ASKED_ALONE
-        self._ledger.failed([record_id], fault.reason, failures=1, dead=dead)
-        if dead:
-            self._context.counts.dead += 1
-            self._context.troubled.discard(record_id)
-            self._context.reasons.append(f"{record_id}: {fault.reason}")
-            log.error("record %s is a dead letter: %s", record_id, fault.reason)
-            return []
-        log.warning("record %s, asked alone: %s: asked again", record_id, fault.reason)
-        # What was cut off may need more room than others do.
-        return [Again(request.records, request.label, room=2**failures)]
+    def note(self, verdict: Verdict) -> None:
+        """Remember a verdict."""
+        if verdict.done:
+            self.failed_chunks.pop(verdict.request.number, None)
+        if verdict.failed_chunk:
+            self.failed_chunks[verdict.request.number] = verdict
+        if verdict.alone:
+            self.failed_alone.update([*verdict.failed, *verdict.dead])
 
-    def _systematic(self, request: Request, records: list[Record], fault: Fault) -> JobExit | None:
-        """The end of the run, where whole chunks fail in a row with the same message."""
-        lone_refusal = len(request.records) == 1 and fault.reason.startswith("refused")
-        if not request.whole or lone_refusal or len(records) < len(request.records):
-            return None
-        self._failed[request.number] = fault.reason, [record["record_id"] for record in records]
-        # In the order they were sent in: refusals come back sooner than answers, and would always be neighbours.
-        row = self._neighbours(request.number, fault.reason)
-        if len(row) < CHUNKS_IN_A_ROW:
-            return None
-        blamed = [record_id for number in row for record_id in self._failed[number][1]]
-        self._ledger.revive(blamed)
-        dead = {f"{record_id}: {fault.reason}" for record_id in blamed} & {*self._context.reasons}
-        self._context.counts.dead -= len(dead)
-        others = [reason for reason in self._context.reasons if reason not in dead]
-        self._context.reasons = [*others, fault.reason]
-        return JobExit(
-            exits.BUG,
-            f"{CHUNKS_IN_A_ROW} chunks in a row failed with the same message, so no record is blamed: {fault.reason}",
+
+def triage(outcome: Outcome, reading: Reading | None, seen: Seen) -> Verdict:
+    """The verdict on a request that ended. `reading`: what its answer was good for, if it has one."""
+    fault = outcome.fault
+    if reading is not None:
+        verdict = _judged(outcome.request, reading, seen)
+    elif fault is not None and fault.whose is Whose.RECORD:
+        refused = dict.fromkeys(outcome.request.record_ids, fault)
+        verdict = _unanswered(_judged(outcome.request, Reading(faults=refused), seen), outcome)
+        verdict = replace(verdict, status=RequestStatus.FAILED, reason=fault.reason)
+    else:
+        verdict = _unanswered(_unjudged(outcome.request, fault), outcome)
+    return _in_a_row(verdict, seen) if verdict.failed_chunk else verdict
+
+
+def _unanswered(verdict: Verdict, outcome: Outcome) -> Verdict:
+    attempts = max(1, outcome.attempts)
+    return replace(verdict, attempts=attempts, unsettled_usd=outcome.unsettled_usd)
+
+
+def _unjudged(request: Request, fault: Fault | None) -> Verdict:
+    """Nobody here is to blame: the records wait as if they had not been sent."""
+    stop = None
+    if fault is not None and fault.kind is not Kind.STOPPED:
+        about = "Claude could not be reached: " if fault.kind is Kind.UNREACHABLE else ""
+        stop = JobExit(fault.code, f"{about}{fault.reason}; the rest waits")
+    return Verdict(
+        request_id=request.request_id,
+        status=RequestStatus.LOST,
+        waiting=request.record_ids,
+        request=request,
+        stop=stop,
+    )
+
+
+def _judged(request: Request, reading: Reading, seen: Seen) -> Verdict:
+    faults = reading.faults
+    if not request.records:
+        # A merge's answer: whoever asked for it reads it, and then closes its request.
+        status = RequestStatus.ANSWERED
+    elif reading.outputs or not faults:
+        status = RequestStatus.DONE
+    else:
+        status = RequestStatus.FAILED
+    first = next(iter(faults.values()), None)
+    if first is None:
+        return Verdict(
+            request_id=request.request_id, status=status, done=reading.outputs, request=request
         )
+    alone = len(request.records) == 1
+    reasons = {record_id: fault.reason for record_id, fault in faults.items()}
+    times = seen.failed_alone[request.record_ids[0]] + 1 if alone else 0
+    dead = alone and (first.final or times >= ASKED_ALONE)
+    if dead:
+        again = []
+    elif alone:
+        # What was cut off may need more room than others do.
+        again = [AskAgain(request.records, request.label, room=2**times)]
+    else:
+        again = _halves(request, faults.keys())
+    return Verdict(
+        request_id=request.request_id,
+        status=status,
+        reason=first.reason,
+        done=reading.outputs,
+        failed={} if dead else reasons,
+        dead=reasons if dead else {},
+        alone=alone,
+        request=request,
+        again=again,
+        failed_chunk=(
+            request.whole
+            and len(faults) == len(request.records)
+            and not (alone and first.kind is Kind.REFUSAL)
+        ),
+    )
 
-    def _neighbours(self, number: int, reason: str) -> list[int]:
-        """The chunks around this one that failed with the same reason, without a gap."""
-        alike = {n for n, (why, _) in self._failed.items() if why == reason}
-        first = last = number
-        while first - 1 in alike:
-            first -= 1
-        while last + 1 in alike:
-            last += 1
-        return list(range(first, last + 1))
 
-
-def _halves(records: list[Record], request: Request) -> list[Again]:
+def _halves(request: Request, record_ids: Collection[str]) -> list[AskAgain]:
+    records = [record for record in request.records if record["record_id"] in record_ids]
     middle = (len(records) + 1) // 2
     label = request.label if request.label.endswith(" (part)") else f"{request.label} (part)"
-    return [Again(half, label) for half in (records[:middle], records[middle:]) if half]
+    return [AskAgain(half, label) for half in (records[:middle], records[middle:]) if half]
+
+
+def _in_a_row(verdict: Verdict, seen: Seen) -> Verdict:
+    """The verdict, or the end of the run where whole chunks fail in a row for the same reason."""
+    failed = {**seen.failed_chunks, verdict.request.number: verdict}
+    row = _neighbours(verdict, failed)
+    if len(row) < CHUNKS_IN_A_ROW:
+        return verdict
+    in_a_row = f"{CHUNKS_IN_A_ROW} chunks in a row failed with the same message"
+    return replace(
+        verdict,
+        again=(),
+        forgiven=[record_id for one in row for record_id in one.request.record_ids],
+        stop=JobExit(exits.BUG, f"{in_a_row}, so no record is blamed: {verdict.reason}"),
+    )
+
+
+def _neighbours(verdict: Verdict, failed: Mapping[int, Verdict]) -> list[Verdict]:
+    """The chunks around this one that failed for the same reason, without a gap.
+
+    In the order of sending: refusals come back sooner than answers, and would always be neighbours.
+    """
+    alike = {number for number, one in failed.items() if one.reason == verdict.reason}
+    first = last = verdict.request.number
+    while first - 1 in alike:
+        first -= 1
+    while last + 1 in alike:
+        last += 1
+    return [failed[number] for number in range(first, last + 1)]

@@ -13,17 +13,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from common.ledger.message_batches import UNDER_WAY
 from common.process.log import one_line, redacted, shortened
 
 LETTERS = 20
 RUNS = 40  # more than are shown: some may be older than what history.tsv adds
 _UNDER_WAY = "status in ('submitted', 'answered')"
-_STUCK = "status in ('failed', 'dead')"
+_UNFINISHED = "status in ('failed', 'waiting', 'dead')"
 
 
 @dataclass(frozen=True)
 class Records:
-    """How many records stand where. `waiting`: in a request under way, or answered and not yet saved."""
+    """How many records stand where.
+
+    `waiting`: in a request under way, answered and not yet saved, or never judged by anybody.
+    """
 
     done: int = 0
     failed: int = 0
@@ -108,8 +112,7 @@ def _read(path: Path, job: str, since: str, how: str) -> Figures:
             _spent(db, job, since),
             _rows(
                 db,
-                "select * from message_batches"
-                " where job = ? and ended_at is null order by created_at",
+                f"select * from message_batches where job = ? and {UNDER_WAY} order by created_at",
                 job,
             ),
             _dead_letters(db, job),
@@ -131,17 +134,22 @@ def _records(db: sqlite3.Connection, job: str) -> Records:
     done = db.execute(
         "select count(*) from records where job = ? and status = 'done'", (job,)
     ).fetchone()[0]
-    stuck: dict[str, int] = dict(
+    unfinished: dict[str, int] = dict(
         db.execute(
-            f"select status, count(*) from records where job = ? and {_STUCK} group by status",
+            f"select status, count(*) from records where job = ? and {_UNFINISHED} group by status",
             (job,),
         ).fetchall()
     )
-    waiting = db.execute(
+    under_way = db.execute(
         f"select total(json_array_length(record_ids)) from requests where job = ? and {_UNDER_WAY}",
         (job,),
     ).fetchone()[0]
-    return Records(done, stuck.get("failed", 0), stuck.get("dead", 0), int(waiting))
+    return Records(
+        done=done,
+        failed=unfinished.get("failed", 0),
+        dead=unfinished.get("dead", 0),
+        waiting=int(under_way) + unfinished.get("waiting", 0),
+    )
 
 
 def _spent(db: sqlite3.Connection, job: str, since: str) -> list[Spent]:
@@ -155,7 +163,7 @@ def _spent(db: sqlite3.Connection, job: str, since: str) -> list[Spent]:
 
 def _dead_letters(db: sqlite3.Connection, job: str) -> tuple[DeadLetter, ...]:
     rows = db.execute(
-        f"select record_id, error, updated_at from records where job = ? and {_STUCK} and status = 'dead'"
+        f"select record_id, error, updated_at from records where job = ? and {_UNFINISHED} and status = 'dead'"
         f" order by updated_at desc limit {LETTERS}",
         (job,),
     )

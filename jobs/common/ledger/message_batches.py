@@ -1,10 +1,9 @@
-"""The message batches of a job, as the ledger knows them.
+"""The message batches of a job, as the ledger knows them (states.py draws their states).
 
-    preparing -> intent -> submitted -> collected;  void: never came to be;  gone: its results are no longer to be had
-
-The intent is committed before Claude is asked for the message batch, under a name of ours; when its reply comes, the
-message batch's own id takes the name's place. An intent that is still there after a crash may or may not have become a
-message batch: that is found out (deliveries/adoption.py), never guessed.
+The intent is committed before Claude is asked for the message batch, under a name of ours; when the
+reply comes, the message batch's own id takes the name's place. An intent that is still there after a
+crash may or may not have become a message batch: delivery/message_batch/adoption.py finds it out,
+and never guesses.
 """
 
 from __future__ import annotations
@@ -14,19 +13,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from common import times
-from common.claude.request import Request
 from common.ledger.ledger import Ledger
 from common.ledger.sqlite_ledger import LedgerFile
+from common.ledger.states import Intent, MessageBatchStatus
 
-_OPEN = "('preparing', 'intent', 'submitted')"
+UNDER_WAY = "status in ('preparing', 'intent', 'submitted')"
 
 
 @dataclass(frozen=True)
 class MessageBatch:
-    """One row. `id` is Claude's, or the name of the intent while there is none."""
+    """One row."""
 
-    id: str
-    status: str
+    id: str  # Claude's, or the name of the intent while there is none
+    status: MessageBatchStatus
     requests: int
     created_at: str
     head: str  # the newest message batch of the workspace when this one was intended, "" for none
@@ -35,10 +34,11 @@ class MessageBatch:
 
 
 @dataclass(frozen=True)
-class Submitted:
+class AwaitedRequest:
     """A request in a message batch whose result is awaited."""
 
     request_id: str
+    run_id: str
     record_ids: list[str]
     unsettled_usd: float
     model: str
@@ -52,15 +52,15 @@ class MessageBatches:
         self._db = file.db
         self._ledger = ledger
 
-    def open(self) -> list[MessageBatch]:
+    def under_way(self) -> list[MessageBatch]:
         """Those whose results are not all here, oldest first."""
         rows = self._db.execute(
             "select message_batch_id, status, requests, created_at, head,"
-            " coalesce(expires_at, ''), coalesce(ended_at, '') from message_batches"
-            f" where job = ? and status in {_OPEN} order by created_at, message_batch_id",
+            " coalesce(expires_at, ''), coalesce(missed_at, '') from message_batches"
+            f" where job = ? and {UNDER_WAY} order by created_at, message_batch_id",
             (self._ledger.job,),
         )
-        return [MessageBatch(*row) for row in rows]
+        return [MessageBatch(row[0], MessageBatchStatus(row[1]), *tuple(row)[2:]) for row in rows]
 
     def known_ids(self) -> set[str]:
         """The ids of all that this ledger ever had."""
@@ -70,39 +70,34 @@ class MessageBatches:
         """Begin one. Its requests follow, some at a time."""
         with self._file.transaction():
             self._db.execute(
-                "insert into message_batches (message_batch_id, run_id, job, status, requests, created_at)"
+                "insert into message_batches"
+                " (message_batch_id, run_id, job, status, requests, created_at)"
                 " values (?, ?, ?, 'preparing', 0, ?)",
                 (name, self._ledger.run_id, self._ledger.job, times.stamp()),
             )
 
-    def add(self, name: str, requests: Iterable[Request], model: str) -> None:
-        """Commit the intent to send these requests with it."""
+    def add(self, intents: Iterable[Intent]) -> None:
+        """Commit the intent to send these requests with the message batch that each one names."""
         with self._file.transaction():
-            for request in requests:
-                self._ledger.submitted(
-                    request.request_id,
-                    request.record_ids,
-                    "message_batch",
-                    model,
-                    request.most_usd,
-                    name,
-                )
+            self._ledger.intend(intents)
 
     def intend(self, name: str, requests: int, head: str) -> None:
-        """Commit that Claude is about to be asked for it. After this, only finding out says whether it exists."""
+        """Commit that Claude is about to be asked for it, with that many requests.
+
+        From now on only Claude's list of message batches says whether it exists.
+        """
         with self._file.transaction():
             self._db.execute(
-                "update message_batches set status = 'intent', requests = ?, head = ?, created_at = ?"
-                " where message_batch_id = ?",
+                "update message_batches set status = 'intent', requests = ?, head = ?,"
+                " created_at = ? where message_batch_id = ?",
                 (requests, head, times.stamp(), name),
             )
 
     def missed(self, name: str, at: str) -> None:
-        """An intent was looked for in vain, first at that instant; "": what may be it was seen after all."""
+        """Note when an intent was first looked for in vain; "": what may be it was seen after all."""
         with self._file.transaction():
-            # An intent that is not found from then on has ended then.
             self._db.execute(
-                "update message_batches set ended_at = ? where message_batch_id = ?",
+                "update message_batches set missed_at = ? where message_batch_id = ?",
                 (at or None, name),
             )
 
@@ -110,9 +105,8 @@ class MessageBatches:
         """The intent became this message batch."""
         with self._file.transaction():
             self._db.execute(
-                "update message_batches set status = 'submitted', message_batch_id = ?, expires_at = ?,"
-                " ended_at = null"
-                " where message_batch_id = ?",
+                "update message_batches set status = 'submitted', message_batch_id = ?,"
+                " expires_at = ?, missed_at = null where message_batch_id = ?",
                 (message_batch_id, expires_at, name),
             )
             self._db.execute(
@@ -120,13 +114,13 @@ class MessageBatches:
                 (message_batch_id, name),
             )
 
-    def close(self, message_batch_id: str, status: str) -> int:
-        """It has come to its end: `collected`, `void` or `gone`. Requests without a result are lost; says how many."""
+    def close(self, message_batch_id: str, status: MessageBatchStatus) -> int:
+        """Commit its end: COLLECTED, VOID or GONE. Requests without a result are lost: how many."""
         with self._file.transaction():
             left = self.awaited(message_batch_id)
             for request in left:
-                # What was never sent was not billed. What has ended without a result may have been.
-                if status == "void":
+                # What was never sent was not billed. What ended without a result may have been.
+                if status is MessageBatchStatus.VOID:
                     self._ledger.attempted(request.request_id, 1, 0.0)
                 self._ledger.lost(request.request_id, request.record_ids)
             self._db.execute(
@@ -136,23 +130,26 @@ class MessageBatches:
         return len(left)
 
     def spent(self) -> float:
-        """USD that this run's requests in message batches cost, with the most that those without a result can cost."""
+        """USD of this run's requests in message batches, with the most of those without a result."""
         row = self._db.execute(
             "select total(usd) + total(unsettled_usd) from requests"
-            " where request_id > ? || '-' and request_id < ? || '.' and delivery = 'message_batch'",
-            (self._ledger.run_id, self._ledger.run_id),
+            " where run_id = ? and delivery = 'message_batch'",
+            (self._ledger.run_id,),
         ).fetchone()
         return float(row[0])
 
-    def awaited(self, message_batch_id: str, request_ids: Sequence[str] = ()) -> list[Submitted]:
-        """Its requests without a result; of these ids alone where some are given."""
-        only, plus = "", ""
+    def awaited(
+        self, message_batch_id: str, request_ids: Sequence[str] = ()
+    ) -> list[AwaitedRequest]:
+        """Its requests without a result; only those of `request_ids` where some are given."""
+        condition, plus = "", ""
         if request_ids:
-            only = f" and request_id in ({','.join('?' * len(request_ids))})"
-            plus = "+"  # keeps SQLite from going through the whole message batch for a few of its requests
+            condition = f" and request_id in ({','.join('?' * len(request_ids))})"
+            # Keeps SQLite from going through the whole message batch for a few of its requests.
+            plus = "+"
         rows = self._db.execute(
-            "select request_id, record_ids, unsettled_usd, model from requests"
-            f" where {plus}message_batch_id = ? and status = 'submitted'{only}",
+            "select request_id, run_id, record_ids, unsettled_usd, model from requests"
+            f" where {plus}message_batch_id = ? and status = 'submitted'{condition}",
             (message_batch_id, *request_ids),
         )
-        return [Submitted(row[0], json.loads(row[1]), row[2], row[3]) for row in rows]
+        return [AwaitedRequest(row[0], row[1], json.loads(row[2]), row[3], row[4]) for row in rows]

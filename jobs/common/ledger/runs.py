@@ -1,4 +1,4 @@
-"""The runs of a job, what they spent, and the windows they have reported."""
+"""The runs of a job, what they spent, and the days they have reported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class Runs:
         """Note that this run began."""
         with self._file.transaction():
             self._file.db.execute(
-                "insert or replace into runs (run_id, job, started_at, delivery, model) values (?, ?, ?, ?, ?)",
+                "insert or replace into runs (run_id, job, started_at, delivery, model)"
+                " values (?, ?, ?, ?, ?)",
                 (self.run_id, self.job, times.stamp(), delivery, model),
             )
 
@@ -29,7 +30,8 @@ class Runs:
         assignments = ", ".join(f"{name} = :{name}" for name in counts)
         with self._file.transaction():
             self._file.db.execute(
-                f"update runs set ended_at = :ended_at, exit_code = :exit_code, {assignments} where run_id = :run_id",
+                "update runs set ended_at = :ended_at, exit_code = :exit_code,"
+                f" {assignments} where run_id = :run_id",
                 {
                     "ended_at": times.stamp(),
                     "exit_code": exit_code,
@@ -39,7 +41,7 @@ class Runs:
             )
 
     def spent_on(self, day: str) -> float:
-        """USD that requests made on a UTC day cost, with the most that those of unknown outcome can have cost."""
+        """USD of the requests made on a UTC day, with the most of those whose outcome is unknown."""
         row = self._file.db.execute(
             "select total(usd) + total(unsettled_usd) from requests"
             " where job = ? and created_at >= ? and created_at < ? || 'U'",
@@ -48,28 +50,35 @@ class Runs:
         return float(row[0])
 
     def last_success(self, when: str = "started_at") -> str:
-        """When a run of this job that ended with 0 last began, or (`ended_at`) ended; "" for never."""
+        """When the last run that ended with 0 began, or (`ended_at`) ended; "" for never."""
         row = self._file.db.execute(
             f"select max({when}) from runs where job = ? and exit_code = 0", (self.job,)
         ).fetchone()
         return row[0] or ""
 
-    def windows(self) -> dict[str, str]:
-        """The windows that were reported, each with what its report was made from."""
+    def reported_days(self) -> dict[str, str]:
+        """The days that were looked at, each with a hash of what its report was made from.
+
+        The hash is "" where a day has no report, or one that lacks records.
+        """
         rows = self._file.db.execute(
             "select window, made_from from windows where job = ?", (self.job,)
         )
         return {row["window"]: row["made_from"] for row in rows}
 
-    def set_window(self, window: str, records: int, made_from: str) -> None:
-        """A window was reported, inside a transaction of the caller's."""
+    def set_reported(self, day: str, records: int, made_from: str) -> None:
+        """Note a day that was looked at, inside a transaction of the caller's."""
         self._file.db.execute(
-            "insert or replace into windows (job, window, records, made_from, updated_at) values (?, ?, ?, ?, ?)",
-            (self.job, window, records, made_from, times.stamp()),
+            "insert or replace into windows (job, window, records, made_from, updated_at)"
+            " values (?, ?, ?, ?, ?)",
+            (self.job, day, records, made_from, times.stamp()),
         )
 
     def totals(self, request_ids: Iterable[str]) -> dict[str, int | float | None]:
-        """What these requests took in all: requests, input_tokens, output_tokens, usd (None where one has no price)."""
+        """Sums over these requests: requests, input_tokens, output_tokens, usd.
+
+        usd is None where one of them has no known price.
+        """
         requests = input_tokens = output_tokens = 0
         usd: float | None = 0.0
         for request_id in request_ids:

@@ -1,4 +1,7 @@
-"""The SQLite file that holds a ledger: making it, committing to it, and room for the last answers on a full disk."""
+"""The SQLite file that holds a ledger: made, brought up to date, and committed to.
+
+It keeps some disk space in reserve, so that the last answers find a place on a full disk.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from common.ledger import upgrade
 from common.process import exits
 from common.process.exits import JobExit
-from common.source.sqlite_source import plain_error
+from common.process.sqlite_errors import plain_errors
 
 _BALLAST_BYTES = 1 << 20  # more than the answers that can be in flight
 _APPLICATION_ID = 0x436C6A62  # "Cljb": tells this file from any other SQLite file
@@ -22,9 +26,9 @@ class LedgerFile:
     """The file of one job's ledger."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        """Open it, or make it. Read-only, one that is not there is empty.
+        """Open it, or make it, or bring it up to date. Read-only, one that is not there is empty.
 
-        Raises JobExit: 73 where it cannot be made, 78 where the file is something else.
+        Raises JobExit: 73 where it cannot be made, 78 where the file is something else or newer.
         """
         self.path = path
         self._ballast = path.with_suffix(".ballast")
@@ -41,7 +45,8 @@ class LedgerFile:
                 self.db.close()
                 self.db = _connected(":memory:")
             if not read_only:
-                # FULL: an answer that was committed survives a power cut. NORMAL would lose the newest ones.
+                # FULL: an answer that was committed survives a power cut. NORMAL would lose the
+                # newest ones.
                 self.db.executescript("pragma journal_mode = wal; pragma synchronous = full;")
                 self._keep_ballast()
             if empty or not read_only:
@@ -56,18 +61,23 @@ class LedgerFile:
         return not tables
 
     def _make_tables(self, *, new: bool) -> None:
-        """What is missing of the schema: all of it, or what an older ledger had not yet."""
-        # In one transaction, so that no half of it is ever seen.
-        schema = _SCHEMA.read_text(encoding="utf-8")
+        """Make what is missing of the schema: all of it, or what an older ledger lacks."""
+        version = self.db.execute("pragma user_version").fetchone()[0]
+        if version > upgrade.VERSION:
+            self.db.close()
+            written = f"{self.path} was written by a newer version of this software"
+            raise JobExit(exits.SETTINGS, f"{written}: bring this installation up to date")
+        script = upgrade.script(_SCHEMA.read_text(encoding="utf-8"), new=new, version=version)
+        mark = f"pragma application_id = {_APPLICATION_ID};" if new else ""
         try:
-            mark = f"pragma application_id = {_APPLICATION_ID};" if new else ""
-            self.db.executescript(f"begin immediate; {schema} {mark} commit;")
+            # In one transaction, so that nobody ever sees half of it.
+            self.db.executescript(f"begin immediate; {script} {mark} commit;")
         except BaseException:
             self.db.close()
             raise
 
     def release_ballast(self) -> None:
-        """Give back the disk space that was kept for a full disk, so that answers on their way still find a place."""
+        """Give back the disk space kept for a full disk, so that answers in flight find a place."""
         self._ballast.unlink(missing_ok=True)
 
     def _keep_ballast(self) -> None:
@@ -84,7 +94,10 @@ class LedgerFile:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything inside is committed together, on disk when the block ends. Raises JobExit (74) where the disk fails."""
+        """Commit everything inside together, on disk when the block ends.
+
+        Raises JobExit (74) where the disk fails.
+        """
         with self._plain_errors("written"):
             self.db.execute("begin immediate")
             try:
@@ -98,13 +111,11 @@ class LedgerFile:
     @contextmanager
     def _plain_errors(self, done: str) -> Iterator[None]:
         try:
-            yield
-        except sqlite3.Error as error:
-            raise plain_error(error, f"ledger {self.path}", done) from error
+            with plain_errors(f"ledger {self.path}", done):
+                yield
         except OSError as error:
-            raise JobExit(
-                exits.CANNOT_CREATE, f"ledger {self.path} cannot be made: {error.strerror}"
-            ) from error
+            message = f"ledger {self.path} cannot be made: {error.strerror}"
+            raise JobExit(exits.CANNOT_CREATE, message) from error
 
 
 def _connected(address: Path | str) -> sqlite3.Connection:

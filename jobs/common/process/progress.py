@@ -26,9 +26,15 @@ class Progress:
         self._shown = False
         self._drawn = 0.0
         self._began = time.monotonic()
+        self._records = 0
 
-    def live(self, done: int, records: int, in_flight: int, usd: float) -> None:
-        """How far a live delivery is: records at their end of those taken up, requests in flight, what was spent."""
+    def expect(self, records: int) -> None:
+        """So many more records are going to be sent live."""
+        self._records += records
+
+    def live(self, done: int, in_flight: int, usd: float) -> None:
+        """Show how far a live delivery is: records that ended, requests in flight, USD spent."""
+        records = self._records
         if self._terminal is None or not records:
             return
         share = min(1.0, done / records)

@@ -22,7 +22,7 @@ class Stop:
         self.by = ""  # the signal's name, "" while nobody has
         self.now = False  # told twice: nothing is waited for any more
         self._since = 0.0
-        self._wake: Callable[[], None] = lambda: None
+        self._wake: list[Callable[[], None]] = []
 
     def listen(self) -> Callable[[], None]:
         """Handle the signals from now on, also where a shell has made the process ignore INT; returns the way back."""
@@ -34,9 +34,15 @@ class Stop:
 
         return give_back
 
-    def waking(self, wake: Callable[[], None]) -> None:
-        """Call `wake` when a signal comes: whoever waits shall come back."""
-        self._wake = wake
+    def waking(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake` when a signal comes, so that whoever waits comes back; returns the way back.
+
+        Where one has come already, it is called at once.
+        """
+        self._wake.append(wake)
+        if self.by:
+            wake()
+        return lambda: self._wake.remove(wake)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.by and time.monotonic() - self._since < _ONE_REQUEST:
@@ -49,4 +55,5 @@ class Stop:
         self.by = signal.Signals(number).name.removeprefix("SIG")
         self._since = time.monotonic()
         log.warning("%s: finishing what is in flight, then stopping", self.by)
-        self._wake()
+        for wake in self._wake:
+            wake()

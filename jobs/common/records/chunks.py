@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from html import escape
 
-from common.job import Job
-from common.process import exits
-from common.process.exits import JobExit
-from common.source.sqlite_source import Record
-
-CHUNK_TOKENS = 60_000  # estimated: no request comes near the 100,000-token price band
-_BYTES_PER_TOKEN = 3  # on the safe side of the usual four
+from common.claude.envelope import CHUNK_TOKENS, envelope, estimated_tokens
+from common.job import Job, Record
 
 
 @dataclass(frozen=True)
@@ -20,12 +14,16 @@ class Chunk:
     """The records that travel in one request."""
 
     records: list[Record]
-    label: str  # how the log calls it, "chunk 3/10"
-    total: int = 1  # of how many chunks it is one, about
-    alone: bool = False  # was in flight in a run that died: to be sent with nothing beside it
-    failed: bool = (
-        False  # its records have failed before: that they do again says nothing about others
-    )
+    # How the log calls it, "chunk 3/10".
+    label: str
+    # Of how many chunks it is one, about.
+    total: int = 1
+    # How many of its records this run had not sent before.
+    new_records: int = 0
+    # Was in flight in a run that died: to be sent with nothing beside it.
+    alone: bool = False
+    # Its records have failed before: that they do again says nothing about others.
+    failed: bool = False
 
 
 def packed(job: Job, records: Iterable[Record], size: int) -> Iterator[list[Record]]:
@@ -47,37 +45,3 @@ def packed(job: Job, records: Iterable[Record], size: int) -> Iterator[list[Reco
             held, tokens = [], 0
     if held:
         yield held
-
-
-def estimated_tokens(text: str) -> int:
-    """About how many tokens a text is, rather more than fewer."""
-    return len(text.encode("utf-8", "replace")) // _BYTES_PER_TOKEN + 1
-
-
-def envelope(job: Job, record: Record) -> str:
-    """A record as it travels. Escaped, so that no record can close its envelope or open another's.
-
-    Raises JobExit (78) for a column that the SELECT does not give.
-    """
-    try:
-        attributes = "".join(f' {name}="{_attribute(record[name])}"' for name in job.attributes)
-        text = escape(_sendable(str(job.show(record))), quote=False)
-    except KeyError as error:
-        raise JobExit(
-            exits.SETTINGS, f"the SELECT gives no {error}, which the job shows to Claude"
-        ) from error
-    elements = "".join(
-        f"<{name}>{escape(_sendable(str(value)), quote=False)}</{name}>"
-        for name in job.elements
-        if (value := record.get(name))
-    )
-    return f'<record id="{_attribute(record["record_id"])}"{attributes}>{text}{elements}</record>'
-
-
-def _attribute(value: object) -> str:
-    return escape(_sendable(str(value)), quote=True).replace("\n", "&#10;").replace("\r", "&#13;")
-
-
-def _sendable(text: str) -> str:
-    # Half a surrogate pair has no UTF-8 form: the whole request would fail for it.
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,7 +1,8 @@
 """Which days a report job looks at, and how many records of each wait.
 
-By default: every finished day since the last one reported, seven at most; the very first run takes the last finished
-day alone. Days that are reported already are looked at again for as long, since records may arrive late.
+By default: every finished day since the last one reported, seven at most; the very first run takes
+the last finished day alone. Days that are reported already are looked at again for as long, since
+records may arrive late.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from datetime import date, datetime, timedelta, tzinfo
 
 from common import times
 from common.context import Context
+from common.job import Record
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log, shortened
 from common.records.selection import is_wanted, with_state
-from common.source.sqlite_source import Record
+from common.settings import Settings
 from common.times import Day
 
 LOOKED_BACK = 7  # days
@@ -32,15 +34,16 @@ class Survey:
     undated: int
 
 
-def report_zone(context: Context) -> tuple[str, tzinfo]:
+def report_zone(settings: Settings) -> tuple[str, tzinfo]:
     """The name and the zone of REPORT_TZ. Raises JobExit (78) for a name that is none."""
-    name = context.settings.get("REPORT_TZ")
+    name = settings.get("REPORT_TZ")
     try:
         return times.zone(name)
     except ValueError as error:
         raise JobExit(
             exits.SETTINGS,
-            f"REPORT_TZ={error}: no such time zone here: write a name such as Europe/Berlin (or apt-get install tzdata)",
+            f"REPORT_TZ={error}: no such time zone here: write a name such as Europe/Berlin"
+            " (or apt-get install tzdata)",
         ) from None
 
 
@@ -59,14 +62,15 @@ def days(context: Context, zone: tzinfo, now: datetime) -> list[Day]:
             )
         _say_passed_over(context, since)
         return [since.plus(n) for n in range((until.date - since.date).days + 1)]
-    reported = context.runs.windows()
+    reported = context.runs.reported_days()
     if not reported:
         return [last]
     newest = Day(date.fromisoformat(max(reported)), zone)
     oldest = last.plus(1 - LOOKED_BACK)
     if newest < oldest.plus(-1):
         log.warning(
-            "the days from %s to %s were never reported and are too far back: --since %s reports them",
+            "the days from %s to %s were never reported and are too far back:"
+            " --since %s reports them",
             newest.plus(1),
             oldest.plus(-1),
             newest.plus(1),
@@ -77,7 +81,7 @@ def days(context: Context, zone: tzinfo, now: datetime) -> list[Day]:
 
 def _say_passed_over(context: Context, since: Day) -> None:
     """Days before the named ones that no run without --date would come back to."""
-    reported = context.runs.windows()
+    reported = context.runs.reported_days()
     missed = Day(date.fromisoformat(max(reported)), since.zone).plus(1) if reported else since
     if missed < since:
         log.warning(
@@ -99,7 +103,9 @@ def survey(context: Context, looked_at: list[Day]) -> Survey:
     found = Survey(Counter(), Counter(), 0)
     undated, example = 0, ""
     asked = {day.date for day in looked_at}
-    for record, known in with_state(context, context.source.select(context.job.select, parameters)):
+    for record, state in with_state(
+        context.ledger, context.source.select(context.job.select, parameters)
+    ):
         at = time_of(context, record)
         if at is None:
             undated += 1
@@ -107,7 +113,7 @@ def survey(context: Context, looked_at: list[Day]) -> Survey:
             continue
         day = at.astimezone(zone).date()
         found.records[day] += 1
-        if day in asked and is_wanted(context, known):
+        if day in asked and is_wanted(context, state):
             found.wanted[day] += 1
     # Those that within() kept out, and those that another condition let in.
     undated += context.source.undated
@@ -137,7 +143,10 @@ def days_named(context: Context) -> bool:
 
 
 def time_of(context: Context, record: Record) -> datetime | None:
-    """The instant of a record, None where it cannot be read. Raises JobExit (78) where the SELECT gives none."""
+    """The instant of a record, None where it cannot be read.
+
+    Raises JobExit (78) where the SELECT gives none.
+    """
     if context.job.time not in record:
         needs = "a report needs to know when"
         raise JobExit(exits.SETTINGS, f"the SELECT gives no {context.job.time}: {needs}")

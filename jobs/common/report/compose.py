@@ -14,7 +14,8 @@ from typing import Any
 from common import times
 from common.claude.answers import output_of_chunk
 from common.context import Context
-from common.delivery.loop import Exchange
+from common.delivery.loop import Loop
+from common.ledger.states import RecordStatus, RequestStatus
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
@@ -46,14 +47,14 @@ class Gathered:
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 
-def compose(context: Context, exchange: Exchange, day: Day, zone_name: str, found: Survey) -> bool:
+def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Survey) -> bool:
     """Write a day's report, unless it is there and up to date; False where a record of the day still waits."""
     gathered = _gather(context, day)
     if gathered.waiting:
         waiting = f"{gathered.waiting} of {gathered.records}"
         log.info("%s: %s records wait: the report is written when all are digested", day, waiting)
         return False
-    before = context.runs.windows().get(str(day))
+    before = context.runs.reported_days().get(str(day))
     path = context.settings.reports / f"{day}.md"
     if before == gathered.made_from and path.exists():
         log.info("%s: the report is up to date: %s", day, path)
@@ -63,7 +64,7 @@ def compose(context: Context, exchange: Exchange, day: Day, zone_name: str, foun
         _say_pruned(context, day, path)
         return True
     groups, ids_removed = digested
-    merged = merge.merge(context, exchange, day, gathered.records, groups)
+    merged = merge.merge(context, loop, day, gathered.records, groups)
     sections = _sections(context, day, merged.groups)
     requests = [*gathered.digested, *merged.request_ids]
     report = DayReport(
@@ -85,9 +86,9 @@ def compose(context: Context, exchange: Exchange, day: Day, zone_name: str, foun
     _save(context, day, report)
     with context.ledger.transaction():
         for request_id in merged.request_ids:
-            context.ledger.closed(request_id, "done")
-        context.runs.set_window(str(day), gathered.records, gathered.made_from)
-    context.made.append(str(path))
+            context.ledger.closed(request_id, RequestStatus.DONE)
+        context.runs.set_reported(str(day), gathered.records, gathered.made_from)
+    context.tally.wrote(str(path))
     verb = "written again" if again else "written"
     log.info("%s: report of %d records %s: %s", day, gathered.records, verb, path)
     announce(context, report, path, again=again)
@@ -110,14 +111,14 @@ def _save(context: Context, day: Day, report: DayReport) -> None:
 
 def _gather(context: Context, day: Day) -> Gathered:
     gathered = Gathered()
-    for record, known in with_state(context, records_of(context, day)):
+    for record, state in with_state(context.ledger, records_of(context, day)):
         gathered.records += 1
         if at := time_of(context, record):
             gathered.by_hour[times.hour_of(at, day.zone)] += 1
-        if known is not None and known.status == "done":
-            gathered.digested[known.request_id].add(known.record_id)
-        elif known is not None and known.status == "dead":
-            gathered.unread.append(Unread(known.record_id, known.error))
+        if state is not None and state.status is RecordStatus.DONE:
+            gathered.digested[state.request_id].add(state.record_id)
+        elif state is not None and state.status is RecordStatus.DEAD:
+            gathered.unread.append(Unread(state.record_id, state.error))
         else:
             gathered.waiting += 1
     return gathered
@@ -127,7 +128,7 @@ def _say_pruned(context: Context, day: Day, path: Path) -> None:
     """A digest of the day is gone: half a day is no report, so what is there stays. Not silently: it lacks records."""
     stays = "the report that is there stays as it is" if path.exists() else "no report is written"
     again = f"--date {day} --reprocess digests the whole day again"
-    context.reasons.append(f"{day}: answers of this day were pruned: {stays}; {again}")
+    context.tally.lack(f"{day}: answers of this day were pruned: {stays}; {again}")
 
 
 def _groups(context: Context, gathered: Gathered) -> tuple[list[Group], int] | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from common.records.chunks import CHUNK_TOKENS, estimated_tokens
+from common.claude.envelope import CHUNK_TOKENS, estimated_tokens
 
 _SHOWN = 12  # entries of a section, at most; the others are summed up in one more
 

@@ -17,7 +17,7 @@ from common.claude.answers import output_of_chunk
 from common.claude.faults import Fault
 from common.claude.request import parameters
 from common.context import Context
-from common.delivery.loop import Exchange
+from common.delivery.loop import Loop
 from common.process.log import log
 from common.report import digests
 from common.report.digests import Group
@@ -44,9 +44,7 @@ class Merged:
     request_ids: list[str] = field(default_factory=list)
 
 
-def merge(
-    context: Context, exchange: Exchange, day: Day, records: int, groups: list[Group]
-) -> Merged:
+def merge(context: Context, loop: Loop, day: Day, records: int, groups: list[Group]) -> Merged:
     """Unite the groups that say the same. Raises JobExit where the run has to end before that."""
     result = Merged(groups)
     if not groups:
@@ -57,7 +55,7 @@ def merge(
         united: list[Group] = []
         for number, pack in enumerate(packs, 1):
             label = f"{day}: merge" + (f" {number}/{len(packs)}" if len(packs) > 1 else "")
-            answer = _ask(context, exchange, day, records, pack, label, result)
+            answer = _ask(context, loop, day, records, pack, label, result)
             if isinstance(answer, Fault):
                 result.missing = answer.reason
                 united += pack
@@ -71,7 +69,7 @@ def merge(
     if result.missing or len(packs) > 1:
         result.missing = result.missing or "the findings were too many to be merged"
         result.summary = ""
-        context.reasons.append(f"{day}: the digests could not be merged: {result.missing}")
+        context.tally.lack(f"{day}: the digests could not be merged: {result.missing}")
         log.error(
             "%s: the digests could not be merged (%s): the report shows them as they are",
             day,
@@ -82,7 +80,7 @@ def merge(
 
 def _ask(
     context: Context,
-    exchange: Exchange,
+    loop: Loop,
     day: Day,
     records: int,
     pack: list[Group],
@@ -101,14 +99,12 @@ def _ask(
     fault: Fault | None = None
     for asked in range(1, _ASKED + 1):
         request_id = f"{base}-{asked}"
-        if sent := context.ledger.request(request_id):
-            message = json.loads(sent.answer)
+        if stored := context.ledger.request(request_id):
+            message = json.loads(stored.answer)
         else:
             needed = (_BASE_TOKENS + _TOKENS_PER_FINDING * len(pack)) * asked
-            params = parameters(
-                exchange.connection.model, context.job.merge.strip(), text, schema, needed
-            )
-            reply = exchange.ask_once(request_id, params, label)
+            params = parameters(loop.model, context.job.merge.strip(), text, schema, needed)
+            reply = loop.ask_once(request_id, params, label)
             if isinstance(reply, Fault):
                 return reply
             message = reply

@@ -1,4 +1,4 @@
-"""--dry-run: what a run would send and what it would cost, without a change and without a call that costs anything."""
+"""--dry-run: what a run would send and what it would cost. It changes nothing and costs nothing."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from common.claude import pricing
+from common.claude.envelope import envelope, estimated_tokens
 from common.claude.faults import Fault
 from common.claude.pricing import Tokens
+from common.claude.request import ask_about
 from common.context import Context
+from common.job import Record
 from common.process.exits import JobExit
-from common.records.chunks import envelope, estimated_tokens, packed
+from common.records.chunks import packed
 from common.records.days import days, records_of, report_zone, survey
-from common.records.selection import take_up
+from common.records.selection import room_left, select
 from common.runner import per_record
-from common.source.sqlite_source import Record
 
 _OVERHEAD = 300  # tokens of a request beside records and instructions: the envelope, the format
 _SHARE_OF_OUTPUT = 0.5  # of what an answer may need at most
@@ -26,14 +28,16 @@ _MERGE = Tokens(input=3_000, output=1_500)  # of a day's digests, roughly
 def estimate(context: Context) -> dict[str, object]:
     """Records, requests, tokens and USD, live and by message batch.
 
-    Input tokens are estimated from the texts' length; where Claude can be asked, the first chunk is counted, and the
-    estimate of all is corrected by it. `counted_on` says on how many records, and `note` why on none.
+    Input tokens are estimated from the texts' length; where Claude can be asked, it counts the first
+    chunk, which corrects the estimate of all. `counted_on` says on how many records, and `note` why
+    on none.
     """
     today = datetime.now(UTC).date()
     instructions = estimated_tokens(context.job.instructions) + _OVERHEAD
     records = requests = input_tokens = output_tokens = 0
     usd: dict[bool, float | None] = {False: 0.0, True: 0.0}
     sample: _Sample | None = None
+    room = room_left(context)
 
     def add(tokens: Tokens) -> None:
         nonlocal requests, input_tokens, output_tokens
@@ -44,10 +48,11 @@ def estimate(context: Context) -> dict[str, object]:
             cost = pricing.usd(context.model, tokens, today, message_batch=message_batch)
             usd[message_batch] = None if so_far is None or cost is None else so_far + cost
 
-    for window in _windows(context):
-        with closing(take_up(context, window)) as taken:
+    for group in _groups(context):
+        with closing(select(context, group, room)) as selected:
+            room = None if room is None else room - selected.new
             for chunk in packed(
-                context.job, (record for record, _ in taken), context.options.chunk_size
+                context.job, (record for record, _ in selected), context.options.chunk_size
             ):
                 records += len(chunk)
                 weights = sum(estimated_tokens(envelope(context.job, record)) for record in chunk)
@@ -55,7 +60,7 @@ def estimate(context: Context) -> dict[str, object]:
                 estimated = instructions + weights
                 sample = sample or _counted(context, chunk, estimated)
                 add(Tokens(input=round(estimated * sample.correction), output=answer))
-        if len(taken) and context.job.per_day:
+        if len(selected) and context.job.per_day:
             add(_MERGE)
     return {
         "job": context.job.name,
@@ -81,12 +86,11 @@ class _Sample:
 
 
 def _counted(context: Context, chunk: list[Record], estimated: int) -> _Sample:
-    from common.runner.counting import input_tokens
-
     try:
-        counted = input_tokens(context, chunk)
+        params = ask_about(context.job, context.claude.model, chunk)
+        counted = context.claude.input_tokens(params)
     except JobExit as end:
-        return _Sample(note=end.message.partition(":")[0])
+        return _Sample(note=end.message)
     if isinstance(counted, Fault):
         return _Sample(note=counted.reason)
     return _Sample(len(chunk), counted / estimated)
@@ -116,18 +120,19 @@ def in_words(figures: dict[str, object]) -> str:
 def _sources(figures: dict[str, object]) -> Iterator[str]:
     """Where the figures come from."""
     if figures["counted_on"]:
-        yield f"Input tokens are those that count_tokens says of {figures['counted_on']} records, for all of them."
+        counted_on = f"{figures['counted_on']} records"
+        yield f"Input tokens are those that count_tokens says of {counted_on}, for all of them."
     elif figures["records"]:
         yield f"Input tokens are estimated from the texts' length ({figures['note']})."
     yield "Output tokens are half of what the answers may need."
 
 
-def _windows(context: Context) -> Iterator[Iterator[Record]]:
-    """The records of each window that the run would work on."""
+def _groups(context: Context) -> Iterator[Iterator[Record]]:
+    """The records of each group that the run would work on."""
     if not context.job.per_day:
         yield per_record.records_of(context)
         return
-    _, zone = report_zone(context)
+    _, zone = report_zone(context.settings)
     looked_at = days(context, zone, context.clock.utc_now())
     wanted = survey(context, looked_at).wanted if looked_at else {}
     for day in looked_at:

@@ -12,9 +12,8 @@ from typing import Any
 from common.claude.answers import output_of_chunk
 from common.claude.request import Request
 from common.context import Context
-from common.delivery.deliver import Window, collect, deliver
-from common.delivery.loop import Exchange
-from common.delivery.triage import Used
+from common.delivery.deliver import Delivery, Group
+from common.delivery.triage import Reading
 from common.process.files import sweep
 from common.process.log import log
 from common.records.days import Survey, days, days_named, records_of, report_zone, survey
@@ -22,55 +21,55 @@ from common.report.compose import compose
 from common.times import Day
 
 
-def run(context: Context, exchange: Exchange) -> None:
+def run(context: Context, delivery: Delivery) -> None:
     """Bring every day's report up to date. Raises JobExit where the run has to end before that."""
-    zone_name, zone = report_zone(context)
+    zone_name, zone = report_zone(context.settings)
 
-    def use(answered: list[tuple[Request, dict[str, Any]]]) -> list[Used]:
+    def use(answered: list[tuple[Request, dict[str, Any]]]) -> list[Reading]:
         return [_digested(context, request, message) for request, message in answered]
 
     sweep(context.settings.reports)  # under the job's lock: nobody writes there now
     # A digest is checked by its ids alone.
-    processing = collect(context, exchange, context.ledger.answered_records, use)
+    processing = delivery.collect(context.ledger.answered_records, use)
     looked_at = days(context, zone, context.clock.utc_now())
     found = survey(context, looked_at) if looked_at else Survey(Counter(), Counter(), 0)
-    windows = [_window(context, day) for day in looked_at if found.wanted[day.date]]
-    reported = context.runs.windows()
+    groups = [_group(context, day) for day in looked_at if found.wanted[day.date]]
+    reported = context.runs.reported_days()
     for day in looked_at:
         if found.wanted[day.date] and reported.get(str(day)):
             # The report lacks what comes now: until it is written again, it counts as not written.
             _note(context, day)
-    if context.delivery != "live":
-        deliver(context, exchange, windows, use)
+    if delivery.all_at_once:
+        delivery.deliver(groups, use)
     waiting = False  # an earlier day: a later one noted as reported would hide it from the next run
     for day in looked_at:
-        made_from = context.runs.windows().get(str(day))
+        made_from = context.runs.reported_days().get(str(day))
         if not found.records[day.date]:
             if days_named(context) or (made_from is None and not waiting):
                 log.info("%s: no records", day)
                 _note(context, day)
             continue
-        if context.delivery == "live" and found.wanted[day.date]:
-            deliver(context, exchange, [_window(context, day)], use)
+        if found.wanted[day.date] and not delivery.all_at_once:
+            delivery.deliver([_group(context, day)], use)
         if found.wanted[day.date] or days_named(context) or not made_from:
-            waiting |= not compose(context, exchange, day, zone_name, found)
+            waiting |= not compose(context, delivery.loop, day, zone_name, found)
     if processing:
         raise processing
 
 
-def _window(context: Context, day: Day) -> Window:
-    return Window(str(day), lambda: records_of(context, day))
+def _group(context: Context, day: Day) -> Group:
+    return Group(str(day), lambda: records_of(context, day))
 
 
-def _digested(context: Context, request: Request, message: dict[str, Any]) -> Used:
+def _digested(context: Context, request: Request, message: dict[str, Any]) -> Reading:
     output, fault = output_of_chunk(context.job.output, message)
     if output is None and fault:
-        return Used({}, dict.fromkeys(request.record_ids, fault))
+        return Reading({}, dict.fromkeys(request.record_ids, fault))
     # The output stands in the request's answer, whole: it is about the chunk.
-    return Used(dict.fromkeys(request.record_ids), {})
+    return Reading(dict.fromkeys(request.record_ids), {})
 
 
 def _note(context: Context, day: Day) -> None:
     """A day that was looked at, and has no report that holds all of it."""
     with context.ledger.transaction():
-        context.runs.set_window(str(day), 0, "")
+        context.runs.set_reported(str(day), 0, "")

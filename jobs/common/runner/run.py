@@ -8,13 +8,12 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
-from dataclasses import asdict
 from pathlib import Path
 
 from common import options, settings
 from common.claude.retries import Clock, Retry
 from common.context import Context
-from common.delivery.loop import Exchange
+from common.delivery.deliver import Delivery
 from common.job import Job
 from common.ledger.sqlite_ledger import LedgerFile
 from common.options import Options
@@ -24,9 +23,9 @@ from common.process.lock import hold
 from common.process.log import configure, log
 from common.process.progress import Progress
 from common.process.signals import Stop
+from common.process.words import counted
 from common.runner import estimate, per_day, per_record
-from common.runner.checks import check_after, check_name, confirm
-from common.runner.start import Start, make_folder
+from common.runner.start import Start, check_after, check_name, confirm, make_folder
 from common.settings import ROOT
 
 
@@ -39,10 +38,10 @@ def run(
     clock: Clock | None = None,
     retry: Retry | None = None,
 ) -> int:
-    """Run a job with the arguments of a command line (default: this process's); returns the exit code.
+    """Run a job with the arguments of a command line (default: this process's): the exit code.
 
-    Everything a person should know goes to stderr, which is the log; stdout gets only what was asked for. `root`,
-    `environ`, `clock` and `retry` are there for tests.
+    Everything a person should know goes to stderr, which is the log; stdout gets only what was
+    asked for. `root`, `environ`, `clock` and `retry` are there for tests.
     """
     os.umask(0o077)
     run_id = (
@@ -60,8 +59,15 @@ def run(
                 given = options.parse(job, sys.argv[1:] if arguments is None else arguments)
             progress = Progress()
             configure(run_id, demo=given.demo, before=progress.clear)
-            found = settings.load(job.name, demo=given.demo, root=root, environ=environ)
-            start = Start(run_id, job, given, found, progress, clock or Clock(), retry or Retry())
+            start = Start(
+                run_id=run_id,
+                job=job,
+                options=given,
+                settings=settings.load(job.name, demo=given.demo, root=root, environ=environ),
+                progress=progress,
+                clock=clock or Clock(),
+                retry=retry or Retry(),
+            )
             code, result = _dry_run(start) if given.dry_run else _run(start)
         except JobExit as end:
             log.error("%s", end.message)
@@ -95,15 +101,15 @@ def _dry_run(start: Start) -> tuple[int, str]:
 def _run(start: Start) -> tuple[int, str]:
     """The exit code, and the summary for stdout where it was asked for."""
     began = time.monotonic()
-    found, stop = start.settings, Stop()
+    stop = Stop()
     with ExitStack() as closing:
         closing.callback(stop.listen())
-        make_folder(found.state)
-        closing.callback(os.close, hold(found.state / f"{start.job.name}.lock"))
+        make_folder(start.settings.state)
+        closing.callback(os.close, hold(start.settings.state / f"{start.job.name}.lock"))
         if not start.options.demo:
-            found.api_key()
-            found.base_url()
-        file = LedgerFile(found.ledger())
+            start.settings.api_key()
+            start.settings.base_url()
+        file = LedgerFile(start.settings.ledger())
         closing.callback(file.close)
         context = start.open(file, stop, closing)
         check_after(context)
@@ -112,9 +118,7 @@ def _run(start: Start) -> tuple[int, str]:
         code = _outcome(context)
         seconds = time.monotonic() - began
         summary = context.summary(exits.STATUS.get(code, "error"), code, seconds)
-        counts = asdict(context.counts)
-        attempts = counts.pop("attempts")
-        context.runs.end(code, counts)
+        context.runs.end(code, context.tally.columns())
     line = " ".join(
         f"{name}={summary[name]}"
         for name in ("job", "run", "status", "records", "done", "failed", "dead", "requests")
@@ -122,7 +126,7 @@ def _run(start: Start) -> tuple[int, str]:
     log.info(
         "SUMMARY %s attempts=%d input_tokens=%d output_tokens=%d usd=%.4f seconds=%.0f",
         line,
-        attempts,
+        summary["attempts"],
         summary["input_tokens"],
         summary["output_tokens"],
         summary["usd"],
@@ -133,31 +137,39 @@ def _run(start: Start) -> tuple[int, str]:
 
 def _outcome(context: Context) -> int:
     """Do the work; the exit code, with its reason in the log."""
-    counts = context.counts
     try:
-        lost, dead = context.ledger.recover()
-        if lost:
-            log.warning(
-                "%d requests were in flight when the run before died: asked again, alone", lost
-            )
-        counts.dead += len(dead)
-        context.reasons += [f"{known.record_id}: {known.error}" for known in dead]
-        with ExitStack() as closing:
-            exchange = Exchange(context)
-            closing.callback(exchange.close)
-            (per_day if context.job.per_day else per_record).run(context, exchange)
+        _work(context)
     except JobExit as end:
-        counts.failed = len(context.troubled)
         (log.warning if end.code == exits.NOT_NOW else log.error)("%s", end.message)
         return end.code
     except Exception:
-        counts.failed = len(context.troubled)
         log.exception("a bug, or a job that does not fit its database")
         return exits.BUG
-    if counts.dead or context.reasons:
-        dead_letters = f"{counts.dead} records became dead letters: " if counts.dead else ""
-        log.error("%s%s", dead_letters, "; ".join(context.reasons[:3]))
+    tally = context.tally
+    if tally.incomplete:
+        counts = ((len(tally.dead), "became dead letters"), (len(tally.failed), "failed"))
+        what = ", ".join(
+            f"{counted(count, 'record')} {became}" for count, became in counts if count
+        )
+        reasons = "; ".join([*tally.reasons()][:3])
+        log.error("%s", f"{what}: {reasons}" if what else reasons)
         return exits.RECORDS_FAILED
-    if not counts.requests and not context.made:
+    if not tally.requests and not tally.files:
         log.info("nothing to do")
     return exits.DONE
+
+
+def _work(context: Context) -> None:
+    lost, dead = context.ledger.recover()
+    if lost:
+        log.warning(
+            "%s in flight when the run before died: asked again, alone",
+            "1 request was" if lost == 1 else f"{lost:,} requests were",
+        )
+    for state in dead:
+        context.tally.died(state.record_id, state.error)
+    delivery = Delivery(context)
+    try:
+        (per_day if context.job.per_day else per_record).run(context, delivery)
+    finally:
+        delivery.close()

@@ -1,15 +1,16 @@
-"""What a run needs before it can begin: its folders, its demo records, its databases, its budget."""
+"""What a run needs before it can begin: checks, folders, sample records, databases, the client."""
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from common import options, times
+from common.claude.client import Access, Claude
 from common.claude.retries import Clock, Retry
 from common.context import Context
-from common.delivery.budget import Budget
 from common.job import Job
 from common.ledger.ledger import Ledger
 from common.ledger.message_batches import MessageBatches
@@ -20,13 +21,14 @@ from common.process import exits
 from common.process.exits import JobExit
 from common.process.progress import Progress
 from common.process.signals import Stop
-from common.settings import Settings
+from common.settings import DEFAULT_MODEL, Settings
 from common.source.sqlite_source import open_source
 
-DEFAULT_MODEL = "claude-haiku-5-5"
+ROOMS = ("common", "ops", "standin", "wrappers")
+_PATIENCE = 20.0  # seconds that a dry run gives Claude to count: an estimate is at hand without it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Start:
     """A run that has been asked for."""
 
@@ -39,35 +41,54 @@ class Start:
     retry: Retry
 
     def open(self, file: LedgerFile, stop: Stop, closing: ExitStack) -> Context:
-        """Open the source database, and gather all that the run works with. Raises JobExit as what it opens does."""
-        settings, run_options = self.settings, self.options
-        if run_options.demo:
-            self._make_demo_records()
-        writable = not self.job.per_day and not run_options.dry_run
-        source = open_source(settings.records_db(), writable=writable)
+        """Open the source database, and gather what the run works with. Raises JobExit."""
+        if self.options.demo:
+            self._make_sample_records()
+        writable = not self.job.per_day and not self.options.dry_run
+        source = open_source(self.settings.records_db(), writable=writable)
         closing.callback(source.close)
+        claude = self._claude(stop)
+        closing.callback(claude.close)
         ledger = Ledger(file, self.job.name, self.run_id)
-        runs = Runs(file, self.job.name, self.run_id)
-        day_cap = options.usd_setting("MAX_COST_USD", settings.get("MAX_COST_USD"))
         return Context(
             run_id=self.run_id,
             job=self.job,
-            options=run_options,
-            settings=settings,
-            model=run_options.model or settings.get("CLAUDE_MODEL", DEFAULT_MODEL),
+            options=self.options,
+            settings=self.settings,
             source=source,
             ledger=ledger,
-            runs=runs,
+            runs=Runs(file, self.job.name, self.run_id),
             message_batches=MessageBatches(file, ledger),
-            delivery=run_options.delivery or self.job.delivery,
-            budget=Budget(run_options.max_cost, day_cap, runs.spent_on),
+            claude=claude,
+            delivery=self.options.delivery or self.job.delivery,
+            run_cap=self.options.max_cost,
+            day_cap=options.usd_setting("MAX_COST_USD", self.settings.get("MAX_COST_USD")),
             stop=stop,
             clock=self.clock,
             retry=self.retry,
             progress=self.progress,
         )
 
-    def _make_demo_records(self) -> None:
+    def _claude(self, stop: Stop) -> Claude:
+        model_id = self.options.model or self.settings.get("CLAUDE_MODEL", DEFAULT_MODEL)
+        access = self._stand_in if self.options.demo else self._account
+        if self.options.dry_run:
+            once = Retry(attempts=1)
+            return Claude(model_id, access, 1, once, self.clock, stop, seconds=_PATIENCE)
+        return Claude(model_id, access, self.options.concurrency, self.retry, self.clock, stop)
+
+    def _account(self, closing: ExitStack) -> Access:
+        return Access(self.settings.api_key(), self.settings.base_url())
+
+    def _stand_in(self, closing: ExitStack) -> Access:
+        from standin.standin import StandIn
+
+        # A dry run leaves no trace.
+        state = None if self.options.dry_run else self.settings.state / "standin"
+        server = closing.enter_context(StandIn(state=state))
+        return Access("demo", server.url)
+
+    def _make_sample_records(self) -> None:
         from standin.samples import create
 
         make_folder(self.settings.state)
@@ -77,8 +98,45 @@ class Start:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder of this installation's, if it is missing. Raises JobExit (73) where it cannot be made."""
+    """Make a folder of this installation's, if it is missing. Raises JobExit (73) otherwise."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise JobExit(exits.CANNOT_CREATE, f"cannot write {path}: {error.strerror}") from error
+
+
+def check_name(job: Job) -> None:
+    """Raises JobExit (78) for a job whose script hides a module of that name."""
+    if job.name in sys.stdlib_module_names or job.name in ROOMS:
+        taken = "a module of that name exists already: call the job something else"
+        raise JobExit(exits.SETTINGS, f"jobs/{job.name}.py: {taken}")
+
+
+def check_after(context: Context) -> None:
+    """--after JOB2. Raises JobExit: 75 unless JOB2 succeeded since this job did, 2 without one."""
+    if not (other := context.options.after):
+        return
+    if not (context.settings.root / "jobs" / f"{other}.py").is_file():
+        raise JobExit(exits.USAGE, f"--after {other}: there is no jobs/{other}.py")
+    file = LedgerFile(context.settings.ledger(other), read_only=True)
+    # What it did while this job was running may have come too late for that run.
+    theirs_at = Runs(file, other, context.run_id).last_success("ended_at")
+    file.close()
+    ours_at = context.runs.last_success()
+    if theirs_at <= ours_at:
+        since = f"it has not succeeded since this job did ({ours_at or 'never'})"
+        raise JobExit(exits.NOT_NOW, f"--after {other}: {since}: nothing done")
+
+
+def confirm(context: Context) -> None:
+    """Ask a person at a terminal whether --reprocess may pay again; cron is not asked.
+
+    Raises JobExit (2) for a no.
+    """
+    if not (context.options.reprocess and sys.stdin and sys.stdin.isatty()):
+        return
+    what = f"records of {context.job.name} that are done"
+    sys.stderr.write(f"Ask {what} again, and pay again? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise JobExit(exits.USAGE, "--reprocess was not confirmed: nothing done")

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from common import times
+from common.job import Record
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import shortened
-
-# One row of a job's SELECT: its columns by name, with `record_id` as text.
-Record = Mapping[str, Any]
+from common.process.sqlite_errors import plain_errors
 
 
 class Database:
@@ -101,13 +99,8 @@ class Database:
             self.undated_example = shortened(repr(value), 40)
         return bool(inside)
 
-    @contextmanager
-    def _plain_errors(self, done: str) -> Iterator[None]:
-        """What SQLite raises, as one clear line with the code of whose fault it is."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise plain_error(error, f"RECORDS_DB {self._path}", done) from error
+    def _plain_errors(self, done: str) -> AbstractContextManager[None]:
+        return plain_errors(f"RECORDS_DB {self._path}", done)
 
 
 def _idle_with_log(path: Path) -> bool:
@@ -119,20 +112,6 @@ def _idle_with_log(path: Path) -> bool:
             return file.read(20)[18:] == b"\2\2"
     except OSError:
         return False
-
-
-def plain_error(error: sqlite3.Error, name: str, done: str) -> JobExit:
-    """A SQLite error as the JobExit it means: 74 disk, 69 locked or unreadable, 78 a statement that does not fit."""
-    text = str(error)
-    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if kind == sqlite3.SQLITE_NOTADB:
-        return JobExit(exits.SETTINGS, f"{name} is not a SQLite file: name one that is")
-    if kind in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY):
-        return JobExit(exits.CANNOT_WRITE, f"{name} could not be {done}: {text}")
-    if kind in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, 0):
-        remedy = "mend the SELECT or save() at the top of the job"
-        return JobExit(exits.SETTINGS, f"{name} does not fit the job: {text}: {remedy}")
-    return JobExit(exits.UNREACHABLE, f"{name} could not be {done}: {text}")
 
 
 def open_source(url: str, *, writable: bool) -> Database:

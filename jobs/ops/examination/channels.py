@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from common.known_settings import KNOWN
+from common.settings import KNOWN
 from ops.examination.installation import Installation
 from ops.examination.lines import FAIL, OK, WARN, Line, ending, fail, ok, warn
 

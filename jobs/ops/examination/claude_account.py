@@ -15,7 +15,7 @@ from common.claude.faults import Whose
 from common.claude.pricing import Tokens
 from common.process.exits import JobExit
 from common.process.words import duration
-from common.runner.start import DEFAULT_MODEL
+from common.settings import DEFAULT_MODEL
 from ops.examination.installation import Installation
 from ops.examination.lines import Line, ending, fail, ok, warn
 
@@ -59,7 +59,8 @@ def check(installation: Installation) -> Iterator[Line]:
 
 async def ask(key: str, url: str, model: str) -> Said:
     """The free call, once."""
-    from common.claude.api import connect, must_be_fault
+    from common.claude.api import connect
+    from common.claude.faults import must_be_fault
 
     said = Said()
     (client,) = connect(key, url, 1)

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from common.known_settings import KNOWN, general_name
+from common.settings import KNOWN, general_name
 from ops.examination.lines import Line, fail, ok, warn
 
 _SUBJECT = ".env"

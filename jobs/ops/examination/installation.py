@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.known_settings import CHANNELS, KNOWN, SECRET_KINDS, general_name
-from common.settings import Settings
+from common.settings import CHANNELS, KNOWN, SECRET_KINDS, Settings, general_name
 
 
 @dataclass(frozen=True)

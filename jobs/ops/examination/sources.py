@@ -11,7 +11,8 @@ from pathlib import Path
 from common import times
 from common.job import Job
 from common.process.exits import JobExit
-from common.source.sqlite_source import open_source, plain_error
+from common.process.sqlite_errors import plain_errors
+from common.source.sqlite_source import open_source
 from ops.examination.installation import Installation
 from ops.examination.lines import Line, fail, ok, warn
 from ops.examination.scripts import Unusable, job_of
@@ -72,13 +73,11 @@ def _columns(connection: sqlite3.Connection, job: Job, url: str) -> list[str]:
     """The names of the SELECT's columns; nothing is read. Raises JobExit where it does not fit."""
     end = times.now()
     window = {"start": times.sql_time(end - timedelta(days=1)), "end": times.sql_time(end)}
-    try:
+    with plain_errors(f"RECORDS_DB {url}", "read"):
         connection.execute(f"explain {job.select}", window)
         select = job.select.strip().rstrip(";")
         # The line break ends a comment on the SELECT's last line.
         found = connection.execute(f"select * from ({select}\n) limit 0", window)
-    except sqlite3.Error as error:
-        raise plain_error(error, f"RECORDS_DB {url}", "read") from error
     return [str(column[0]) for column in found.description]
 
 

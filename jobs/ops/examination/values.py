@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator
 
 from common import times
-from common.known_settings import KNOWN
 from common.process.exits import JobExit
-from common.settings import Settings
+from common.settings import KNOWN, Settings
 from ops.examination.installation import Installation
 from ops.examination.lines import Line, fail, ok
 

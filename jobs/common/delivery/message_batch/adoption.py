@@ -1,9 +1,10 @@
 """An intent without a reply: did it become a message batch?
 
-Claude gives message batches no name of ours, so the list is searched: those newer than the newest one that was there
-before (no clock is trusted), with the right number of requests, unknown to the ledger. One that has ended shows by its
-first result whether it is ours. One that is still running cannot be looked into: then nothing is sent again, and the
-question stays open. Where there is none, the list is given time to catch up before the intent is dropped.
+Claude gives message batches no name of ours, so the list is searched: those newer than the newest
+one that was there before (no clock is trusted), with the right number of requests, unknown to the
+ledger. The first result of one that has ended shows whether it is ours. Nobody can look into one
+that is still running: then nothing is sent again, and the question stays open. Where there is none,
+the list gets time to catch up before the intent is dropped.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from common import times
 from common.claude.faults import Fault
 from common.claude.message_batch_api import results, size_of
 from common.ledger.message_batches import MessageBatch, MessageBatches
+from common.ledger.states import MessageBatchStatus
 from common.process.exits import JobExit
 from common.process.log import log
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
     from anthropic.types import messages
 
-    from common.claude.client import Connection
+    from common.claude.client import Claude
 
 GRACE = timedelta(minutes=15)  # from the intent, for the list to show what was made
 _APART = timedelta(seconds=60)  # between two looks that find nothing
@@ -36,40 +38,44 @@ class Adoption:
     """Finds out about intents, one look at a time."""
 
     def __init__(
-        self, message_batches: MessageBatches, connection: Connection, now: Callable[[], datetime]
+        self, message_batches: MessageBatches, claude: Claude, now: Callable[[], datetime]
     ) -> None:
         self._message_batches = message_batches
-        self._connection = connection
+        self._claude = claude
         self._now = now
-        self._held: set[str] = set()  # said once a run
+        self._logged: set[str] = set()  # intents that the log has told about, once a run
 
     def look(self, intent: MessageBatch) -> None:
         """Adopt it, drop it, or leave it open. Raises JobExit where Claude cannot be asked."""
         known = self._message_batches.known_ids()
-        found = self._connection.call(lambda client: _newer(client, intent))
-        if isinstance(found, Fault):
-            raise JobExit(found.code, found.reason)
+        newer = self._claude.call(lambda client: _newer(client, intent))
+        if isinstance(newer, Fault):
+            raise JobExit(newer.code, newer.reason)
         candidates = [
             one
-            for one in found
+            for one in newer
             if one.id not in known
             and size_of(one) == intent.requests
             # What is archived cannot be had any more, be it ours or not.
             and one.archived_at is None
         ]
-        running = False
+        running = ""
         for candidate in candidates:
             if candidate.processing_status != "ended":
-                running = True
+                running = candidate.id
             elif self._is_ours(candidate.id, intent):
                 log.info("message batch %s: found again, its reply had been lost", candidate.id)
                 expires = times.stamp(candidate.expires_at)
                 self._message_batches.adopt(intent.id, candidate.id, expires)
                 return
         if running:
-            if intent.id not in self._held:
-                self._held.add(intent.id)
-                log.info("%s: a message batch that may be it is still processing: held", intent.id)
+            if intent.id not in self._logged:
+                self._logged.add(intent.id)
+                log.info(
+                    "%s may be %s, which is still processing: not sent again yet",
+                    intent.id,
+                    running,
+                )
             if intent.missed_at:
                 self._message_batches.missed(intent.id, "")
         else:
@@ -82,7 +88,7 @@ class Adoption:
                     return str(json.loads(line)["custom_id"])
             return ""
 
-        custom_id = self._connection.call(first_custom_id)
+        custom_id = self._claude.call(first_custom_id)
         if isinstance(custom_id, Fault):  # in doubt, nothing is sent again
             raise JobExit(custom_id.code, f"message batch {message_batch_id}: {custom_id.reason}")
         return bool(self._message_batches.awaited(intent.id, [custom_id]))
@@ -96,8 +102,8 @@ class Adoption:
             # Noted for the next run, which may be the one that looks again.
             self._message_batches.missed(intent.id, times.stamp(now))
         elif now - times.instant(intent.missed_at) >= _APART:
-            self._message_batches.close(intent.id, "void")
-            log.warning("%s never became a message batch: its requests are sent anew", intent.id)
+            self._message_batches.close(intent.id, MessageBatchStatus.VOID)
+            log.warning("%s never became a message batch: its requests are sent again", intent.id)
 
 
 async def _newer(client: AsyncAnthropic, intent: MessageBatch) -> list[messages.MessageBatch]:

@@ -1,7 +1,8 @@
-"""Delivery by message batch: half price, done within a day. Submitted by one run, collected by the same or a later one.
+"""Delivery by message batch: half price, done within a day, collected by this run or a later one.
 
-Nothing is billed twice: an intent is committed before Claude is asked, Claude is asked once, and whether an intent
-without a reply became a message batch is found out before anything is sent again (adoption.py).
+Nothing is billed twice: an intent is committed before Claude is asked, Claude is asked once, and
+adoption.py finds out whether an intent without a reply became a message batch before anything is
+sent again.
 """
 
 from __future__ import annotations
@@ -9,50 +10,55 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Iterator
-from itertools import count
-from typing import IO, TYPE_CHECKING, NoReturn
+from dataclasses import dataclass
+from typing import IO, NoReturn
 
 from common import times
-from common.claude.faults import Fault, Whose
-from common.claude.message_batch_api import MOST_BYTES, MOST_REQUESTS, create, entry, newest
+from common.claude.faults import Fault, Kind, Whose
+from common.claude.message_batch_api import MOST_BYTES, MOST_REQUESTS, create, newest
 from common.claude.request import Request
 from common.context import Context
 from common.delivery.message_batch.adoption import Adoption
-from common.delivery.message_batch.results import Collecting
-from common.delivery.spending import Accounts
+from common.delivery.message_batch.results import Results
+from common.delivery.request_maker import intent_of
+from common.delivery.spending import Spending
 from common.ledger.message_batches import MessageBatch
+from common.ledger.states import MessageBatchStatus
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
 from common.process.words import counted, duration
 
-if TYPE_CHECKING:
-    from common.claude.client import Connection
-
 _TOGETHER = 500  # requests in one commit
-_FIRST_WAIT, _LAST_WAIT = (
-    2.0,
-    60.0,
-)  # seconds between two looks: soon at first, then slower and slower
-_SAID_EVERY = 600.0  # seconds
+_FIRST_WAIT = 2.0  # seconds between two looks: soon at first …
+_LAST_WAIT = 60.0  # … then slower and slower, up to this
+_LOGGED_EVERY = 600.0  # seconds
 
 
-class ByMessageBatch:
+@dataclass(frozen=True)
+class _Written:
+    """What the body of a message batch holds."""
+
+    requests: int
+    new_records: int
+
+
+class MessageBatchDelivery:
     """Submits requests in message batches, and collects what has become of them."""
 
-    def __init__(self, context: Context, accounts: Accounts, connection: Connection) -> None:
+    def __init__(self, context: Context, spending: Spending) -> None:
         self._context = context
-        self._accounts = accounts
-        self._connection = connection
+        self._spending = spending
         self._message_batches = context.message_batches
-        self._adoption = Adoption(self._message_batches, connection, context.clock.utc_now)
-        self._collecting = Collecting(context, accounts, connection)
+        self._adoption = Adoption(context.message_batches, context.claude, context.clock.utc_now)
+        self._results = Results(context, spending)
         self._reserved = self._spent = 0.0  # USD, of this run's message batches
 
     def submit(self, requests: Iterator[Request]) -> int:
-        """Send requests, in as many message batches as they need; how many were sent before a cost cap, if any.
+        """Send requests, in as many message batches as they need; how many before a cost cap.
 
-        Raises JobExit: 69 where Claude cannot be reached, 75 when stopped, 77 or 78 where it refuses.
+        Raises JobExit: 69 where Claude cannot be reached, 75 when stopped, 77 or 78 where it
+        refuses.
         """
         affordable = self._affordable(requests)
         sent, request = 0, next(affordable, None)
@@ -60,10 +66,10 @@ class ByMessageBatch:
             name = f"intent-{self._context.run_id}-{secrets.token_hex(4)}"
             self._message_batches.prepare(name)
             with tempfile.TemporaryFile(dir=self._context.settings.state) as body:
-                number, request = self._write(name, body, request, affordable)
-                self._create(name, body, number)
-            sent += number
-            self._context.counts.requests += number
+                written, request = self._write(name, body, request, affordable)
+                self._create(name, body, written.requests)
+            sent += written.requests
+            self._context.tally.sent(written.requests, written.new_records)
         return sent
 
     def collect(self, wait: float) -> None:
@@ -71,122 +77,133 @@ class ByMessageBatch:
 
         Raises JobExit: 75 where one is still processing after `wait` seconds, 69, 77, 78.
         """
-        clock = self._context.clock
-        deadline, delay, said = clock.now() + wait, _FIRST_WAIT, clock.now()
-        while True:
-            for message_batch in self._message_batches.open():
+        clock, stop = self._context.clock, self._context.stop
+        deadline, delay, logged = clock.now() + wait, _FIRST_WAIT, clock.now()
+        while under_way := self._message_batches.under_way():
+            if stop.by:
+                raise JobExit(
+                    exits.NOT_NOW, f"stopped by {stop.by}: {self._in_words(under_way[0])}"
+                )
+            for message_batch in under_way:
                 self._look(message_batch)
-            if not (still := self._message_batches.open()):
-                self._settle()
-                return
-            if by := self._context.stop.by:
-                raise JobExit(exits.NOT_NOW, f"stopped by {by}: {self._in_words(still[0])}")
-            if clock.now() + delay > deadline:
-                waits = "the next run collects it"
-                raise JobExit(exits.NOT_NOW, f"{self._in_words(still[0])}: {waits}")
-            if clock.now() - said >= _SAID_EVERY:
-                log.info("%s", self._in_words(still[0]))
-                said = clock.now()
-            self._context.progress.message_batch(self._in_words(still[0]))
-            self._connection.sleep(delay)
+            if not (under_way := self._message_batches.under_way()):
+                break
+            state = self._in_words(under_way[0])
+            if clock.now() + delay > deadline and not stop.by:
+                raise JobExit(exits.NOT_NOW, f"{state}: the next run collects it")
+            if clock.now() - logged >= _LOGGED_EVERY:
+                log.info("%s", state)
+                logged = clock.now()
+            self._context.progress.message_batch(state)
+            self._context.claude.sleep(delay)
             delay = min(_LAST_WAIT, delay * 1.5)
+        self._settle()
 
     def _settle(self) -> None:
-        """Nothing is under way: what was reserved for message batches makes room for what they can have cost."""
+        """Nothing is under way: what was reserved makes room for what was or can be spent."""
+        if not self._reserved and not self._results.stored:
+            return
         spent = self._message_batches.spent()
-        self._context.budget.settle(self._reserved, spent - self._spent)
-        self._context.budget.read_again()
+        self._spending.settle_message_batches(self._reserved, spent - self._spent)
         self._reserved, self._spent = 0.0, spent
 
     def _affordable(self, requests: Iterator[Request]) -> Iterator[Request]:
         """The requests up to a cost cap, each with its cost reserved."""
         for request in requests:
             request.delivery = "message_batch"
-            if not self._accounts.reserve(request):
+            if not self._spending.reserve(request):
                 return
             self._reserved += request.reserved_usd
             yield request
 
     def _write(
         self, name: str, body: IO[bytes], first: Request, rest: Iterator[Request]
-    ) -> tuple[int, Request | None]:
-        """Write a body of as many requests as one message batch takes, and their intents: (how many, the next one)."""
+    ) -> tuple[_Written, Request | None]:
+        """Write a body of as many requests as one message batch takes, and commit their intents.
+
+        Returns what is in it, and the request that comes next.
+        """
         body.write(b'{"requests":[')
         request: Request | None = first
-        number, group = 0, []
+        number = new_records = 0
+        group: list[Request] = []
         while request is not None:
-            one = entry(request)
-            if number == MOST_REQUESTS or body.tell() + len(one) > MOST_BYTES:
+            entry = _entry(request)
+            if number == MOST_REQUESTS or body.tell() + len(entry) > MOST_BYTES:
                 break
-            body.write(b"," * bool(number) + one)
+            if number:
+                body.write(b",")
+            body.write(entry)
             number += 1
+            new_records += request.new_records
             group.append(request)
             if len(group) == _TOGETHER:
-                self._message_batches.add(name, group, self._context.model)
+                self._add(name, group)
                 group = []
                 if by := self._context.stop.by:
-                    self._message_batches.close(name, "void")
+                    self._message_batches.close(name, MessageBatchStatus.VOID)
                     raise JobExit(exits.NOT_NOW, f"stopped by {by} before anything was sent")
             request = next(rest, None)
-        self._message_batches.add(name, group, self._context.model)
+        self._add(name, group)
         body.write(b"]}")
-        return number, request
+        return _Written(number, new_records), request
+
+    def _add(self, name: str, requests: list[Request]) -> None:
+        model = self._context.model
+        self._message_batches.add(intent_of(request, model, name) for request in requests)
 
     def _create(self, name: str, body: IO[bytes], requests: int) -> None:
         """Ask for a message batch, once; again only where Claude surely has not made it."""
         size = body.tell()
-        head = self._connection.call(newest)
+        claude = self._context.claude
+        head = claude.call(newest)
         if isinstance(head, Fault):
             self._give_up(name, head)
         self._message_batches.intend(name, requests, str(head))
-        retry, began = self._context.retry, self._context.clock.now()
-        for attempts in count(1):
-            made = self._connection.call_once(lambda client: create(client, body, size))
-            if not isinstance(made, Fault):
-                self._message_batches.adopt(name, made.id, times.stamp(made.expires_at))
-                expires = times.stamp(made.expires_at)
-                log.info(
-                    "message batch %s: %s submitted, expires %s",
-                    made.id,
-                    counted(requests, "request"),
-                    expires,
-                )
-                return
-            if made.whose is not Whose.NOBODY:
-                self._give_up(name, made)
-            if not made.no_effect:
-                log.warning("%s: no reply (%s): looking whether it was made", name, made.reason)
-                return
-            wait = retry.wait(attempts, made)
-            spent = self._context.clock.now() - began
-            if attempts == retry.attempts or spent + wait > retry.seconds:
-                self._give_up(name, made)
-            log.warning("%s: %s: sent again in %s", name, made.reason, duration(wait))
-            self._connection.sleep(wait)
-            if self._context.stop.by:
-                self._give_up(name, made)
+        made = claude.send(
+            lambda client: create(client, body, size), name, again=lambda fault: fault.no_effect
+        )
+        if not isinstance(made, Fault):
+            expires = times.stamp(made.expires_at)
+            self._message_batches.adopt(name, made.id, expires)
+            log.info(
+                "message batch %s: %s submitted, expires %s",
+                made.id,
+                counted(requests, "request"),
+                expires,
+            )
+        elif made.kind is Kind.UNREACHABLE and not made.no_effect:
+            log.warning("%s: no reply (%s): looking whether it was made", name, made.reason)
+        else:
+            self._give_up(name, made)
 
     def _give_up(self, name: str, fault: Fault) -> NoReturn:
-        """It was not made, and will not be: its records wait as if nothing had happened."""
-        self._message_batches.close(name, "void")
+        """Claude did not make it, and will not: its records wait as if nothing had happened."""
+        self._message_batches.close(name, MessageBatchStatus.VOID)
         if by := self._context.stop.by:
             raise JobExit(exits.NOT_NOW, f"stopped by {by} before anything was sent")
         code = exits.BUG if fault.whose is Whose.RECORD else fault.code
         raise JobExit(code, f"a message batch was not taken: {fault.reason}")
 
     def _look(self, message_batch: MessageBatch) -> None:
-        if message_batch.status == "preparing":
+        if message_batch.status is MessageBatchStatus.PREPARING:
             # The run died before it asked for it.
-            self._message_batches.close(message_batch.id, "void")
-        elif message_batch.status == "intent":
+            self._message_batches.close(message_batch.id, MessageBatchStatus.VOID)
+        elif message_batch.status is MessageBatchStatus.INTENT:
             self._adoption.look(message_batch)
         else:
-            self._collecting.look(message_batch)
+            self._results.look(message_batch)
 
     def _in_words(self, message_batch: MessageBatch) -> str:
         now = self._context.clock.utc_now()
         age = duration((now - times.instant(message_batch.created_at)).total_seconds())
-        if message_batch.status == "intent":
-            return f"message batch {message_batch.id}: looked for, {age} old"
-        left = (times.instant(message_batch.expires_at) - now).total_seconds()
-        return f"message batch {message_batch.id}: still processing, {age} old, expires in {duration(left)}"
+        name = f"message batch {message_batch.id}"
+        if message_batch.status is MessageBatchStatus.INTENT:
+            return f"{name}: looked for, {age} old"
+        left = duration((times.instant(message_batch.expires_at) - now).total_seconds())
+        return f"{name}: still processing, {age} old, expires in {left}"
+
+
+def _entry(request: Request) -> bytes:
+    """One request as it stands in the body."""
+    return b'{"custom_id":"%s","params":%s}' % (request.request_id.encode(), request.body)

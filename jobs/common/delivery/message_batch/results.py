@@ -1,4 +1,7 @@
-"""The results of a message batch: read as a stream, stored some hundred at a time, read again where they break off."""
+"""The results of a message batch: read as a stream, and stored some hundred at a time.
+
+Where the stream breaks off, it is read again; what is stored already is passed over.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from common import times
 from common.claude.answers import is_message
-from common.claude.faults import Fault
+from common.claude.faults import Fault, Kind
 from common.claude.message_batch_api import look_at, results
 from common.claude.request import Outcome, Request
 from common.context import Context
-from common.delivery.spending import Accounts
-from common.ledger.message_batches import MessageBatch, Submitted
+from common.delivery.spending import Spending
+from common.delivery.store import store
+from common.ledger.message_batches import AwaitedRequest, MessageBatch
+from common.ledger.states import Ending, MessageBatchStatus, RequestStatus
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log, redacted, shortened
@@ -24,54 +29,54 @@ from common.process.words import counted, duration
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
-    from common.claude.client import Connection
-
 _TOGETHER = 500  # results in one commit
 _HELD = timedelta(days=2)  # one that this key cannot see, before it counts as gone
 _KEPT = timedelta(days=29)  # results, from the creation of their message batch
-_SAID_AFTER = timedelta(days=7)
+_WARNED_AFTER = timedelta(days=7)
 _ACCOUNT_ERRORS = ("authentication_error", "billing_error", "permission_error")
 
 
-class Collecting:
+class Results:
     """Stores the results of message batches that have ended."""
 
-    def __init__(self, context: Context, accounts: Accounts, connection: Connection) -> None:
+    def __init__(self, context: Context, spending: Spending) -> None:
         self._context = context
-        self._accounts = accounts
-        self._connection = connection
+        self._spending = spending
         self._message_batches = context.message_batches
         self._ledger = context.ledger
-        self._refused = ""  # why Claude refused requests that are nobody's fault but the account's
+        self.stored = False  # whether there were any
+        self._refused = ""  # why Claude refused requests, where the fault is the account's
 
     def look(self, message_batch: MessageBatch) -> None:
         """Store a message batch's results, if it has ended. Raises JobExit where it cannot be asked about."""
         age = self._context.clock.utc_now() - times.instant(message_batch.created_at)
-        if _SAID_AFTER < age < _KEPT:
+        if _WARNED_AFTER < age < _KEPT:
             left = duration((_KEPT - age).total_seconds())
             log.warning("message batch %s: its results are gone in %s", message_batch.id, left)
-        found = self._connection.call(lambda client: look_at(client, message_batch.id))
-        if isinstance(found, Fault):
-            if "not_found" not in found.reason:
-                raise JobExit(found.code, found.reason)
+        seen = self._context.claude.call(lambda client: look_at(client, message_batch.id))
+        if isinstance(seen, Fault):
+            if seen.kind is not Kind.NOT_FOUND:
+                raise JobExit(seen.code, seen.reason)
             if age < _HELD:
-                # A key of another workspace cannot see it either: sending anew would pay for it twice.
+                # A key of another workspace cannot see it either: to send again is to pay twice.
+                left = duration((_HELD - age).total_seconds())
                 raise JobExit(
                     exits.SETTINGS,
-                    f"message batch {message_batch.id} is not there for this key: is it another workspace's?"
-                    f" It is held, and sent anew {duration((_HELD - age).total_seconds())} from now",
+                    f"this key cannot see message batch {message_batch.id}: is it another"
+                    f" workspace's? Nothing is sent again for now; after {left} it counts as lost"
+                    " and is sent again",
                 )
             self._gone(message_batch)
-        elif found.archived_at is not None:
+        elif seen.archived_at is not None:
             self._gone(message_batch)
-        elif found.processing_status == "ended":
+        elif seen.processing_status == "ended":
             self._fetch(message_batch)
 
     def _gone(self, message_batch: MessageBatch) -> None:
-        left = self._message_batches.close(message_batch.id, "gone")
+        left = self._message_batches.close(message_batch.id, MessageBatchStatus.GONE)
         log.error(
-            "message batch %s is gone, with what was paid for it (another workspace's key, or older than 29 days?):"
-            " %s sent anew",
+            "message batch %s is gone, with what was paid for it"
+            " (another workspace's key, or older than 29 days?): %s sent again",
             message_batch.id,
             counted(left, "request"),
         )
@@ -88,57 +93,68 @@ class Collecting:
             self._store(message_batch, lines)
             return True
 
-        # What was stored before a download broke off is not awaited any more: it is read over, not stored twice.
-        fetched = self._connection.call(fetch)
+        # What was stored before a download broke off is not awaited any more, so that it is not
+        # stored twice.
+        fetched = self._context.claude.call(fetch)
         if isinstance(fetched, Fault):
             raise JobExit(fetched.code, fetched.reason)
-        if left := self._message_batches.close(message_batch.id, "collected"):
+        if left := self._message_batches.close(message_batch.id, MessageBatchStatus.COLLECTED):
             lost = counted(left, "request")
-            log.warning("message batch %s: %s without a result: sent anew", message_batch.id, lost)
+            log.warning("message batch %s: %s without a result: sent again", message_batch.id, lost)
         log.info("message batch %s: collected", message_batch.id)
         if self._refused:
             raise JobExit(exits.REFUSED, f"message batch {message_batch.id}: {self._refused}")
 
     def _store(self, message_batch: MessageBatch, lines: Sequence[str]) -> None:
         """Commit some results: the answers, then the requests that have none."""
-        found = {one["custom_id"]: one["result"] for one in map(json.loads, lines)}
-        awaited = self._message_batches.awaited(message_batch.id, list(found)) if found else []
+        self.stored = True
+        by_id = {line["custom_id"]: line["result"] for line in map(json.loads, lines)}
+        awaited = self._message_batches.awaited(message_batch.id, list(by_id)) if by_id else []
         answers, others = [], []
-        for submitted in awaited:
-            result = found[submitted.request_id]
+        for request in awaited:
+            result = by_id[request.request_id]
             if result.get("type") == "succeeded" and is_message(result.get("message")):
-                answers.append(self._outcome(submitted, result["message"]))
+                answers.append(_outcome(request, result["message"]))
             else:
-                others.append((submitted, result))
-        if full := self._accounts.store(answers):
+                others.append(self._without_answer(request, result))
+        if full := store(self._context, self._spending, answers):
             raise full
         with self._ledger.transaction():
-            for submitted, result in others:
-                self._without_answer(submitted, result)
+            self._ledger.apply(others)
+        self._context.tally.apply(others)
 
-    def _outcome(self, submitted: Submitted, message: dict[str, Any]) -> Outcome:
-        records = [{"record_id": record_id} for record_id in submitted.record_ids]
-        request = Request(submitted.request_id, {}, list(records), delivery="message_batch")
-        request.model = submitted.model
-        return Outcome(request, json.dumps(message, ensure_ascii=False), message, attempts=1)
-
-    def _without_answer(self, submitted: Submitted, result: dict[str, Any]) -> None:
-        """A request that errored, expired, was canceled, or came to an end that is unknown here."""
+    def _without_answer(self, request: AwaitedRequest, result: dict[str, Any]) -> Ending:
+        """The end of a request that errored, expired, was canceled, or ended in an unknown way."""
         kind = result.get("type")
         known = kind in ("errored", "expired", "canceled")
-        unsettled = 0.0 if known else submitted.unsettled_usd
-        self._ledger.attempted(submitted.request_id, 1, unsettled)
         error = (result.get("error") or {}).get("error") or {}
         reason = redacted(shortened(f"{error.get('type')}: {error.get('message')}"))
         if not known:
             # In another message batch it could come to the same end, and be paid for again and again.
             reason = shortened(f"a result of a kind that is unknown here: {kind}")
-        if not known or error.get("type") == "invalid_request_error":
-            # Asked again live, and in halves where it fails again, which finds the culprit.
-            self._ledger.closed(submitted.request_id, "failed", reason)
-            self._ledger.failed(submitted.record_ids, reason)
-            self._context.troubled.update(submitted.record_ids)
-            return
-        self._ledger.lost(submitted.request_id, submitted.record_ids)
         if error.get("type") in _ACCOUNT_ERRORS:
             self._refused = reason
+        judged = not known or error.get("type") == "invalid_request_error"
+        # What is judged is asked again live, and in halves where it fails again: that finds the
+        # culprit. The rest waits as if it had not been sent.
+        return Ending(
+            request_id=request.request_id,
+            status=RequestStatus.FAILED if judged else RequestStatus.LOST,
+            reason=reason if judged else "",
+            failed=dict.fromkeys(request.record_ids, reason) if judged else {},
+            waiting=() if judged else request.record_ids,
+            attempts=1,
+            unsettled_usd=0.0 if known else request.unsettled_usd,
+        )
+
+
+def _outcome(request: AwaitedRequest, message: dict[str, Any]) -> Outcome:
+    asked = Request(
+        request.request_id,
+        {},
+        [{"record_id": record_id} for record_id in request.record_ids],
+        run_id=request.run_id,
+        delivery="message_batch",
+        model=request.model,
+    )
+    return Outcome(asked, json.dumps(message, ensure_ascii=False), message, attempts=1)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from pathlib import Path
 
-from common.known_settings import KNOWN, general_name
+from common.settings import KNOWN, general_name
 from ops.examination.cron.clock_changes import changes, touched
 from ops.examination.cron.crontab_lines import Entry, entries, variables
 from ops.examination.cron.crontab_target import script_of, target

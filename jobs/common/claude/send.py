@@ -1,0 +1,76 @@
+"""The retry loop: one call to Claude, attempted until it succeeds or trying again is no use.
+
+Live requests, the free calls and the creation of message batches are all sent by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import TYPE_CHECKING, TypeVar
+
+from common.claude.faults import Fault, Kind, must_be_fault
+from common.claude.retries import Clock, Pace, Retry
+from common.process.log import log
+from common.process.words import duration
+
+if TYPE_CHECKING:
+    import asyncio
+
+T = TypeVar("T")
+
+STOPPED = Fault(Kind.STOPPED, "stopped before it was sent")
+
+
+async def send(
+    attempt: Callable[[], Awaitable[T | Fault]],
+    name: str,
+    retry: Retry,
+    clock: Clock,
+    stop: asyncio.Event,
+    *,
+    pace: Pace | None = None,
+    before_each: Callable[[int], Fault | None] = lambda number: None,
+    again: Callable[[Fault], bool] = lambda fault: fault.kind is Kind.UNREACHABLE,
+) -> T | Fault:
+    """The value of the first attempt that succeeds, or the fault after which there is no other.
+
+    `before_each(n)` is called before the n-th attempt and may forbid it by a fault. `again` says
+    after which faults there is another attempt, within the limits of `retry`. Each wait is one log
+    line that begins with `name`. Once `stop` is set nothing is attempted: the fault is STOPPED.
+    `pace` is shared by requests that wait for each other when Claude tells one of them to.
+    """
+    began = clock.now()
+    for number in count(1):
+        if pace:
+            await pace.wait()
+        if stop.is_set():
+            return STOPPED
+        if forbidden := before_each(number):
+            return forbidden
+        reply = await attempt()
+        if not isinstance(reply, Fault) or not again(reply):
+            return reply
+        wait = retry.wait(number, reply)
+        if number >= retry.attempts or clock.now() - began + wait > retry.seconds:
+            return reply
+        log.warning(
+            "%s: attempt %d of %d failed (%s): sent again in %s",
+            name,
+            number,
+            retry.attempts,
+            reply.reason,
+            duration(wait),
+        )
+        if pace and reply.slow_down:
+            pace.slow(wait)
+        await clock.sleep(wait, stop)
+    raise AssertionError("count() never ends")
+
+
+async def judged(call: Awaitable[T]) -> T | Fault:
+    """What a call of the SDK gives, or the fault that its exception is; a bug is raised again."""
+    try:
+        return await call
+    except Exception as error:
+        return must_be_fault(error)
