@@ -1,0 +1,87 @@
+-- Run whenever a ledger is opened to be written: what an older one lacks is made then.
+
+create table if not exists records (
+    job        text not null,
+    record_id  text not null,
+    status     text not null check (status in ('submitted', 'answered', 'done', 'failed', 'dead')),
+    failures   integer not null default 0,  -- answers that could not be used, asked alone
+    crashes    integer not null default 0,  -- runs that died while it was in flight
+    error      text,
+    request_id text,
+    output     text,                        -- JSON; null where it is part of its request's answer
+    updated_at text not null,
+    primary key (job, record_id)
+) without rowid;
+
+-- `status` counts by these, since the table itself holds every output. A record enters the first one once, when it is
+-- done, and the second one hardly ever. A question has to repeat an index's condition word for word to be answered by it.
+create index if not exists records_done on records (job, status) where status = 'done';
+create index if not exists records_stuck on records (job, status, updated_at) where status in ('failed', 'dead');
+
+create table if not exists requests (
+    request_id         text primary key,
+    job                text not null,
+    run_id             text not null,
+    delivery           text not null,
+    status             text not null check (status in ('submitted', 'answered', 'done', 'failed', 'lost')),
+    record_ids         text not null,       -- JSON array; empty for a request about other requests' answers
+    attempts           integer not null,
+    answer             text,                -- the message as it came, JSON
+    error              text,
+    model              text not null,
+    input_tokens       integer not null default 0,
+    output_tokens      integer not null default 0,
+    cache_write_tokens integer not null default 0,
+    cache_read_tokens  integer not null default 0,
+    usd                real,                -- null: not answered, or no known price
+    unsettled_usd      real not null default 0,  -- the most that attempts of unknown outcome can have cost
+    api_request_id     text,
+    message_batch_id   text,
+    created_at         text not null,
+    ended_at           text
+);
+create index if not exists requests_under_way on requests (job) where status in ('submitted', 'answered');
+create index if not exists requests_by_message_batch on requests (message_batch_id)
+    where message_batch_id is not null;
+-- All that is asked about costs, so that no answer is read for it.
+create index if not exists requests_spent on requests (job, created_at, model, usd, unsettled_usd);
+
+create table if not exists message_batches (
+    message_batch_id text primary key,      -- Claude's, or the name of the intent while there is none
+    run_id           text not null,
+    job              text not null,
+    status           text not null,
+    requests         integer not null,
+    head             text not null default '',  -- the newest message batch there was when it was intended
+    expires_at       text,
+    created_at       text not null,
+    ended_at         text
+);
+
+create table if not exists windows (                      -- what has been reported
+    job        text not null,
+    window     text not null,               -- the day, 2026-11-21
+    records    integer not null,
+    made_from  text not null,               -- a hash of the digests and dead letters that the report was made from
+    updated_at text not null,
+    primary key (job, window)
+);
+
+create table if not exists runs (
+    run_id        text primary key,
+    job           text not null,
+    started_at    text not null,
+    ended_at      text,
+    exit_code     integer,
+    delivery      text not null,
+    model         text not null,
+    records       integer not null default 0,
+    done          integer not null default 0,
+    failed        integer not null default 0,
+    dead          integer not null default 0,
+    requests      integer not null default 0,
+    input_tokens  integer not null default 0,
+    output_tokens integer not null default 0,
+    usd           real not null default 0
+);
+create index if not exists runs_by_time on runs (job, started_at);
