@@ -11,9 +11,10 @@
     pages/      a stranger's web page, fetched safely
     process/    a good citizen of Unix: exit codes, log, lock, signals, files
 
-and, between them: settings.py and options.py (.env and the command line), context.py (what a run has
-in hand), tally.py (what it has counted), times.py (instants and days), html_document.py. The layers
-stand in tests/test_design_rules.py: each room imports from those below it, and from no other.
+and, between them: settings.py and options.py (.env and the command line), context.py (what a run
+has in hand), tally.py (what it has counted), times.py (instants and days), html_document.py. The
+layers stand in tests/test_design_rules.py: each room imports from those below it, and from no
+other.
 
 To read what happens to a record, in this order: jobs/bulk_classifier.py, job.py, runner/run.py,
 runner/per_record.py, delivery/deliver.py, delivery/loop.py, delivery/triage.py, claude/send.py,

@@ -23,9 +23,8 @@ class Options:
 
     dry_run: bool
     limit: int | None
-    since: (
-        date | None
-    )  # a datetime where a time was given; without an offset it is in the report's zone
+    # A datetime where a time was given; without an offset it is in the report's zone.
+    since: date | None
     until: date | None
     delivery: str  # "" for the job's own
     wait: float  # seconds
@@ -41,7 +40,10 @@ class Options:
 
 
 def parse(job: Job, arguments: Sequence[str]) -> Options:
-    """The options of a command line. Raises JobExit (2) for a wrong one; prints the help and leaves for --help."""
+    """The options of a command line.
+
+    Raises JobExit (2) for a wrong one; prints the help and leaves for --help.
+    """
     parser = _Parser(prog=f"./run_job.sh {job.name}", allow_abbrev=False)
     add = parser.add_argument
     add(
@@ -92,26 +94,29 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
             )
         since = until = _day(given.date)
     return Options(
-        given.dry_run,
-        given.limit,
-        since,
-        until,
-        "live" if given.live else "message_batch" if given.message_batch else "",
-        given.wait,
-        given.concurrency,
-        given.chunk_size,
-        given.model,
-        given.max_cost,
-        given.retry_dead,
-        given.reprocess,
-        given.after or "",
-        given.json,
-        given.demo,
+        dry_run=given.dry_run,
+        limit=given.limit,
+        since=since,
+        until=until,
+        delivery="live" if given.live else "message_batch" if given.message_batch else "",
+        wait=given.wait,
+        concurrency=given.concurrency,
+        chunk_size=given.chunk_size,
+        model=given.model,
+        max_cost=given.max_cost,
+        retry_dead=given.retry_dead,
+        reprocess=given.reprocess,
+        after=given.after or "",
+        json=given.json,
+        demo=given.demo,
     )
 
 
 def _day(at: date) -> date:
-    """The whole day, also where a time of it was given. With an offset it could be another day in the report's zone."""
+    """The whole day, also where a time of it was given.
+
+    With an offset it could be another day in the report's zone.
+    """
     if not isinstance(at, datetime):
         return at
     if at.tzinfo is not None:
@@ -120,7 +125,10 @@ def _day(at: date) -> date:
 
 
 def usd_setting(name: str, value: str) -> float | None:
-    """An amount of USD from the settings, None where it is unset. Raises JobExit (78) for anything else."""
+    """An amount of USD from the settings, None where it is unset.
+
+    Raises JobExit (78) for anything else.
+    """
     try:
         return _usd(value) if value else None
     except argparse.ArgumentTypeError as error:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_MODEL = "claude-haiku-5-5"
 
 # The names of all settings, and what kind of value each takes: .env.example, the README and doctor
-# follow this list. Each may also stand as NAME_JOB, such as CLAUDE_MODEL_DAILY_REPORT, for that job.
+# follow this list. Each may also stand as NAME_JOB (CLAUDE_MODEL_DAILY_REPORT), for that job alone.
 KNOWN = {
     "ANTHROPIC_API_KEY": "key",
     "ANTHROPIC_BASE_URL": "base_url",
@@ -67,7 +67,10 @@ def general_name(name: str, jobs: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Settings:
-    """Where one run of one job finds and puts things. `home` is the root, or state/demo in a demo."""
+    """Where one run of one job finds and puts things.
+
+    `home` is the root, or state/demo in a demo.
+    """
 
     root: Path
     job: str
@@ -137,7 +140,10 @@ class Settings:
         )
 
     def base_url(self) -> str:
-        """Where Claude is. Raises JobExit (78) for an address to which the key would travel in clear."""
+        """Where Claude is.
+
+        Raises JobExit (78) for an address to which the key would travel in clear.
+        """
         url = self.get("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
         try:
             parts = urlsplit(url)

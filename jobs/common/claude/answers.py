@@ -1,7 +1,7 @@
 """Reading an answer: was it billed, may it be used, and what does it say about which record?
 
-The stop reason is looked at first, and our own validation comes after the API's, which promises neither complete JSON
-nor the case of an enum's values.
+The stop reason is looked at first, and our own validation comes after the API's, which promises
+neither complete JSON nor the case of an enum's values.
 """
 
 from __future__ import annotations
@@ -95,7 +95,10 @@ def foreign_ids(message: dict[str, Any], record_ids: Sequence[str]) -> int:
 
 
 def _id_of(entry: object) -> str | None:
-    """The record that a result is about. A model may write a number for an id of digits, and nothing else."""
+    """The record that a result is about.
+
+    A model may write a number for an id of digits, and nothing else.
+    """
     record_id = entry.get("id") if isinstance(entry, dict) else None
     return str(record_id) if type(record_id) in (str, int) else None
 

@@ -65,7 +65,9 @@ def connect(api_key: str, base_url: str, concurrency: int) -> list[AsyncAnthropi
 
 
 async def post(client: AsyncAnthropic, body: bytes) -> tuple[str, str]:
-    """Send a request once: (the answer as it came, the API's request id). Raises what the SDK raises.
+    """Send a request once: (the answer as it came, the API's request id).
+
+    Raises what the SDK raises.
 
     The body is made already, and the answer is kept as it comes: building the SDK's models of both
     would take a quarter of the time that a request costs this machine.

@@ -1,8 +1,9 @@
 """Prompt caching: when the instructions are worth a cache entry that the requests of a run share.
 
-An entry is made by the first request that asks for it, and can be read once that one has begun to be answered. Writing it
-costs more than plain input, reading it a tenth: so it takes a second request to pay, and a third where it is to last an
-hour. Instructions below a model's minimum are never cached, without a word from the API.
+The first request that asks for an entry makes it, and others can read it once Claude has begun to
+answer that one. Writing costs more than plain input, reading a tenth: so an entry pays from the
+second request on, from the third where it is to last an hour. The API does not cache instructions
+below a model's minimum, and does not say so.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _DATED = 8  # digits at the end of some ids: claude-haiku-4-5-20251001
 
 
 def lifetime(model_id: str, system: str, requests: int, *, message_batch: bool) -> str:
-    """How long the system prompt of about that many requests is to be kept: "5m", "1h", or "" for not at all."""
+    """How long to keep the system prompt of about that many requests: "5m", "1h", "" for not."""
     minimum = _MINIMUM.get(_undated(model_id))
     if minimum is None or estimated_tokens(system) < minimum:
         return ""

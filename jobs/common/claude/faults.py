@@ -75,7 +75,7 @@ class Fault:
         return self.kind in (Kind.REJECTED, Kind.REFUSAL)
 
 
-# 400s and 429s that are about the account, by code where there is one and by text where there is none.
+# 400s and 429s that are about the account: by code, or by text where there is no code.
 _ACCOUNT_CODES = {
     "enforced_spend_limit_reached",
     "contract_spend_limit_reached",

@@ -1,4 +1,7 @@
-"""Tokens to USD, by model, date and prompt size. The prices stand in prices.json, which its user may edit."""
+"""Tokens to USD, by model, date and prompt size.
+
+The prices stand in prices.json, which its user may edit.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,7 @@ def usd(model: str, tokens: Tokens, day: date, *, message_batch: bool = False) -
 
 
 def _price(model: str, day: date, prompt: int) -> dict[str, Any] | None:
-    """The row in force: of the latest `from` up to that day, the smallest band that holds the prompt."""
+    """The row in force on that day: the smallest band that holds the prompt."""
     for row in _bands(model, day):
         if row["prompt_up_to"] is None or prompt <= row["prompt_up_to"]:
             return row

@@ -54,7 +54,7 @@ class Clock:
 
 
 class Pace:
-    """The shared slow-down: when one request is told to wait, none is sent before that wait is over."""
+    """The shared slow-down: when Claude tells one request to wait, all of them wait."""
 
     def __init__(self, clock: Clock, stop: asyncio.Event) -> None:
         self._clock = clock

@@ -3,8 +3,8 @@
     intent committed -> sent -> answer committed -> used (saved) -> done committed
 
 Chunks come in; `use` says what their answers are good for; `triage` says what is asked again.
-Whatever ends the run ends it in order: the loop waits for what is in flight, stores and uses it, and
-sends nothing new.
+Whatever ends the run ends it in order: the loop waits for what is in flight, stores and uses it,
+and sends nothing new.
 """
 
 from __future__ import annotations

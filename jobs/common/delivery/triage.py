@@ -70,7 +70,10 @@ class Seen:
 
 
 def triage(outcome: Outcome, reading: Reading | None, seen: Seen) -> Verdict:
-    """The verdict on a request that ended. `reading`: what its answer was good for, if it has one."""
+    """The verdict on a request that ended.
+
+    `reading`: what its answer was good for, if it has one.
+    """
     fault = outcome.fault
     if reading is not None:
         verdict = _judged(outcome.request, reading, seen)

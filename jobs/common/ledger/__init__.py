@@ -1,1 +1,4 @@
-"""What has been done to which record, and at what cost. All SQL about the ledger stands in this room."""
+"""What has been done to which record, and at what cost.
+
+All SQL about the ledger stands in this room.
+"""

@@ -1,7 +1,8 @@
 """The figures of one ledger, read without leaving a trace: no lock is waited for, no file is made.
 
-No question may read the table `records`, which holds every output: each has an index that answers it, and repeats that
-index's condition word for word, which is how SQLite knows to use it (ledger.sql).
+No question may read the table `records`, which holds every output: each has an index that answers
+it, and repeats that index's condition word for word, which is how SQLite knows to use it
+(ledger.sql).
 """
 
 from __future__ import annotations
@@ -70,10 +71,13 @@ class Figures:
 
 
 def figures(path: Path, job: str, since: str) -> Figures:
-    """Read the ledger; `since`: the first day of which days and costs are asked. Raises sqlite3.Error, OSError."""
+    """Read the ledger; `since`: the first day of which days and costs are asked.
+
+    Raises sqlite3.Error, OSError.
+    """
     for _ in range(3):
         before = _mark(path)
-        # Beside a ledger that nobody writes, SQLite would make two files just to read it, and leave them.
+        # SQLite would make two files just to read a ledger that nobody writes, and leave them.
         quietly = not _wal(path).exists()
         try:
             found = _read(path, job, since, "immutable=1" if quietly else "mode=ro")
@@ -154,8 +158,9 @@ def _records(db: sqlite3.Connection, job: str) -> Records:
 
 def _spent(db: sqlite3.Connection, job: str, since: str) -> list[Spent]:
     rows = db.execute(
-        "select substr(created_at, 1, 10) as day, model, sum(usd) as usd, total(unsettled_usd) as unsettled,"
-        " count(*) as requests from requests where job = ? and created_at >= ? group by 1, 2",
+        "select substr(created_at, 1, 10) as day, model, sum(usd) as usd,"
+        " total(unsettled_usd) as unsettled, count(*) as requests from requests"
+        " where job = ? and created_at >= ? group by 1, 2",
         (job, since),
     )
     return [Spent(*row) for row in rows]
@@ -163,7 +168,8 @@ def _spent(db: sqlite3.Connection, job: str, since: str) -> list[Spent]:
 
 def _dead_letters(db: sqlite3.Connection, job: str) -> tuple[DeadLetter, ...]:
     rows = db.execute(
-        f"select record_id, error, updated_at from records where job = ? and {_UNFINISHED} and status = 'dead'"
+        "select record_id, error, updated_at from records"
+        f" where job = ? and {_UNFINISHED} and status = 'dead'"
         f" order by updated_at desc limit {LETTERS}",
         (job,),
     )

@@ -1,9 +1,9 @@
-"""What has been done to which record: every change of state goes through here (states.py draws them).
+"""What has been done to which record. Every change of a state that states.py draws happens here.
 
 Three promises. A request is committed before it is sent. An answer is committed before anything is
-done with it. Whatever follows an answer can be repeated. So a process killed at any instant loses no
-record, and pays twice at most for what was in flight. One process at a time writes a ledger, under
-the job's lock; all the rest open it read-only.
+done with it. Whatever follows an answer can be repeated. So a process killed at any instant loses
+no record, and pays twice at most for what was in flight. One process at a time writes a ledger,
+under the job's lock; all the rest open it read-only.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Ledger:
         return states
 
     def recover(self) -> tuple[int, list[RecordState]]:
-        """Take up what dead runs left in flight: (requests lost, records that are dead letters now).
+        """Take up what dead runs left in flight: (requests lost, records that are dead now).
 
         The caller holds the job's lock. Each record in flight counts a crash: a record that takes
         the process down with it must not do so for ever.

@@ -1,8 +1,8 @@
 """The message batches of a job, as the ledger knows them (states.py draws their states).
 
 The intent is committed before Claude is asked for the message batch, under a name of ours; when the
-reply comes, the message batch's own id takes the name's place. An intent that is still there after a
-crash may or may not have become a message batch: delivery/message_batch/adoption.py finds it out,
+reply comes, the message batch's own id takes the name's place. An intent that is still there after
+a crash may or may not have become a message batch: delivery/message_batch/adoption.py finds it out,
 and never guesses.
 """
 

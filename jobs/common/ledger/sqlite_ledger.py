@@ -128,6 +128,7 @@ def _read_only(path: Path) -> str:
     """The address of a ledger that is only read, in memory where there is none."""
     if not path.exists():
         return ":memory:"
-    # Without a write-ahead log nobody has it open, and a plain reader would leave an empty one behind.
+    # Without a write-ahead log nobody has it open, and a plain reader would leave an empty one
+    # behind.
     idle = not path.with_name(f"{path.name}-wal").exists()
     return f"file:{quote(str(path.resolve()))}?mode=ro" + ("&immutable=1" if idle else "")

@@ -107,9 +107,11 @@ class Ending:
     # Reasons by record id: nobody asks these again but --retry-dead.
     dead: Mapping[str, str] = field(default_factory=dict)
     waiting: Sequence[str] = ()
-    # Its record was asked alone, so that an answer without an output counts as a failure of the record.
+    # Its record was asked alone, so that an answer without an output counts as a failure of the
+    # record.
     alone: bool = False
-    # Records blamed before, of this request or of others, for what turned out to be the job's fault.
+    # Records blamed before, of this request or of others, for what turned out to be the job's
+    # fault.
     forgiven: Sequence[str] = ()
     # Of a request without an answer: its attempts, and the most USD that they can have cost.
     attempts: int | None = None

@@ -1,4 +1,7 @@
-"""TERM, INT and HUP end a run in order: what is in flight may finish, nothing new is sent. A second one ends it now."""
+"""TERM, INT and HUP end a run in order: what is in flight may finish, nothing new is sent.
+
+A second one ends it now.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from common.process.exits import JobExit
 from common.process.log import log
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_ONE_REQUEST = 1.0  # seconds in which signals mean the same: timeout(1) sends its TERM to the job, then to its group
+# seconds in which signals mean the same: timeout(1) sends its TERM to the job, then to its group
+_ONE_REQUEST = 1.0
 
 
 class Stop:
@@ -25,7 +29,9 @@ class Stop:
         self._wake: list[Callable[[], None]] = []
 
     def listen(self) -> Callable[[], None]:
-        """Handle the signals from now on, also where a shell has made the process ignore INT; returns the way back."""
+        """Handle the signals from now on, also where a shell has made the process ignore INT;
+        returns the way back.
+        """
         before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
 
         def give_back() -> None:

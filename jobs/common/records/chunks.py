@@ -27,9 +27,10 @@ class Chunk:
 
 
 def packed(job: Job, records: Iterable[Record], size: int) -> Iterator[list[Record]]:
-    """Group records, in order, into lists of at most `size` records and CHUNK_TOKENS estimated tokens.
+    """Group records, in order: at most `size` records and CHUNK_TOKENS estimated tokens a group.
 
-    A record that is over CHUNK_TOKENS all by itself travels alone. Reads no further ahead than the list it makes.
+    A record that is over CHUNK_TOKENS all by itself travels alone. Reads no further ahead than the
+    list it makes.
     """
     held: list[Record] = []
     tokens = 0

@@ -1,7 +1,7 @@
 """Records set aside on disk while their requests are under way.
 
-A SELECT that stayed open for as long as Claude takes would keep a lock on the user's database all night. So it is read
-to its end at once, into a file that has no name and vanishes with the process.
+A SELECT that stayed open for as long as Claude takes would keep a lock on the user's database all
+night. So it is read to its end at once, into a file that has no name and vanishes with the process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ class Spool(Generic[T]):
     """Things written once and then read in order, in little memory however many they are."""
 
     def __init__(self, things: Iterable[T], folder: Path) -> None:
-        """Read all of `things`. The file, if one is needed, is made in `folder`, where there is one."""
+        """Read all of `things`.
+
+        The file, if one is needed, is made in `folder`, where there is one.
+        """
         self._file: IO[bytes] = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - it lives on
             _IN_MEMORY, dir=str(folder) if folder.is_dir() else None
         )

@@ -28,9 +28,9 @@ _MERGE = Tokens(input=3_000, output=1_500)  # of a day's digests, roughly
 def estimate(context: Context) -> dict[str, object]:
     """Records, requests, tokens and USD, live and by message batch.
 
-    Input tokens are estimated from the texts' length; where Claude can be asked, it counts the first
-    chunk, which corrects the estimate of all. `counted_on` says on how many records, and `note` why
-    on none.
+    Input tokens are estimated from the texts' length; where Claude can be asked, it counts the
+    first chunk, which corrects the estimate of all. `counted_on` says on how many records, and
+    `note` why on none.
     """
     today = datetime.now(UTC).date()
     instructions = estimated_tokens(context.job.instructions) + _OVERHEAD

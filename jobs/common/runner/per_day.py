@@ -1,7 +1,7 @@
-"""A job with one report per day: digest the day's records in chunks, then write the report from the digests.
+"""A job with one report per day: digest its records in chunks, then write it from the digests.
 
-The digests stay in the ledger. A record that arrives late is digested alone, and the report is written again from all
-of them; a run that died half way goes on where it stood.
+The digests stay in the ledger. A record that arrives late is digested alone, and the report is
+written again from all of them; a run that died half way goes on where it stood.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A job with one answer per record: each output goes to save() as soon as its answer is in the ledger."""
+"""A job with one answer per record: save() gets each output once its answer is in the ledger."""
 
 from __future__ import annotations
 

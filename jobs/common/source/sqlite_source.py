@@ -1,7 +1,7 @@
 """The source database: where records come from, and where a job's outputs go.
 
-A job that only reads opens it read-only. `within(created_at, :start, :end)` is there in every SELECT, and understands
-every form of time that times.instant does.
+A job that only reads opens it read-only. `within(created_at, :start, :end)` is there in every
+SELECT, and understands every form of time that times.instant does.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ class Database:
         self._path = path
         self.undated = 0  # rows of the last SELECT whose time could not be read
         self.undated_example = ""
-        # A plain reader of a file with a write-ahead log would leave an empty log behind, and its writers might not be
-        # allowed to write that. A connection that could write cleans up after itself, and is kept from writing below.
+        # A plain reader of a file with a write-ahead log would leave an empty log behind, which its
+        # writers might not be allowed to write. A connection that could write cleans up after
+        # itself; query_only, below, keeps it from writing.
         mode = "rw" if writable or _idle_with_log(path.resolve()) else "ro"
         with self._plain_errors("opened"):
             self.connection = sqlite3.connect(
@@ -47,7 +48,7 @@ class Database:
                 self.connection.execute("pragma query_only = on")
             # One broken text among a million must not stop the night.
             self.connection.text_factory = lambda text: text.decode("utf-8", "replace")
-            # Durability is set per connection: ours is as safe as the ledger's, whatever others choose.
+            # Each connection sets its own durability: ours is as safe as the ledger's.
             self.connection.execute("pragma synchronous = full")
             self.connection.create_function("within", 3, self._within, deterministic=True)
 
@@ -65,18 +66,25 @@ class Database:
                 if record.get("record_id") is None:
                     raise JobExit(
                         exits.SETTINGS,
-                        "the SELECT gives a record without a record_id: write `id as record_id` into it",
+                        "the SELECT gives a record without a record_id: write `id as record_id` "
+                        "into it",
                     )
                 record["record_id"] = str(record["record_id"])
                 yield record
 
     def create(self, tables: str) -> None:
-        """Run the SQL that creates a job's own tables. Raises JobExit where the database refuses it."""
+        """Run the SQL that creates a job's own tables.
+
+        Raises JobExit where the database refuses it.
+        """
         with self._plain_errors("written"):
             self.connection.executescript(tables)
 
     def write(self, save: Callable[[], None]) -> None:
-        """Call `save` in one transaction. Raises JobExit where the database refuses it, and what `save` raises."""
+        """Call `save` in one transaction.
+
+        Raises JobExit where the database refuses it, and what `save` raises.
+        """
         with self._plain_errors("written"):
             self.connection.execute("begin immediate")
             try:

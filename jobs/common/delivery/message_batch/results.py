@@ -48,7 +48,10 @@ class Results:
         self._refused = ""  # why Claude refused requests, where the fault is the account's
 
     def look(self, message_batch: MessageBatch) -> None:
-        """Store a message batch's results, if it has ended. Raises JobExit where it cannot be asked about."""
+        """Store a message batch's results, if it has ended.
+
+        Raises JobExit where it cannot be asked about.
+        """
         age = self._context.clock.utc_now() - times.instant(message_batch.created_at)
         if _WARNED_AFTER < age < _KEPT:
             left = duration((_KEPT - age).total_seconds())
@@ -130,7 +133,8 @@ class Results:
         error = (result.get("error") or {}).get("error") or {}
         reason = redacted(shortened(f"{error.get('type')}: {error.get('message')}"))
         if not known:
-            # In another message batch it could come to the same end, and be paid for again and again.
+            # In another message batch it could come to the same end, and be paid for again and
+            # again.
             reason = shortened(f"a result of a kind that is unknown here: {kind}")
         if error.get("type") in _ACCOUNT_ERRORS:
             self._refused = reason
