@@ -6,11 +6,13 @@ import ast
 import io
 import re
 import tokenize
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from common.runner.start import ROOMS
 from rigs.harness import REPOSITORY
 
 JOBS = REPOSITORY / "jobs"
@@ -21,8 +23,31 @@ MOST = 290  # lines of a file
 HEAVY = ("anthropic", "asyncio", "requests", "httpx2", "psycopg", "celery")
 # These send: nothing imports them before the first request is made. The stand-in is a server.
 SENDING = (
-    *("common/delivery/", "common/claude/", "standin/"),
+    "common/claude/api.py",
+    "common/delivery/live.py",
     "ops/examination/claude_account.py",
+    "standin/",
+)
+# The rooms of common and the files between them, from the top to the bottom: each imports from what
+# stands below it, and never from its neighbours or from above.
+LAYERS = (
+    ("common.runner",),
+    ("common.report",),
+    ("common.delivery",),
+    ("common.records",),
+    ("common.context",),
+    ("common.ledger", "common.source"),
+    ("common.claude",),
+    ("common.settings", "common.options"),
+    ("common.pages", "common.job"),
+    ("common.process", "common.html_document"),
+    ("common.tally", "common.times"),
+)
+LAYER = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+LEDGER_TABLES = re.compile(
+    r"\b(?:from|into|update|join|table(?: if (?:not )?exists)?)\s+"
+    r"(?:records|requests|message_batches|windows|runs)\b",
+    re.IGNORECASE,
 )
 
 
@@ -76,12 +101,85 @@ def test_no_two_files_import_each_other_not_even_by_way_of_others():
     assert [name for name in GRAPH if name in reachable(name)] == []
 
 
-def test_nothing_below_the_runner_imports_it():
-    below = reachable("common.runner.run")
-    assert len(below) > 20
-    assert not {"common", "common.runner.run"} & below
+def room_of(module: str) -> str:
+    """The room of common, or the file between the rooms, that a module belongs to."""
+    return ".".join(module.split(".")[:2])
+
+
+def upwards(imports: dict[str, set[str]]) -> list[str]:
+    """Every import that goes up, or to a neighbour."""
+    return [
+        f"{name} -> {other}"
+        for name, others in imports.items()
+        for other in others
+        if (room := room_of(name)) != (theirs := room_of(other))
+        and room in LAYER
+        and (theirs not in LAYER or LAYER[theirs] <= LAYER[room])
+    ]
+
+
+def test_every_file_of_common_stands_in_a_layer():
+    inside = {room_of(name) for name in MODULES if name.startswith("common.")}
+    assert inside == set(LAYER)
+
+
+def test_imports_of_common_go_down():
+    assert not upwards({name: others - {"common"} for name, others in GRAPH.items()})
+
+
+def test_the_rule_about_layers_knows_right_from_wrong():
+    assert not upwards({"common.delivery.loop": {"common.ledger.ledger", "common.delivery.live"}})
+    for wrong in (
+        {"common.claude.send": {"common.ledger.ledger"}},
+        {"common.ledger.ledger": {"common.source.sqlite_source"}},
+        {"common.process.log": {"common.runner.run"}},
+        {"common.ledger.figures": {"ops.overview.model"}},
+        {"common.claude.client": {"standin.standin"}},
+    ):
+        assert upwards(wrong), wrong
+
+
+def test_a_job_is_imported_by_nobody():
     jobs = {name for name, path in MODULES.items() if path.parent == JOBS}
-    assert not [name for name in GRAPH if GRAPH[name] & jobs], "a job is imported by nobody"
+    assert len(jobs) >= 3
+    assert not [name for name in GRAPH if GRAPH[name] & jobs]
+
+
+def test_the_standin_imports_nothing_of_the_jobs():
+    for name in MODULES:
+        if name.split(".")[0] == "standin":
+            assert not [other for other in GRAPH[name] if not other.startswith("standin")], name
+
+
+def test_claude_knows_neither_ledger_nor_delivery():
+    below = {other for name in MODULES if room_of(name) == "common.claude" for other in GRAPH[name]}
+    assert not below & {other for other in MODULES if room_of(other) in FORBIDDEN_TO_CLAUDE}
+
+
+FORBIDDEN_TO_CLAUDE = ("common.ledger", "common.delivery", "common.context")
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_sql_about_the_ledger_stands_in_its_room(path):
+    if path.relative_to(JOBS).as_posix().startswith(("common/ledger/", "standin/")):
+        return  # the stand-in has a database of its own
+    strings = [
+        node.value
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    sql = re.compile(r"\b(?:select|insert|update|delete|create|drop|alter)\b", re.IGNORECASE)
+    assert not [text for text in strings if sql.search(text) and LEDGER_TABLES.search(text)]
+
+
+def test_no_module_has_the_name_of_another():
+    names = Counter(path.stem for path in FILES if path.stem != "__init__")
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_no_job_can_take_the_name_of_a_room():
+    rooms = {path.name for path in JOBS.iterdir() if path.is_dir() and path.name[0] != "_"}
+    assert rooms == set(ROOMS)
 
 
 def test_the_demo_is_imported_by_nobody_at_module_level():
@@ -127,6 +225,11 @@ def _loaded(name: str) -> set[str]:
 @pytest.mark.parametrize("path", FILES, ids=IDS)
 def test_files_stay_small(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST
+
+
+def test_common_stays_small():
+    inside = [path for path in FILES if path.relative_to(JOBS).parts[0] == "common"]
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in inside) <= 8_000
 
 
 def test_jobs_have_no_code_that_changes_where_python_looks_for_modules():

@@ -7,10 +7,11 @@ Exit    0, warnings or not; 78 where anything is FAIL
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-# First of all, so that a job that is called like a module of the standard library (which is a finding) is not imported
-# in its place: the folders of our own are looked into last.
-sys.path.sort(key=lambda folder: folder.endswith(("/jobs", "/jobs/ops")))
+# `python -P` starts this script, so that no job is imported in the place of a module that it is
+# called like: Python's own and the installed ones are found first, ours last.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 import argparse
 import json
@@ -21,7 +22,6 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from common.process import exits
 from common.settings import ROOT

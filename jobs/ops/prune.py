@@ -7,22 +7,24 @@ Exit    0; 75 where every job was running; otherwise the first code of what coul
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-# Last, so that a job that is called like a module of the standard library is not imported in its place.
-sys.path.sort(key=lambda folder: folder.endswith(("/jobs", "/jobs/ops")))
+# `python -P` starts this script, so that no job is imported in the place of a module that it is
+# called like: Python's own and the installed ones are found first, ours last.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 import argparse
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 
 from common import settings, times
-from common.ledger.retention import Pruned, prune
+from common.ledger.retention import Forgotten, forget, would_forget
 from common.process import exits
 from common.process.exits import JobExit
+from common.process.lock import hold, sign
 from common.process.words import counted
 from common.settings import ROOT
 from ops.facts import history
@@ -79,6 +81,53 @@ def _prune(found: settings.Settings, logs: Path, before: str, *, dry_run: bool) 
         return end.code, f"{found.job}: {skipped}{end.message}"
 
 
+@dataclass
+class Pruned:
+    """What went, or would go, of a job."""
+
+    forgotten: Forgotten
+    logs: int
+    log_bytes: int
+
+    @property
+    def anything(self) -> bool:
+        """Whether there was anything to forget."""
+        gone = self.forgotten
+        return bool(gone.answers or gone.outputs or gone.runs or gone.bytes or self.logs)
+
+
+def prune(found: settings.Settings, logs: Path, before: str, *, dry_run: bool) -> Pruned:
+    """Forget what a job left before that time.
+
+    Raises JobExit: 75 where the job is running, others as the ledger does.
+    """
+    path, job = found.ledger(), found.job
+    old_logs = _old_logs(logs, job, before)
+    size = sum(log.stat().st_size for log in old_logs)
+    if dry_run:
+        forgotten = would_forget(path, job, before) if path.exists() else Forgotten()
+        return Pruned(forgotten, len(old_logs), size)
+    if not path.exists() and not old_logs:
+        return Pruned(Forgotten(), 0, 0)
+    lock = hold(found.state / f"{job}.lock")
+    try:
+        now = times.stamp()
+        run_id = f"{now.replace('-', '').replace(':', '')}-{os.getpid()}"
+        sign(lock, os.getpid(), now, run_id)
+        forgotten = forget(path, job, before) if path.exists() else Forgotten()
+        for log in old_logs:
+            log.unlink()
+        return Pruned(forgotten, len(old_logs), size)
+    finally:
+        os.close(lock)
+
+
+def _old_logs(folder: Path, job: str, before: str) -> list[Path]:
+    """The logs that rotation has set aside and nobody has written since."""
+    limit = times.instant(before).timestamp()
+    return [path for path in folder.glob(f"{job}.log.*.gz") if path.stat().st_mtime < limit]
+
+
 def _forget_history(path: Path, before: str, job: str, *, dry_run: bool) -> None:
     def is_old(line: history.Line) -> bool:
         return line.ended_at < before and job in ("", line.job)
@@ -91,19 +140,21 @@ def _forget_history(path: Path, before: str, job: str, *, dry_run: bool) -> None
 def _in_words(pruned: Pruned, dry_run: bool) -> str:
     if not pruned.anything:
         return "nothing that old"
+    gone = pruned.forgotten
     counts = {
-        "answer": pruned.answers,
-        "output": pruned.outputs,
-        "run": pruned.runs,
+        "answer": gone.answers,
+        "output": gone.outputs,
+        "run": gone.runs,
         "log": pruned.logs,
     }
     what = ", ".join(counted(count, name) for name, count in counts.items() if count)
-    freed = f"{size(pruned.bytes)} freed"
+    on_disk = gone.bytes + pruned.log_bytes
+    freed = f"{size(on_disk)} freed"
     if dry_run:
-        freed = f"{size(pruned.bytes + pruned.reusable)} would be freed or used again"
-    elif pruned.reusable >= 1 << 20:
-        freed += f", {size(pruned.reusable)} inside the ledger free for what comes next"
-    note = f"; {pruned.note}" if pruned.note else ""
+        freed = f"{size(on_disk + gone.reusable)} would be freed or used again"
+    elif gone.reusable >= 1 << 20:
+        freed += f", {size(gone.reusable)} inside the ledger free for what comes next"
+    note = f"; {gone.note}" if gone.note else ""
     return f"{what or 'nothing'} {_would(dry_run)}removed; {freed}{note}"
 
 

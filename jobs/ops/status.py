@@ -6,9 +6,11 @@ Usage   ./run_job.sh status [JOB] [--json | --html] [--demo]
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-# Last, so that a job that is called like a module of the standard library is not imported in its place.
-sys.path.sort(key=lambda folder: folder.endswith(("/jobs", "/jobs/ops")))
+# `python -P` starts this script, so that no job is imported in the place of a module that it is
+# called like: Python's own and the installed ones are found first, ours last.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 import argparse
 import json
@@ -16,7 +18,6 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 
 from common.process import exits
 from common.settings import ROOT

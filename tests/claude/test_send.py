@@ -112,9 +112,8 @@ def test_when_one_is_told_to_wait_the_others_wait_too():
         def before_each(number: int) -> None:
             begun.append(clock.now())
 
-        options = {"pace": pace, "before_each": before_each}
-        await send(Server(BUSY, "fine"), "first", RETRY, clock, stop, **options)
-        await send(Server("fine"), "second", RETRY, clock, stop, **options)
+        for name, server in (("first", Server(BUSY, "fine")), ("second", Server("fine"))):
+            await send(server, name, RETRY, clock, stop, pace=pace, before_each=before_each)
         return begun
 
     begun = asyncio.run(story())

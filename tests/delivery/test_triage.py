@@ -22,9 +22,7 @@ def request(*record_ids: str, number: int = 1, whole: bool = True) -> Request:
 
 def answered(asked: Request, seen: Seen | None = None, **faults: Fault) -> Verdict:
     """The verdict on an answer with outputs for all records but those with faults."""
-    outputs: dict[str, str | None] = {
-        name: "{}" for name in asked.record_ids if name not in faults
-    }
+    outputs: dict[str, str | None] = {name: "{}" for name in asked.record_ids if name not in faults}
     outcome = Outcome(asked, "{}", {}, attempts=1)
     return triage(outcome, Reading(outputs, faults), seen or Seen())
 

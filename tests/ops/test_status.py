@@ -300,9 +300,9 @@ def test_no_question_reads_the_table_of_outputs(here, monkeypatch):
     ]
     file.close()
     for plan in plans:
-        assert re.search(r"USING (COVERING )?INDEX (records_done|records_unfinished|requests_)", plan), (
-            plan
-        )
+        assert re.search(
+            r"USING (COVERING )?INDEX (records_done|records_unfinished|requests_)", plan
+        ), plan
     assert not any("PRIMARY KEY" in plan or "SCAN re" in plan for plan in plans)
 
 

@@ -1,8 +1,9 @@
 """One run of a job at a time: an flock on state/JOB.lock, held for the life of the process.
 
-The wrapper takes it and hands the open descriptor on (JOB_LOCK_FD), so that it stays held when the wrapper is killed;
-run without the wrapper, the job takes it here. It is the kernel's, so it never outlives the process, and the file is
-never removed, since two processes could then hold a lock each.
+The wrapper takes it and hands the open descriptor on (JOB_LOCK_FD), so that it stays held when the
+wrapper is killed; run without the wrapper, the job takes it here. The kernel frees it with the
+process. The file is never removed, since two processes could then hold a lock each. It holds one
+line that says who has the lock: `pid since run_id`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from common.process.exits import JobExit
 
 
 def hold(path: Path) -> int:
-    """Hold the lock until the process ends; the descriptor that holds it. Raises JobExit (75) where another run does."""
+    """Hold the lock until the process ends; the descriptor that holds it.
+
+    Raises JobExit (75) where another run holds it.
+    """
     descriptor = _handed_on(path)
     if descriptor is None:
         try:
@@ -46,3 +50,14 @@ def _handed_on(path: Path) -> int | None:
     except OSError:
         pass
     return None
+
+
+def sign(lock: int, pid: int, since: str, run_id: str) -> None:
+    """Write into the lock file who holds it, as the wrapper does (wrappers/run/lock.sh)."""
+    os.pwrite(lock, f"{f'{pid} {since} {run_id}':<79}\n".encode(), 0)
+
+
+def signature(lock: int) -> tuple[str, str, str]:
+    """(pid, since, run id) of whoever signed the lock file last; empty where nobody did."""
+    words = os.pread(lock, 200, 0).decode("utf-8", "replace").split()
+    return (words[0], words[1], words[2]) if len(words) >= 3 else ("", "", "")

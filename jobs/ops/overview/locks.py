@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+from common.process.lock import signature
 from common.process.log import one_line
 from ops.overview.model import Lock
 
@@ -18,8 +19,7 @@ def held(path: Path, ended: Collection[str]) -> Lock | None:
     except OSError:
         return None
     try:
-        words = one_line(os.read(descriptor, 200).decode("utf-8", "replace")).split()
-        pid, since, run_id = words[:3] if len(words) >= 3 else ("", "", "")
+        pid, since, run_id = map(one_line, signature(descriptor))
         if not _is_held(descriptor, surely_free=run_id in ended):
             return None
     finally:
