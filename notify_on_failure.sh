@@ -83,15 +83,7 @@ prepare_ping
 
 # --- run it ---
 
-asked=0 passed_on=0 child=''
-# As TERM, since INT is ignored in what bash starts with `&`.
-pass_on() {
-  while [[ -n $child ]] && ((passed_on < asked)); do
-    passed_on=$((passed_on + 1))
-    kill -TERM "$child"
-  done
-} 2>/dev/null
-trap 'asked=$((asked + 1)); pass_on' TERM INT HUP
+listen
 trap : PIPE # whoever read our stderr may be gone
 
 early=''
@@ -99,15 +91,6 @@ if [[ -n $ping_url || -n $(compgen -G "$outbox/[0-9]*") ]]; then
   before </dev/null >/dev/null &
   early=$!
 fi
-
-# The exit status of `child`; a signal ends `wait` early, and the last `wait` has it.
-await_child() {
-  child=$!
-  pass_on
-  while kill -0 "$child" 2>/dev/null; do wait "$child"; done
-  wait "$child"
-  status=$? child=''
-} 2>/dev/null # "Killed ..." is bash's remark
 
 utc %Y%m%dT%H%M%SZ
 stamp=$REPLY began=$EPOCHSECONDS said=''

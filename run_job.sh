@@ -33,6 +33,8 @@ root=$(readlink -f -- "${BASH_SOURCE[0]}")
 root=${root%/*}
 # shellcheck source=jobs/wrappers/shared.sh
 source "$root/jobs/wrappers/shared.sh" || exit 78
+# shellcheck source=jobs/wrappers/child.sh
+source "$root/jobs/wrappers/child.sh" || exit 78
 # shellcheck source=jobs/wrappers/run/questions.sh
 source "$root/jobs/wrappers/run/questions.sh" || exit 78
 # shellcheck source=jobs/wrappers/run/lock.sh

@@ -15,9 +15,11 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHELL_FILES = (
     "run_job.sh",
-    "jobs/wrappers/shared.sh",
-    "jobs/wrappers/dotenv.sh",
-    *sorted(str(one.relative_to(REPOSITORY)) for one in REPOSITORY.glob("jobs/wrappers/run/*.sh")),
+    *(
+        str(path.relative_to(REPOSITORY))
+        for folder in ("jobs/wrappers", "jobs/wrappers/run")
+        for path in sorted((REPOSITORY / folder).glob("*.sh"))
+    ),
 )
 
 # What cron gives, HOME apart.

@@ -156,7 +156,7 @@ def test_with_neither_state_nor_network_the_loss_is_told(here):
 
 
 @pytest.mark.parametrize(
-    "part", ["shared.sh", "dotenv.sh", "alerts/alerts.sh", "alerts/channels/email.sh"]
+    "part", ["shared.sh", "dotenv.sh", "child.sh", "alerts/alerts.sh", "alerts/channels/email.sh"]
 )
 def test_an_incomplete_installation_runs_the_job_all_the_same(here, part):
     replace_run_job(here, "#!/bin/sh\nexit 3\n")

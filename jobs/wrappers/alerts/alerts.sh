@@ -7,6 +7,8 @@ parts=${root:?}/jobs/wrappers/alerts
 [[ -r $root/jobs/wrappers/dotenv.sh ]] || return # without which wrapper.sh would end all of it
 # shellcheck source=jobs/wrappers/shared.sh
 source "$root/jobs/wrappers/shared.sh" || return
+# shellcheck source=jobs/wrappers/child.sh
+source "$root/jobs/wrappers/child.sh" || return
 # shellcheck source=jobs/wrappers/alerts/text.sh
 source "$parts/text.sh" || return
 # shellcheck source=jobs/wrappers/alerts/json.sh
