@@ -95,9 +95,13 @@ else
   exit 2
 fi
 
-# --- questions: neither lock, log nor time limit ---
+# --- questions: they get an answer without lock, log or time limit ---
 
-if [[ $file == */ops/* || " $* " == *' --help '* || " $* " == *' -h '* ]]; then
+if [[ $file == */ops/* ]]; then
+  need_venv
+  # -P: nothing in jobs/ops/ can hide a module of Python; the script itself appends jobs/ to sys.path.
+  exec "$root/venv/bin/python" -P "$file" "$@"
+elif [[ " $* " == *' --help '* || " $* " == *' -h '* ]]; then
   need_venv
   PYTHONPATH=$root/jobs exec "$root/venv/bin/python" "$file" "$@"
 fi

@@ -202,9 +202,8 @@ def test_asking_a_job_for_help_takes_neither_lock_nor_log(here):
 @pytest.fixture
 def ops(here: Installation) -> Installation:
     (here.root / "jobs/ops").mkdir()
-    code = '"""How it went."""\nimport sys, known\nprint(sys.argv[1:])\nraise SystemExit(5)\n'
+    code = '"""How it went."""\nimport sys\nprint(sys.argv[1:])\nraise SystemExit(5)\n'
     (here.root / "jobs/ops/status.py").write_text(code)
-    (here.root / "jobs/known.py").write_text("")
     return here
 
 
@@ -212,6 +211,19 @@ def test_an_operators_script_runs_without_lock_log_or_history(ops):
     done = ops.run("status", "x y")
     assert (done.returncode, done.stdout, done.stderr) == (5, "['x y']\n", "")
     assert not (ops.root / "state").exists()
+
+
+def test_python_looks_for_an_operators_modules_neither_beside_it_nor_in_jobs(ops):
+    (ops.root / "jobs/ops/json.py").write_text("raise SystemExit('not the one of Python')\n")
+    code = "import json, os, sys\nprint(sys.flags.safe_path, 'PYTHONPATH' in os.environ)\n"
+    (ops.root / "jobs/ops/status.py").write_text(code)
+    assert ops.run("status").stdout == ops.run("status", "--help").stdout == "True False\n"
+
+
+def test_a_job_that_is_asked_for_help_finds_its_modules_beside_it(here):
+    here.job("asked", "print(sys.flags.safe_path, os.environ['PYTHONPATH'], sys.path[0])")
+    jobs = here.root / "jobs"
+    assert here.run("asked", "--help").stdout == f"False {jobs} {jobs}\n"
 
 
 def test_an_operators_script_is_listed_after_the_jobs(ops):
