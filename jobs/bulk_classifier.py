@@ -1,4 +1,4 @@
-"""Label each event: one label of a fixed set, how sure the model is, and why.
+"""Label each event: one label of a fixed set, the label that nearly fits, and why.
 
 Reads   events (id, content, created_at)      in RECORDS_DB
 Writes  event_labels (one row per event)      in RECORDS_DB; your own tables are never touched
@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field
 
 from common import Job, Origin, Record, run
 
-# The labels, and what each one means: edit them. What is done already keeps its label (`--reprocess` asks again). The
-# last one is for everything else.
+# The labels, and what each one means: edit them. What is done already keeps its label
+# (`--reprocess` asks again). The last one is for everything else.
 LABELS = {
     "delivery": "where a parcel or an order is, late, lost, sent to the wrong place",
     "damaged": "what arrived is broken, faulty, incomplete or not what was ordered",
@@ -35,8 +35,8 @@ SELECT = "select id as record_id, content from events order by id"
 # 2. What do we ask?
 INSTRUCTIONS = "\n".join(
     [
-        "You label what a small company gets to read, mostly messages from its customers, in any language.",
-        "Give each record the one label that says best what it is about:",
+        "You label what a small company gets to read, mostly messages from its customers,",
+        "in any language. Give each record the one label that says best what it is about:",
         *(f"- {label}: {meaning}" for label, meaning in LABELS.items()),
         "Where two fit, take the one that somebody has to act on first.",
     ]
@@ -46,14 +46,16 @@ INSTRUCTIONS = "\n".join(
 # 3. What must come back, for one record?
 class Labelled(BaseModel):
     label: Literal[*LABELS]  # type: ignore[valid-type]
-    confidence: float = Field(ge=0, le=1, description="0 is a guess, 1 is certain")
+    runner_up: Literal[*LABELS, ""] = Field(  # type: ignore[valid-type]
+        description="the label that nearly fits, or empty where no other comes near"
+    )
     explanation: str = Field(description="why, in at most fifteen words of English")
 
 
 # 4. What do we do with it? It may run twice for the same event: replace, never append.
 TABLES = """
     create table if not exists event_labels (
-        record_id text primary key, label text, confidence real, explanation text,
+        record_id text primary key, label text, runner_up text, explanation text,
         model text, run_id text, labelled_at text
     )
 """
@@ -65,7 +67,8 @@ def save(db: Any, record: Record, output: Labelled, origin: Origin) -> None:
     db.execute(
         """
         insert into event_labels
-        values (:record_id, :label, :confidence, :explanation, :model, :run_id, current_timestamp)
+            (record_id, label, runner_up, explanation, model, run_id, labelled_at)
+        values (:record_id, :label, :runner_up, :explanation, :model, :run_id, current_timestamp)
         """,
         {**row, "model": origin.model, "run_id": origin.run_id},
     )

@@ -1,6 +1,6 @@
-"""Add fields to each event: language, summary, sentiment, urgency, product, people, and what to do next.
+"""Add fields to each event: language, summary, sentiment, urgency, product, people, what to do next.
 
-Reads   events (id, content, created_at)      in RECORDS_DB, and updated_at where there is one
+Reads   events (id, content, created_at)      in RECORDS_DB
 Writes  event_enrichment (a row per event)    in RECORDS_DB; your own tables are never touched
 Usage   ./run_job.sh data_enrichment [--limit 20] [--dry-run] [--help]
 """
@@ -14,24 +14,21 @@ from pydantic import BaseModel, Field
 from common import Job, Origin, Record, run
 from common.pages import with_pages
 
-# True: the page of the first http(s) address in an event is read (at most 10 s and 200 kB; public addresses only) and
-# travels along. What could not be read says so in page_error; the event is enriched all the same.
+# True: the page of the first http(s) address in an event is read (at most 10 s and 200 kB; public
+# addresses only) and travels along. Where a page cannot be read, page_error says why, and the event
+# is enriched all the same.
 FETCH_URLS = False
 
-# 1. Which records? Every event, and again whenever its updated_at changes. For a table that always has one, write
-#    `id || '@' || updated_at as record_id`; `events` may be without it: then `none_known` lends it one, and `id` is all.
-SELECT = """
-    select id || coalesce('@' || (select updated_at from events one where one.id = events.id), '')
-        as record_id, id, content, created_at
-    from events, (select null as updated_at) none_known
-    order by id
-"""
+# 1. Which records? Every event, once. Where each row has a column that says when it last changed,
+#    `id || '@' || updated_at as record_id` asks again whenever it does.
+SELECT = "select id as record_id, id, content, created_at from events order by id"
 
 # 2. What do we ask?
 INSTRUCTIONS = """
-You read what a small company gets to read, mostly messages from its customers, in any language, and fill in fields about
-each record. Take them from the record alone, or from its <page> where it has one: what neither says, leave empty. Write
-in English, whatever language the record is in; leave names as they are.
+You read what a small company gets to read, mostly messages from its customers, in any language, and
+fill in fields about each record. Take them from the record alone, or from its <page> where it has
+one: what neither says, leave empty. Write in English, whatever language the record is in; leave
+names as they are.
 """
 
 
@@ -46,18 +43,20 @@ class Enriched(BaseModel):
     next_step: str = Field(description="what somebody should do next, beginning with a verb")
 
 
-# 4. What do we do with it? It may run twice for the same event: replace, never append. Lists are kept as JSON.
+# 4. What do we do with it? It may run twice for the same event: replace, never append. Lists are
+#    kept as JSON.
 TABLES = """
     create table if not exists event_enrichment (
-        event_id text primary key, record_id text, language text, summary text, sentiment text, urgency text,
-        products text, people text, next_step text, page_error text, model text, run_id text, enriched_at text
+        event_id text primary key, record_id text, language text, summary text, sentiment text,
+        urgency text, products text, people text, next_step text, page_error text, model text,
+        run_id text, enriched_at text
     );
     create table if not exists event_pages (record_id text primary key, url text, page_error text)
 """
 
 
 def note(db: Any, record: Record) -> None:
-    """What became of the record's page: its answer may come in another run."""
+    """Keep what became of the record's page: its answer may come in another run."""
     db.execute("delete from event_pages where record_id = :record_id", record)
     if record["page_url"]:
         db.execute("insert into event_pages values (:record_id, :page_url, :page_error)", record)
@@ -71,8 +70,10 @@ def save(db: Any, record: Record, output: Enriched, origin: Origin) -> None:
     db.execute(
         """
         insert into event_enrichment
-        select :event_id, :record_id, :language, :summary, :sentiment, :urgency, :products, :people, :next_step,
-            (select page_error from event_pages where record_id = :record_id), :model, :run_id, current_timestamp
+        select :event_id, :record_id, :language, :summary, :sentiment, :urgency, :products,
+            :people, :next_step,
+            (select page_error from event_pages where record_id = :record_id),
+            :model, :run_id, current_timestamp
         """,
         {**row, **fields, **lists, "model": origin.model, "run_id": origin.run_id},
     )

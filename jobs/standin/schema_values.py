@@ -44,7 +44,7 @@ def compile_value(name: str, schema: Schema, root: Schema) -> Value:
         constant = schema["const"]
         return lambda text: constant
     if "enum" in schema:
-        return compile_enum(schema["enum"])
+        return compile_enum(name, schema["enum"])
     if "anyOf" in schema:
         return compile_any(name, schema["anyOf"], root)
     if "allOf" in schema:
@@ -68,25 +68,31 @@ def compile_value(name: str, schema: Schema, root: Schema) -> Value:
     return lambda text: None
 
 
-def compile_enum(values: list[Any]) -> Value:
-    """The value whose name stands in the text, else the one most of whose words do, else the
-    last.
+def compile_enum(name: str, values: list[Any]) -> Value:
+    """The value whose name stands in the text, else the one most of whose words do, else the last.
+
+    A runner-up is the second best: the value that nearly fits, or the last where none does.
     """
     names = []
     for value in values:
         words = [plain(word) for word in re.findall(r"[^\W_]+", str(value))]
         names.append((value, str(value).replace("_", " ").lower(), words))
 
+    place = 1 if name == "runner_up" else 0
+
     def pick(text: Text) -> Any:
-        best, best_score = values[-1], 0.0
+        scores = []
         for value, phrase, words in names:
             score = sum(word in text.plain_words for word in words) / len(words) if words else 0.0
             if score and phrase in text.lower:
                 score += 1
-            if score > best_score:
-                best, best_score = value, score
-        text.overlap = min(1.0, best_score)
-        return best
+            if score:
+                scores.append((score, value))
+        scores.sort(key=lambda pair: -pair[0])
+        score, value = scores[place] if len(scores) > place else (0.0, values[-1])
+        if not place:
+            text.overlap = min(1.0, score)
+        return value
 
     return pick
 

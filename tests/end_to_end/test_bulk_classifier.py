@@ -18,18 +18,18 @@ JOB = bulk_classifier.JOB
 
 
 @DELIVERIES
-def test_a_row_says_which_label_how_sure_why_and_who_says_so(claude, delivery):
+def test_a_row_says_which_label_which_other_one_why_and_who_says_so(claude, delivery):
     site = claude(message_batch_seconds=0.0)
     events(site)
     assert run(site, JOB, delivery).code == 0
-    columns = "record_id, label, confidence, explanation, model, run_id, labelled_at"
+    columns = "record_id, label, runner_up, explanation, model, run_id, labelled_at"
     found = {row[0]: row for row in site.saved(f"select {columns} from event_labels")}
     ran = site.ledger("select run_id, record_ids from requests", JOB.name)
     (run_id,) = {run_id for run_id, _ in ran}
     assert len(found) == 40
-    for record_id, label, confidence, explanation, model, by, labelled_at in found.values():
+    for record_id, label, runner_up, explanation, model, by, labelled_at in found.values():
         assert record_id.isdecimal() and label in LABELS and explanation
-        assert 0 <= confidence <= 1
+        assert runner_up in {*LABELS, ""} - {label}
         assert (model, by) == ("claude-haiku-5-5", run_id)
         assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", labelled_at)
     assert [found[n][1] for n in ("4", "2", "3")] == ["delivery", "praise", "account"]
@@ -73,10 +73,30 @@ def test_its_labels_are_those_of_the_dictionary_at_the_top():
         assert f"- {label}: {meaning}" in JOB.instructions
 
 
-@pytest.mark.parametrize("confidence", [-0.1, 1.1, 95, float("nan"), None])
-def test_a_confidence_outside_its_range_is_not_saved(confidence):
+@pytest.mark.parametrize("runner_up", ["parcel", None, 0.95, ["refund"]])
+def test_a_runner_up_that_is_no_label_is_not_saved(runner_up):
     with pytest.raises(ValidationError):
-        Labelled(label="refund", confidence=confidence, explanation="")
+        Labelled(label="refund", runner_up=runner_up, explanation="")
+
+
+def test_a_table_with_a_confidence_from_before_gets_the_line_that_mends_it(claude):
+    site = claude(message_batch_seconds=0.0)
+    events(site)
+    site.saved(
+        "create table event_labels (record_id text primary key, label text, confidence real,"
+        " explanation text, model text, run_id text, labelled_at text)"
+    )
+    result = run(site, JOB)
+    assert result.code == 78, result.log
+    mend = "alter table event_labels add column runner_up"
+    assert f"has no column named runner_up: {mend}" in result.log
+    site.saved(mend)
+    paid = len(site.billed())
+    assert run(site, JOB).code == 0
+    assert site.saved("select count(*), count(runner_up), count(confidence) from event_labels") == [
+        (40, 40, 0)
+    ]
+    assert len(site.billed()) == paid + 7, "what was paid for was saved, and not asked again"
 
 
 def test_labels_that_its_user_edited_are_asked_for_and_saved(claude):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sqlite3
 from dataclasses import replace
@@ -54,30 +55,36 @@ def with_updated_at(site) -> None:
     db = sqlite3.connect(site.source)
     with db:
         db.execute("alter table events add column updated_at text")
-        db.execute("update events set updated_at = '2026-11-20 10:00:00' where id > 1")
+        db.execute("update events set updated_at = '2026-11-20 10:00:00'")
     db.close()
 
 
-def test_an_event_that_changed_is_enriched_again_and_keeps_one_row(claude):
+def test_an_event_that_changed_is_enriched_again_where_the_select_names_its_time(claude):
     site = claude()
     events(site, 10)
     with_updated_at(site)
-    assert run(site, JOB, "--live").summary["done"] == "10"
-    assert {"1", "2@2026-11-20 10:00:00"} < rows(site, JOB).keys()
+    # The record_id that the comment above SELECT tells its user to write.
+    plain, changed = "select id as record_id", "select id || '@' || updated_at as record_id"
+    assert plain in JOB.select and changed.removeprefix("select ") in inspect.getsource(
+        data_enrichment
+    )
+    job = replace(JOB, select=JOB.select.replace(plain, changed))
+    assert run(site, job, "--live").summary["done"] == "10"
+    assert {"1@2026-11-20 10:00:00", "2@2026-11-20 10:00:00"} < rows(site, JOB).keys()
     db = sqlite3.connect(site.source)
     with db:
         db.execute(
             "update events set content = 'A refund, today!', updated_at = '2026-11-21' where id = 7"
         )
     db.close()
-    again = run(site, JOB, "--live")
+    again = run(site, job, "--live")
     assert (again.code, again.summary["records"]) == (0, "1")
     found = rows(site, JOB)
     assert len(found) == 10 and "A refund" in found["7@2026-11-21"][3]
-    assert run(site, JOB, "--live").summary["records"] == "0"
+    assert run(site, job, "--live").summary["records"] == "0"
 
 
-def test_events_without_updated_at_are_enriched_once_under_their_plain_id(claude):
+def test_events_are_enriched_once_under_their_plain_id(claude):
     site = claude()
     events(site, 10)
     assert run(site, JOB, "--live").code == 0

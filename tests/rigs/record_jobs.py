@@ -70,7 +70,7 @@ def demo(site: Site, job: Job) -> str:
 def rows(site: Site, job: Job) -> dict[str, tuple[Any, ...]]:
     """What the job has saved, by record id, without the columns that no two runs share."""
     columns = {
-        "bulk_classifier": "record_id, label, confidence, explanation, model",
+        "bulk_classifier": "record_id, label, runner_up, explanation, model",
         "data_enrichment": "record_id, event_id, language, summary, sentiment, urgency, products, people, next_step",
     }
     found = site.saved(f"select {columns[job.name]} from {TABLE[job.name]}")
