@@ -49,7 +49,8 @@ class Digest(BaseModel):
     action_items: list[Finding]
 
 
-# 4. What do we do with it? The report goes to reports/, as Markdown and as HTML, whole or not at all.
+# 4. What do we do with it? The report goes to reports/, as Markdown and as HTML, whole or not at
+# all.
 def save(folder: Path, report: DayReport) -> None:
     write(report, folder)
 

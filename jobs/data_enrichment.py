@@ -1,4 +1,5 @@
-"""Add fields to each event: language, summary, sentiment, urgency, product, people, what to do next.
+"""Add fields to each event: language, summary, sentiment, urgency, product, people, what to do
+next.
 
 Reads   events (id, content, created_at)      in RECORDS_DB
 Writes  event_enrichment (a row per event)    in RECORDS_DB; your own tables are never touched

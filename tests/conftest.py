@@ -27,7 +27,9 @@ def site(tmp_path: Path) -> Site:
 
 @pytest.fixture
 def claude(site: Site) -> Iterator[Callable[..., Site]]:
-    """Start the stand-in: claude(faults=[…], latency=…) gives the site with it; a second call replaces it."""
+    """Start the stand-in: claude(faults=[…], latency=…) gives the site with it; a second call
+    replaces it.
+    """
     with ExitStack() as closing:
 
         def start(**options: Any) -> Site:

@@ -35,7 +35,8 @@ def test_without_options_everything_has_its_default():
         ("--limit=5", "limit", 5),
         ("--limit 1 --limit 2", "limit", 2),
         ("--since 2026-11-21", "since", date(2026, 11, 21)),
-        ("--since 2026-11-21T06:00", "since", datetime(2026, 11, 21, 6)),  # noqa: DTZ001 - the report's zone
+        # Without an offset, in the report's zone.
+        ("--since 2026-11-21T06:00", "since", datetime.fromisoformat("2026-11-21T06:00")),
         ("--until 2026-11-21T06:00:00Z", "until", datetime(2026, 11, 21, 6, tzinfo=UTC)),
         ("--live", "delivery", "live"),
         ("--message-batch", "delivery", "message_batch"),
@@ -73,7 +74,8 @@ WRONG = {
     "--concurrency": ["0", "many", "99999999999"],
     "--chunk-size": ["0", " 5"],
     "--max-cost": ["0", "-1", "nan", "inf", "1,50", "free", "1e999", ""],
-    "--date": ["yesterday", "2026-13-01", "2026-02-30", "21.11.2026", "", "2026-11-21T06:00:00+01:00", "2026"],
+    "--date": ["yesterday", "2026-13-01", "2026-02-30", "21.11.2026", "",
+    "2026-11-21T06:00:00+01:00", "2026"],
     "--since": ["2026-11-21 25:00", "0001-01-01", "0000-01-01", "now"],
     "--until": ["9999-12-31", "2026-11-21T06:00:00+99:00", "1732183200"],
     "--wait": ["", "h", "2 h", "-1", "1.5h", "2w"],
@@ -143,8 +145,10 @@ def test_help_names_every_option_on_stdout_and_ends_with_0(site, capsys):
     assert left.value.code == 0
     shown = capsys.readouterr()
     assert shown.err == ""
-    for option in ("--dry-run", "--limit", "--since", "--until", "--date", "--live", "--concurrency", "--chunk-size",
-                   "--model", "--max-cost", "--retry-dead", "--reprocess", "--after", "--json", "--demo"):  # fmt: skip
+    for option in ("--dry-run", "--limit", "--since", "--until", "--date", "--live",
+    "--concurrency", "--chunk-size",
+                   "--model", "--max-cost", "--retry-dead", "--reprocess", "--after", "--json",
+                   "--demo"):  # fmt: skip
         assert option in shown.out
 
 

@@ -1,4 +1,6 @@
-"""Settings: environment, then .env, then the default; hostile values refused in one line that never holds the value."""
+"""Settings: environment, then .env, then the default; hostile values refused in one line that never
+holds the value.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,8 @@ def refused(call, *arguments) -> str:
         ("A=file", {"A": "given"}, "given"),
         ("A=file\nA_DAILY_REPORT=file of the job", {}, "file of the job"),
         ("A=file\nA_DAILY_REPORT=file of the job", {"A": "given"}, "file of the job"),
-        ("A_DAILY_REPORT=file of the job", {"A_DAILY_REPORT": "given for the job"}, "given for the job"),
+        ("A_DAILY_REPORT=file of the job", {"A_DAILY_REPORT": "given for the "
+                                                              "job"}, "given for the job"),
         ("A_OTHER=file of another", {"A_OTHER": "x"}, "default"),
         ("A=file", {"A": ""}, "file"),
         ("A=file", {"A": " \t"}, "file"),

@@ -1,4 +1,6 @@
-"""The frame of every page: self-contained, asking nothing of any other place, readable on a phone, light and dark."""
+"""The frame of every page: self-contained, asking nothing of any other place, readable on a phone,
+light and dark.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,10 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def document(title: str, style: Path, body: Iterable[str]) -> str:
-    """A whole HTML document, ending in a newline. `title` and `body` are HTML already; `style` is a file of CSS."""
+    """A whole HTML document, ending in a newline.
+
+    `title` and `body` are HTML already; `style` is a file of CSS.
+    """
     page = [
         "<!DOCTYPE html>",
         '<html lang="en">',

@@ -1,7 +1,7 @@
 """Instants, days and durations.
 
-An *instant* is a point in time; `instant` reads every form a created_at column is found in. A *day* is a date in a time
-zone: it begins at its midnight and has 23 or 25 hours where clocks change.
+An *instant* is a point in time; `instant` reads every form a created_at column is found in. A *day*
+is a date in a time zone: it begins at its midnight and has 23 or 25 hours where clocks change.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ def stamp(at: datetime | None = None) -> str:
 def instant(value: object) -> datetime:
     """The instant that a database value means, in UTC.
 
-    Takes `YYYY-MM-DD HH:MM:SS`, ISO 8601 with `T`, `Z` or an offset, epoch seconds (as a number or as text) and what a
-    database driver gives for a timestamp. A time without an offset is UTC. Raises ValueError for anything else.
+    Takes `YYYY-MM-DD HH:MM:SS`, ISO 8601 with `T`, `Z` or an offset, epoch seconds (as a number or
+    as text) and what a database driver gives for a timestamp. A time without an offset is UTC.
+    Raises ValueError for anything else.
     """
     if isinstance(value, datetime):
         at = value
@@ -66,10 +67,11 @@ def _from_epoch(seconds: float) -> datetime:
 
 
 def within(value: object, start: str, end: str) -> bool | None:
-    """Whether a database value is an instant from `start` up to, not including, `end`; None where it is no time.
+    """Whether a database value is an instant from `start` up to, not including, `end`; None where
+    it is no time.
 
-    This is the SQL function of that name. `start` and `end` are `YYYY-MM-DD HH:MM:SS` in UTC, so the commonest form of
-    a column needs no parsing at all: a million rows take half a second.
+    This is the SQL function of that name. `start` and `end` are `YYYY-MM-DD HH:MM:SS` in UTC, so
+    the commonest form of a column needs no parsing at all: a million rows take half a second.
     """
     if type(value) is str and _PLAIN(value):
         return start <= value < end
@@ -128,7 +130,9 @@ def day_of(at: datetime, zone: tzinfo) -> Day:
 
 
 def hour_of(at: datetime, zone: tzinfo) -> tuple[int, int]:
-    """The hour of an instant's day, and 1 for the second pass of an hour that the clocks repeat, else 0."""
+    """The hour of an instant's day, and 1 for the second pass of an hour that the clocks repeat,
+    else 0.
+    """
     local = at.astimezone(zone)
     return local.hour, local.fold
 
@@ -140,7 +144,10 @@ def sql_time(at: datetime) -> str:
 
 
 def zone(name: str, etc: Path = Path("/etc")) -> tuple[str, tzinfo]:
-    """A time zone by name, with its name; "" is the machine's own. Raises ValueError for a name that is none."""
+    """A time zone by name, with its name; "" is the machine's own.
+
+    Raises ValueError for a name that is none.
+    """
     if not name:
         name = _machine_zone(etc)
     try:

@@ -1,4 +1,5 @@
-"""Will it work tonight? One line for each thing that could be in its way: ok, warn or FAIL, and the remedy.
+"""Will it work tonight? One line for each thing that could be in its way: ok, warn or FAIL, and the
+remedy.
 
 Usage   ./run_job.sh doctor [JOB] [--offline] [--send] [--as-cron] [--json]
 Exit    0, warnings or not; 78 where anything is FAIL
@@ -81,7 +82,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _as_cron(root: Path, given: argparse.Namespace) -> int:
-    """Start doctor again as cron would: its four variables, the home folder, no terminal, a session of its own."""
+    """Start doctor again as cron would: its four variables, the home folder, no terminal, a session
+    of its own.
+    """
     user = pwd.getpwuid(os.geteuid())
     environ = {
         "HOME": user.pw_dir,

@@ -1,4 +1,5 @@
-"""Forget old answers, outputs, runs and logs, and give the disk space back. What is done stays done.
+"""Forget old answers, outputs, runs and logs, and give the disk space back. What is done stays
+done.
 
 Usage   ./run_job.sh prune [JOB] --older-than 90d [--dry-run] [--demo]
 Exit    0; 75 where every job was running; otherwise the first code of what could not be pruned

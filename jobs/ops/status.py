@@ -1,4 +1,5 @@
-"""What happened, what is stuck, what it cost: every job at a glance, or one job in detail. Reads only.
+"""What happened, what is stuck, what it cost: every job at a glance, or one job in detail. Reads
+only.
 
 Usage   ./run_job.sh status [JOB] [--json | --html] [--demo]
 """

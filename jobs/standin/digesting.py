@@ -60,7 +60,8 @@ def themes(records: list[Read]) -> list[Entry]:
     entries: list[Entry] = []
     while len(entries) < MOST_THEMES and len(left) > max(1, total // 20):
         among = Counter(word for record in left for word in record.words)
-        # A word that most records have separates nothing, and one of a single record groups nothing.
+        # A word that most records have separates nothing, and one of a single record groups
+        # nothing.
         usable = [
             (number, word)
             for word, number in among.items()
@@ -105,7 +106,7 @@ def shouts(text: Text) -> bool:
 
 
 def anomalies(records: list[Read]) -> list[Entry]:
-    """Records with a word that should worry somebody, in capitals, or far longer than the others."""
+    """Records with a word that should worry somebody, in capitals, or far longer than others."""
     found: dict[str, list[Read]] = {}
     usual = median(len(record.text.raw) for record in records)
     for record in records:

@@ -180,7 +180,7 @@ class MessageBatches:
             await asyncio.sleep(pause)
 
     def advance(self, message_batch_id: str) -> float | None:
-        """Do some of what is due; seconds until there is more, None when it has ended or is gone."""
+        """Do some of what is due; seconds until there is more, None when it has ended or gone."""
         stored = self.store.get(message_batch_id)
         if stored is None or stored.ended_at is not None:
             return None

@@ -114,7 +114,7 @@ class MessageBatchStore:
         return int(found[0])
 
     def waiting(self, message_batch_id: str, most: int) -> Iterator[tuple[int, str, str]]:
-        """The next requests without an outcome: number, custom_id, params; read as they are used."""
+        """The next requests without an outcome (number, custom_id, params), read when used."""
         rows = self.db.execute(
             "select number, custom_id, params from requests"
             " where message_batch_id = ? and outcome is null order by number limit ?",

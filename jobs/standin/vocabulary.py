@@ -7,25 +7,25 @@ WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 STOPWORDS = frozenset(
     """
-    com http https www a about after again all almost already also am an and another any anyone anything are around
-    as ask asked at away back be became because been before being both but by came can cannot come
-    could did do does doing done down each either else enough even ever every everything few find
-    for from further gave get gets getting give given go goes going gone got had has have having
-    hello help her here hers hey hi him his how however i if in instead into is it its itself just
-    keep kind know last later least less let like likely little long look looking lot made make
-    makes making many may maybe me might mine more most much must my myself need never new next no
-    none nor not nothing now of off often ok okay on once one only onto or other our ours out over
-    own per please possible put quite rather really right said same saw say says see seem seems
-    seen shall she should show since so some someone something still such sure take taken tell
-    than thank thanks that the their theirs them then there these they thing think this those
-    though three through till time to today together told too took tried try trying two under
-    until up upon us use used using very via want wanted was way we well went were what when where
-    whether which while who whom whose why will wish with within without wonder would year yes
-    yesterday yet you your yours yourself dear day days week month good great nice lovely ago day
-    am pm ain't aren't can't couldn't didn't doesn't don't hadn't hasn't haven't he he'd he'll
-    he's i'd i'll i'm i've isn't it's let's she's shouldn't that's there's they'd they'll they're
-    they've wasn't we'd we'll we're we've weren't what's where's who's won't wouldn't you'd you'll
-    you're you've first second order ordered
+    com http https www a about after again all almost already also am an and another any anyone
+    anything are around as ask asked at away back be became because been before being both but by
+    came can cannot come could did do does doing done down each either else enough even ever every
+    everything few find for from further gave get gets getting give given go goes going gone got
+    had has have having hello help her here hers hey hi him his how however i if in instead into
+    is it its itself just keep kind know last later least less let like likely little long look
+    looking lot made make makes making many may maybe me might mine more most much must my myself
+    need never new next no none nor not nothing now of off often ok okay on once one only onto or
+    other our ours out over own per please possible put quite rather really right said same saw
+    say says see seem seems seen shall she should show since so some someone something still such
+    sure take taken tell than thank thanks that the their theirs them then there these they thing
+    think this those though three through till time to today together told too took tried try
+    trying two under until up upon us use used using very via want wanted was way we well went
+    were what when where whether which while who whom whose why will wish with within without
+    wonder would year yes yesterday yet you your yours yourself dear day days week month good
+    great nice lovely ago day am pm ain't aren't can't couldn't didn't doesn't don't hadn't hasn't
+    haven't he he'd he'll he's i'd i'll i'm i've isn't it's let's she's shouldn't that's there's
+    they'd they'll they're they've wasn't we'd we'll we're we've weren't what's where's who's
+    won't wouldn't you'd you'll you're you've first second order ordered
     """.split()
 )  # fmt: skip
 

@@ -1,6 +1,8 @@
-"""What 500 records of 200 tokens cost, in both deliveries: from the ledger of a run, beside the arithmetic.
+"""What 500 records of 200 tokens cost, in both deliveries: from the ledger of a run, beside the
+arithmetic.
 
-Usage: cost.py [JOB]   (default bulk_classifier; against the stand-in, which counts four bytes to a token)
+Usage: cost.py [JOB]   (default bulk_classifier; against the stand-in, which counts four bytes to a
+token)
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ INPUT, OUTPUT, FACTOR = (
     0.5,
 )  # USD per million tokens of claude-haiku-5-5, and of a message batch
 SUMS = """
-    select delivery, count(*), sum(input_tokens + cache_read_tokens + cache_write_tokens), sum(output_tokens),
+    select delivery, count(*), sum(input_tokens + cache_read_tokens + cache_write_tokens),
+    sum(output_tokens),
         sum(cache_read_tokens + cache_write_tokens), sum(usd)
     from requests group by delivery order by delivery
 """
@@ -81,12 +84,14 @@ def main() -> None:
             in_ledger, arithmetic = in_ledger + usd, arithmetic + sums
             half = f"{FACTOR} × " if factor != 1 else ""
             print(
-                f"  {delivery:13} {requests:2} requests: {half}({prompt:,} × ${INPUT:.2f} + {output:,} × ${OUTPUT:.2f})"
+                f"  {delivery:13} {requests:2} requests: {half}({prompt:,} × ${INPUT:.2f} + "
+                f"{output:,} × ${OUTPUT:.2f})"
                 f" / 10⁶ = ${sums:.5f}" + (f" ({cached:,} of them cached)" if cached else "")
             )
         print(f"  ledger ${in_ledger:.5f}, arithmetic ${arithmetic:.5f}")
         print(
-            f"  billed input over the records' own: {sum(r[2] for r in rows) / (RECORDS * TOKENS):.2f}"
+            "  billed input over the records' own: "
+            f"{sum(r[2] for r in rows) / (RECORDS * TOKENS):.2f}"
         )
 
 

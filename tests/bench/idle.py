@@ -1,6 +1,8 @@
-"""A run with nothing to do, wrapper included, against `python -c 'import anthropic'`: seconds and peak memory.
+"""A run with nothing to do, wrapper included, against `python -c 'import anthropic'`: seconds and
+peak memory.
 
-Usage: idle.py ROUNDS   (the two in turn, in a copy of the tree in which a report has just been written)
+Usage: idle.py ROUNDS   (the two in turn, in a copy of the tree in which a report has just been
+written)
 """
 
 from __future__ import annotations

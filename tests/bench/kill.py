@@ -1,12 +1,15 @@
-"""Kill runs with SIGKILL at random instants, continue them, and count what was lost, doubled and paid for twice.
+"""Kill runs with SIGKILL at random instants, continue them, and count what was lost, doubled and
+paid for twice.
 
 Usage: kill.py KILLS [--seed N] [--per-record]     random kills, spread over the phases of a run
        kill.py KILLS [--seed N] --message-batch        the same for a job that goes by message batch
-       kill.py KILLS --chain                       chains of three kills, each in the run that continues the one before
-       kill.py --every-syscall [STEP]              a kill before every STEP-th write and sync of a small run (needs strace)
-       kill.py --broken                            the same rig on an order that is wrong: it has to find violations
+       kill.py KILLS --chain                       chains of three kills, each in the run that
+       continues the one before kill.py --every-syscall [STEP]              a kill before every
+       STEP-th write and sync of a small run (needs strace) kill.py --broken
+       the same rig on an order that is wrong: it has to find violations
 
-Ends with 1 where anything was lost, counted twice, paid for beyond what was in flight, or left behind.
+Ends with 1 where anything was lost, counted twice, paid for beyond what was in flight, or left
+behind.
 """
 
 from __future__ import annotations
@@ -58,10 +61,12 @@ class Figures:
         worst = max((found.billed_again for _, found in self.found), default=0)
         unsettled = sum(found.unsettled_usd for _, found in self.found)
         return (
-            f"{self.kills} kills ({self.too_late} came too late): {sums['lost']} records lost, {sums['doubled']} doubled,"
+            f"{self.kills} kills ({self.too_late} came too late): {sums['lost']} records lost, "
+            f"{sums['doubled']} doubled,"
             f" {sums['again']} requests billed again of {self.in_flight} in flight"
             f" ({sums['again'] / max(1, self.kills):.2f} per kill, {worst} at most in a trial),"
-            f" ${unsettled:.4f} unsettled, {sums['twice']} rows saved twice to the same, {sums['violations']} violations"
+            f" ${unsettled:.4f} unsettled, {sums['twice']} rows saved twice to the same, "
+            f"{sums['violations']} violations"
         )
 
 
@@ -84,7 +89,9 @@ class Bench:
         return rig
 
     def trials(self, count: int, one: Callable[[int, Bill, Rig], Findings]) -> None:
-        """Do `count` trials; each gets a bill of its own and the installation that was never killed."""
+        """Do `count` trials; each gets a bill of its own and the installation that was never
+        killed.
+        """
 
         def some(worker: int) -> None:
             with standin_process(self.root / f"standin{worker}", message_batch_seconds=0.3) as bill:
@@ -104,14 +111,17 @@ class Bench:
     def killed(
         self, seed: int, bill: Bill, reference: Rig | None, chain: int, before: str
     ) -> Findings:
-        """Kill a run (`chain` times, each time the one that continues) and examine what the last one makes of it."""
+        """Kill a run (`chain` times, each time the one that continues) and examine what the last
+        one makes of it.
+        """
         rig = self.rig(f"trial{seed}", bill)
         for link in range(chain):
             # `sending` comes in every run; a phase that is over already comes no more.
             hit = rig.killed(moment(rig, seed + 1000 * link), before=before)
             self.figures.kills += hit
             self.figures.too_late += not hit
-        # Each link can find one record alone in flight; at the third it counts as what kills the process.
+        # Each link can find one record alone in flight; at the third it counts as what kills the
+        # process.
         found = continued(
             rig, reference if chain == 1 else None, runs=2, dead=1 if chain > 2 else 0
         )

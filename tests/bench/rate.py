@@ -1,6 +1,8 @@
-"""One-record requests, 50 in flight, ledger on, against a bare AsyncAnthropic loop with as many workers.
+"""One-record requests, 50 in flight, ledger on, against a bare AsyncAnthropic loop with as many
+workers.
 
-Usage: rate.py LATENCY_SECONDS REQUESTS ROUNDS   (both sides in turn, each against a fresh stand-in process)
+Usage: rate.py LATENCY_SECONDS REQUESTS ROUNDS   (both sides in turn, each against a fresh stand-in
+process)
 """
 
 from __future__ import annotations
@@ -66,7 +68,9 @@ def standin(latency: float) -> Iterator[str]:
 
 
 def steady(url: str, requests: int, latency: float) -> float:
-    """Seconds that the requests of a run take: less what opening and closing take, as a run of one request shows."""
+    """Seconds that the requests of a run take: less what opening and closing take, as a run of one
+    request shows.
+    """
     return ours(url, requests) - (ours(url, 1) - latency)
 
 
@@ -147,7 +151,8 @@ def main() -> None:
             f" ({bare_seconds / requests * 1000:.2f} ms each)"
         )
     print(
-        f"rate at {latency * 1000:.0f} ms, ours over the bare loop's: {statistics.median(ratios):.2f}"
+        f"rate at {latency * 1000:.0f} ms, ours over the bare loop's: "
+        f"{statistics.median(ratios):.2f}"
     )
     if latency:
         print(

@@ -1,6 +1,8 @@
-"""`status` with a million records done, and what the indexes that make it quick cost every run that writes.
+"""`status` with a million records done, and what the indexes that make it quick cost every run that
+writes.
 
-Usage: status.py RECORDS ROUNDS   (outputs of 200 bytes, fifty records to a request, all of them this month)
+Usage: status.py RECORDS ROUNDS   (outputs of 200 bytes, fifty records to a request, all of them
+this month)
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ BEFORE = "create index requests_by_time on requests (job, created_at)"
 
 
 def written(path: Path, records: int, *, indexed: bool) -> float:
-    """Processor seconds in which runs commit so many records, as runs do: three commits to a request."""
+    """Processor seconds in which runs commit so many records, as runs do: three commits to a
+    request.
+    """
     file = LedgerFile(path)
     if not indexed:
         for name in STATUS_INDEXES:
@@ -72,8 +76,10 @@ def filled(path: Path, records: int) -> None:
         )
     with file.transaction():
         file.db.executemany(
-            "insert into requests (request_id, job, run_id, delivery, status, record_ids, attempts, answer, model,"
-            " usd, created_at) values (?, 'big', 'bench', 'live', 'done', ?, 1, ?, 'claude-haiku-5-5', 0.001, ?)",
+            "insert into requests (request_id, job, run_id, delivery, status, record_ids, "
+            "attempts, answer, model,"
+            " usd, created_at) values (?, 'big', 'bench', 'live', 'done', ?, 1, ?, "
+            "'claude-haiku-5-5', 0.001, ?)",
             (
                 (
                     f"bench-{n:09d}",

@@ -1,4 +1,6 @@
-"""Reading an answer: what may be used, what is said about which record, and never a customer's words in a reason."""
+"""Reading an answer: what may be used, what is said about which record, and never a customer's
+words in a reason.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +108,8 @@ def test_a_refusal_may_say_nothing_at_all(details):
 
 @pytest.mark.parametrize(
     "text",
-    ["", '{"results": [{"id": "1", "lab', "Sure! Here it is.", '```json\n{"results": []}\n```', "[" * 100_000],
+    ["", '{"results": [{"id": "1", "lab', ("Sure! Here it "
+                                          "is."), '```json\n{"results": []}\n```', "[" * 100_000],
     ids=["empty", "half", "prose", "fenced", "deep"],
 )  # fmt: skip
 def test_what_is_not_json_is_one_reason_for_all(text):
@@ -135,8 +138,11 @@ def test_json_of_another_shape_has_no_results(data):
         ([entry("1"), entry("1"), entry("2")], {"1": "answered twice", "2": "fine"}, 0),
         ([entry(1), entry("1"), entry("2")], {"1": "answered twice", "2": "fine"}, 0),
         ([entry("1"), entry("2"), entry("3")], {"1": "fine", "2": "fine"}, 1),
-        ([entry("01"), entry("1.0"), entry(True)], {"1": "missing from the answer", "2": "missing from the answer"}, 3),
-        ([{"label": "billing"}, "1", None, entry("1")], {"1": "fine", "2": "missing from the answer"}, 1),
+        ([entry("01"), entry("1.0"), entry(True)], {"1": "missing from the "
+                                                         "answer", "2": "missing from the "
+                                                                        "answer"}, 3),
+        ([{"label": "billing"}, "1", None, entry("1")], {"1": "fine", "2": "missing from the "
+                                                                           "answer"}, 1),
         ([], {"1": "missing from the answer", "2": "missing from the answer"}, 0),
     ],
 )  # fmt: skip

@@ -1,4 +1,6 @@
-"""The prompt cache: asked for where it pays, warmed by one request, and paid for as the ledger says."""
+"""The prompt cache: asked for where it pays, warmed by one request, and paid for as the ledger
+says.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Whose fault it was: every way of failing, through the real SDK, gets its owner, its exit code and its wait."""
+"""Whose fault it was: every way of failing, through the real SDK, gets its owner, its exit code and
+its wait.
+"""
 
 from __future__ import annotations
 
@@ -89,9 +91,12 @@ def test_overload_slows_everybody_down(kind, slow):
 @pytest.mark.parametrize(
     ("status", "message", "code"),
     [
-        (400, "Your credit balance is too low to access the Anthropic API. Go to Plans & Billing", ""),
-        (400, "You have reached your specified API usage limits. You will regain access on 2026-12-01", ""),
-        (400, "You have reached your specified workspace API usage limits. You will regain access", ""),
+        (400, ("Your credit balance is too low to access the Anthropic API. Go to Plans & "
+              "Billing"), ""),
+        (400, ("You have reached your specified API usage limits. You will regain access on "
+              "2026-12-01"), ""),
+        (400, ("You have reached your specified workspace API usage limits. You will regain "
+              "access"), ""),
         (400, "On hold", "organization_on_hold"),
         (400, "Not allowed", "workspace_policy_violation"),
         (400, "Key", "cmek_key_disabled"),
@@ -137,7 +142,8 @@ def test_a_customer_who_writes_of_credit_is_no_account_without_credit():
         ({"retry-after-ms": "soon", "retry-after": "9"}, 9),
         ({"retry-after": "7200"}, 7200),
         ({"retry-after": "Sat, 21 Nov 2015 10:00:00 GMT"}, 0),
-        *(({"retry-after": text}, None) for text in ("soon", "-5", "1e3", ".", "", "0x10", "Mon, 99999999999999999999 Jan 2026 00:00:00 GMT")),
+        *(({"retry-after": text}, None) for text in ("soon", "-5", "1e3", ".", "", "0x10",
+        "Mon, 99999999999999999999 Jan 2026 00:00:00 GMT")),
     ],
 )  # fmt: skip
 def test_the_wait_that_a_server_asks_for_is_read(headers, seconds):

@@ -1,4 +1,6 @@
-"""Tokens to USD: the published prices, by band and by day, and a price list that its user has broken."""
+"""Tokens to USD: the published prices, by band and by day, and a price list that its user has
+broken.
+"""
 
 from __future__ import annotations
 
@@ -130,8 +132,10 @@ WRONG: list[dict[str, Any]] = [
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "{", "[]", "{}", "null", '{"prices": null}', '{"prices": {"a": 1}}', '{"prices": [1]}', "\ufeff"),
-        *(json.dumps({"prices": [{key: value for key, value in ROW.items() if key != gone}]}) for gone in ROW),
+        *("", "{", "[]", "{}", "null", '{"prices": null}', ('{"prices": {"a": '
+                                                           '1}}'), '{"prices": [1]}', "\ufeff"),
+        *(json.dumps({"prices": [{key: value for key,
+        value in ROW.items() if key != gone}]}) for gone in ROW),
         *(json.dumps({"prices": [ROW | wrong]}) for wrong in WRONG),
     ],
 )  # fmt: skip

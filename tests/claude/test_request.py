@@ -1,4 +1,6 @@
-"""What a request carries: accepted for every model, thinking at its cheapest, records that cannot break out."""
+"""What a request carries: accepted for every model, thinking at its cheapest, records that cannot
+break out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A message batch whose reply was lost is found again; one that never came to be is submitted anew; nothing is paid twice."""
+"""A message batch whose reply was lost is found again; one that never came to be is submitted anew;
+nothing is paid twice.
+"""
 
 from __future__ import annotations
 

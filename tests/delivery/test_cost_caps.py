@@ -1,4 +1,6 @@
-"""The cost caps are hard: what was billed, at real prices, never passes them; in one run, over many, and over kills."""
+"""The cost caps are hard: what was billed, at real prices, never passes them; in one run, over
+many, and over kills.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +77,9 @@ def test_the_lower_of_two_caps_holds(claude):
 
 @pytest.mark.parametrize("kind", ["cut", "408", "504", "reset"])
 def test_attempts_of_unknown_outcome_count_for_the_most_they_can_have_cost(claude, kind):
-    """They are sent again until the cap is reached by what they may have cost, and stay counted in later runs."""
+    """They are sent again until the cap is reached by what they may have cost, and stay counted in
+    later runs.
+    """
     site = claude(faults=[{"kind": kind}])
     events(site, 400)
     result = site.run(daily_report.JOB, "--date", DAY, MAX_COST_USD="0.05")

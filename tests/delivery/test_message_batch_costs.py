@@ -1,4 +1,6 @@
-"""What message batches cost: the ledger's cost is the bill's to the token, and no cap is passed over any number of runs."""
+"""What message batches cost: the ledger's cost is the bill's to the token, and no cap is passed
+over any number of runs.
+"""
 
 from __future__ import annotations
 
@@ -146,7 +148,9 @@ def test_what_is_processing_counts_against_the_day_until_it_is_settled(claude, r
 def test_the_days_spending_is_neither_counted_twice_nor_lost_by_the_run_that_collects(
     claude, tmp_path, reserved
 ):
-    """The cap has room for all that the second run sends only if what the first one reserved was given back."""
+    """The cap has room for all that the second run sends only if what the first one reserved was
+    given back.
+    """
     folder = tmp_path / "standin"
     site = claude(state=folder, faults=[STAYS])
     fill(site, 11)
@@ -168,7 +172,9 @@ def test_the_days_spending_is_neither_counted_twice_nor_lost_by_the_run_that_col
 
 
 def test_what_expires_and_is_sent_again_reserves_anew(claude, monkeypatch, reserved):
-    """In one run: what was reserved for the first message batch does not stand in the way of the second."""
+    """In one run: what was reserved for the first message batch does not stand in the way of the
+    second.
+    """
     monkeypatch.setattr("common.delivery.deliver.LITTLE", 1)
     site = claude(message_batch_seconds=0, faults=[{**EXPIRED, "times": 10}])
     fill(site, 11)

@@ -86,7 +86,9 @@ def test_message_batches_that_never_bring_anything_end_the_run(claude, monkeypat
 
 
 def test_a_request_refused_for_its_content_is_split_live_down_to_the_culprit(claude):
-    """Three in three chunks: they stand side by side when they are asked again, and are not a systematic fault."""
+    """Three in three chunks: they stand side by side when they are asked again, and are not a
+    systematic fault.
+    """
     bad = ["12", "17", "22"]
     refused = [errored("invalid_request_error", when={"record": n}) for n in bad]
     live = [{"kind": "400", "when": {"record": n}} for n in bad]

@@ -1,4 +1,6 @@
-"""Message batches from end to end: submitted by one run, collected by the same or a later one, nothing paid for twice."""
+"""Message batches from end to end: submitted by one run, collected by the same or a later one,
+nothing paid for twice.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Answers that were paid for and not saved, windows, changed records, and a source that is never kept locked."""
+"""Answers that were paid for and not saved, windows, changed records, and a source that is never
+kept locked.
+"""
 
 from __future__ import annotations
 

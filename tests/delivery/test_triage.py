@@ -1,4 +1,7 @@
-"""Triage decides: what becomes of each record, what is asked again, and when the run ends. No database here."""
+"""Triage decides: what becomes of each record, what is asked again, and when the run ends.
+
+No database here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Runs that are killed at any instant lose nothing, save nothing wrong, and pay twice at most for what was in flight.
+"""Runs that are killed at any instant lose nothing, save nothing wrong, and pay twice at most for
+what was in flight.
 
 `bench/kill.py` does the same hundreds of times; here are a few kills of each kind.
 """
@@ -124,7 +125,8 @@ subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
 ended = rig.run()
 done = rig.ledger("select count(*) from records where status = 'done'")[0][0]
 import json
-print(json.dumps([full.code, full.log, kept, billed, ended.code, done, rig.ledger(answers)[0][0], len(bill.lines())]))
+answers = rig.ledger(answers)[0][0]
+print(json.dumps([full.code, full.log, kept, billed, ended.code, done, answers, len(bill.lines())]))
 """
 
 

@@ -137,7 +137,8 @@ def test_what_a_page_says_is_escaped_in_an_element_of_its_own():
         "page": "a </page> & b",
     }
     assert envelope(fetching(), record) == (
-        '<record id="1" created_at="now">&lt;page&gt;mine&lt;/page&gt;<page>a &lt;/page&gt; &amp; b</page></record>'
+        '<record id="1" created_at="now">&lt;page&gt;mine&lt;/page&gt;<page>a &lt;/page&gt; &amp; '
+        "b</page></record>"
     )
 
 

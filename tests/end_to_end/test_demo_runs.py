@@ -1,4 +1,6 @@
-"""--demo, a newcomer's first command: no key, nothing outside state/demo, and it says what it is on every line."""
+"""--demo, a newcomer's first command: no key, nothing outside state/demo, and it says what it is on
+every line.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Whole runs against a stand-in that goes wrong: whose fault it was decides what becomes of the records."""
+"""Whole runs against a stand-in that goes wrong: whose fault it was decides what becomes of the
+records.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,8 @@ def dead(site, job: str = "daily_report") -> dict[str, str]:
 
 
 def a_third_faulty() -> list[dict[str, Any]]:
-    # Two rules, as a reply is made or not; each takes its turn at a sixth of all requests, then of the rest.
+    # Two rules, as a reply is made or not; each takes its turn at a sixth of all requests, then of
+    # the rest.
     return [
         {"cycle": NOBODYS, "when": {"share": 0.2, "seed": 3}},
         {
@@ -80,7 +83,9 @@ def a_third_faulty() -> list[dict[str, Any]]:
 
 
 def the_ledger_covers_the_bill(site, job: str) -> None:
-    """Every answer is in the ledger to the token; what was billed beside is bounded by what is held as unknown."""
+    """Every answer is in the ledger to the token; what was billed beside is bounded by what is held
+    as unknown.
+    """
     tokens = site.ledger("select sum(input_tokens), sum(output_tokens) from requests", job)[0]
     usd, unsettled = site.ledger("select total(usd), total(unsettled_usd) from requests", job)[0]
     billed = usd_of(site.billed())

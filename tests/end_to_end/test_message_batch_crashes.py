@@ -1,4 +1,5 @@
-"""Runs by message batch that are killed at any instant: nothing is billed twice, nothing lost, everything saved once.
+"""Runs by message batch that are killed at any instant: nothing is billed twice, nothing lost,
+everything saved once.
 
 `bench/kill.py --message-batch` does the random ones a hundred times.
 """
@@ -28,7 +29,9 @@ def _small_commits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def is_whole(site, saved_twice: int = 0) -> None:
-    """Every record billed once and saved; rows of one commit may have been saved a second time, to the same."""
+    """Every record billed once and saved; rows of one commit may have been saved a second time, to
+    the same.
+    """
     assert statuses(site) == {"done": REQUESTS * 5}
     assert set(billed_for(site).values()) == {1} and len(billed_for(site)) == REQUESTS * 5
     rows = site.saved("select count(*), sum(saved > 1) from labels")[0]

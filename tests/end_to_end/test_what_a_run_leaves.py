@@ -1,4 +1,6 @@
-"""What a run leaves behind is told: a failed record never with exit 0, and an unjudged one is never called failed."""
+"""What a run leaves behind is told: a failed record never with exit 0, and an unjudged one is never
+called failed.
+"""
 
 from __future__ import annotations
 

@@ -73,7 +73,8 @@ MOVES = {
         ("lost", "submitted", "waiting"),
         ("crashed", "submitted", "waiting"),
         # A request that is lost takes no record with it that has moved on.
-        *((lost, state, state) for lost in ("lost", "crashed") for state in STATES if state != "submitted"),
+        *((lost, state, state) for lost in ("lost",
+        "crashed") for state in STATES if state != "submitted"),
         # What has no row is fresh, and stays so until it is submitted.
         *((move, "fresh", "fresh") for move in MOVES if move != "submitted"),
     ],
@@ -111,7 +112,8 @@ def test_a_request_goes_from_submitted_to_answered_to_done(book):
         StoredRequest("q", "run-1", ["a", "b"], '{"about": "q"}')
     ]
     assert book.rows(
-        "select input_tokens, output_tokens, cache_write_tokens, cache_read_tokens, usd, unsettled_usd from requests"
+        "select input_tokens, output_tokens, cache_write_tokens, cache_read_tokens, usd, "
+        "unsettled_usd from requests"
     ) == [(100, 10, 3, 3, 0.25, 0.0)]
     book.finish("q", "a", "b")
     assert list(book.ledger.unsaved()) == []
@@ -207,8 +209,10 @@ def test_with_a_hundred_thousand_records_done_nothing_is_searched_from_end_to_en
             " select 'daily_report', i, 'done', '' from n"
         )
         db.execute(
-            f"{numbers} insert into requests (request_id, job, run_id, delivery, status, record_ids, attempts,"
-            " model, created_at) select i, 'daily_report', 'r', 'live', 'done', '[]', 1, 'm', '2026' from n where i <= 2000"
+            f"{numbers} insert into requests (request_id, job, run_id, delivery, status, "
+            "record_ids, attempts,"
+            " model, created_at) select i, 'daily_report', 'r', 'live', 'done', '[]', 1, 'm', "
+            "'2026' from n where i <= 2000"
         )  # fmt: skip
     said: list[str] = []
     db.set_trace_callback(said.append)

@@ -1,4 +1,6 @@
-"""The ledger's file: made whole or not at all, its own, private, with room for the last answers on a full disk."""
+"""The ledger's file: made whole or not at all, its own, private, with room for the last answers on
+a full disk.
+"""
 
 from __future__ import annotations
 
@@ -48,10 +50,13 @@ def test_it_holds_what_the_manual_says_can_be_queried(path):
         }
     manual = {
         "records": "job record_id status failures error request_id output updated_at",
-        "requests": "request_id job run_id delivery status record_ids attempts answer error model input_tokens"
-        " output_tokens cache_write_tokens cache_read_tokens usd api_request_id message_batch_id created_at ended_at",
+        "requests": "request_id job run_id delivery status record_ids attempts answer error model "
+        "input_tokens"
+        " output_tokens cache_write_tokens cache_read_tokens usd api_request_id message_batch_id "
+        "created_at ended_at",
         "message_batches": "message_batch_id run_id job status requests created_at ended_at",
-        "runs": "run_id job started_at ended_at exit_code delivery model records done failed dead requests"
+        "runs": "run_id job started_at ended_at exit_code delivery model records done failed dead "
+        "requests"
         " input_tokens output_tokens usd",
     }
     for table, names in manual.items():

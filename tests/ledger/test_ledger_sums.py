@@ -1,4 +1,6 @@
-"""What the ledger adds up: what a day and a set of requests cost, when a run last succeeded, what has been reported."""
+"""What the ledger adds up: what a day and a set of requests cost, when a run last succeeded, what
+has been reported.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ def test_a_day_has_spent_what_its_requests_cost_and_what_they_can_have_cost(book
 
 def test_a_day_of_spending_ends_at_midnight_utc(book):
     for number, at in enumerate(
-        ["2026-11-20T23:59:59Z", "2026-11-21T00:00:00Z", "2026-11-21T23:59:59Z", "2026-11-22T00:00:00Z"]
+        ["2026-11-20T23:59:59Z", "2026-11-21T00:00:00Z", "2026-11-21T23:59:59Z",
+        "2026-11-22T00:00:00Z"]
     ):  # fmt: skip
         book.submit(f"q{number}", f"r{number}", most_usd=10.0**number)
         date(book, f"q{number}", at)

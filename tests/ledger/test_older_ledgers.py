@@ -1,4 +1,6 @@
-"""A ledger of an older version: brought up to date when it is opened to be written, readable before that."""
+"""A ledger of an older version: brought up to date when it is opened to be written, readable before
+that.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run as its user meets it: nothing to do, --dry-run, --json, --after, two at once, --reprocess."""
+"""A run as its user meets it: nothing to do, --dry-run, --json, --after, two at once."""
 
 from __future__ import annotations
 

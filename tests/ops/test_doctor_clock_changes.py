@@ -1,4 +1,6 @@
-"""doctor on time: when a line of a crontab fires, and the nights whose clocks skip that time or have it twice."""
+"""doctor on time: when a line of a crontab fires, and the nights whose clocks skip that time or
+have it twice.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""doctor on cron: the lines of a crontab that would not do what was meant, and the nights when clocks change."""
+"""doctor on cron: the lines of a crontab that would not do what was meant, and the nights when
+clocks change.
+"""
 
 from __future__ import annotations
 

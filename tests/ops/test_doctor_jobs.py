@@ -1,4 +1,4 @@
-"""doctor on jobs, their database and their ledgers, on folders and disks, and on what is installed."""
+"""doctor on jobs, their database and ledgers, on folders and disks, and on what is installed."""
 
 from __future__ import annotations
 
@@ -73,7 +73,10 @@ def test_a_job_that_would_not_run_fails_with_the_reason(root, old, new, expected
     [
         "select id as record_id, content from events;  ",
         "select id as record_id, content from events -- all of them",
-        "with e as (select * from events) select id as record_id, content from e order by id limit 5",
+        (
+            "with e as (select * from events) select id as record_id, content from e order by id"
+            " limit 5"
+        ),
         "select id as record_id, content from events where within(created_at, :start, :end)",
     ],
 )

@@ -1,4 +1,6 @@
-"""doctor on .env and on what its values are; and the one list of names that everything else follows."""
+"""doctor on .env and on what its values are; and the one list of names that everything else
+follows.
+"""
 
 from __future__ import annotations
 

@@ -35,7 +35,8 @@ def test_old_answers_and_outputs_go_and_what_is_done_stays_done(here):
     assert here.rows("sorter", "select record_id, output is null from records order by 1") == [
         ("new", 0), ("old", 1),
     ]  # fmt: skip
-    assert here.rows("sorter", "select answer is null, status, usd from requests order by created_at") == [
+    assert here.rows("sorter", "select answer is null, status, usd from requests order by "
+                               "created_at") == [
         (1, "done", 0.5), (0, "done", 0.5),
     ]  # fmt: skip
 

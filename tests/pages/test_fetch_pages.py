@@ -57,7 +57,8 @@ def test_requests_is_imported_by_who_fetches_and_by_nobody_else():
 def test_html_becomes_what_a_reader_sees():
     html = """<!doctype html><html><head><title>Tea &amp; Pottery</title><style>p{color:red}</style>
     <script>if (a < b) alert("<p>no</p>")</script></head><body><!-- not <b>this</b> -->
-    <h1>Mugs</h1><p>From <b>Fern</b>hill,<br>with 3 < 4 handles.</p><table><tr><td>Blue<td>12&nbsp;€</table></body>"""
+    <h1>Mugs</h1><p>From <b>Fern</b>hill,<br>with 3 < 4 handles.</p>
+    <table><tr><td>Blue<td>12&nbsp;€</table></body>"""
     assert (
         text_of_html(html) == "Tea & Pottery\nMugs\nFrom Fernhill,\nwith 3 < 4 handles.\nBlue 12 €"
     )
@@ -66,8 +67,10 @@ def test_html_becomes_what_a_reader_sees():
 @pytest.mark.parametrize(
     "html",
     [
-        "<" * 200_000, "<!--" * 50_000, "<script>" * 25_000, "<a " * 66_000, "<p" * 100_000, "</script" * 25_000,
-        "<title" * 33_000, "<!" * 100_000, "&" * 200_000, "<title>" * 28_000, "<svg><script>" * 15_000, "&#x" * 66_000,
+        "<" * 200_000, "<!--" * 50_000, "<script>" * 25_000, "<a " * 66_000, "<p" * 100_000,
+        "</script" * 25_000,
+        "<title" * 33_000, "<!" * 100_000, "&" * 200_000, "<title>" * 28_000,
+        "<svg><script>" * 15_000, "&#x" * 66_000,
     ],
 )  # fmt: skip
 def test_html_that_is_made_to_take_for_ever_does_not(html):

@@ -1,4 +1,6 @@
-"""https: the certificate is checked against the name in the address, wherever the connection was made to."""
+"""https: the certificate is checked against the name in the address, wherever the connection was
+made to.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ from common.pages.page import fetch
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificate")
 def test_a_certificate_that_nobody_vouches_for_is_refused_after_the_name_was_asked_for(tmp_path):
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    made = f"openssl req -x509 -newkey rsa:2048 -nodes -keyout {key} -out {certificate} -days 2 -subj /CN=tea.example"
+    made = (
+        f"openssl req -x509 -newkey rsa:2048 -nodes -keyout {key} -out {certificate} -days 2 "
+        "-subj /CN=tea.example"
+    )
     subprocess.run(made.split(), check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)

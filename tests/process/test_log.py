@@ -1,4 +1,4 @@
-"""Log lines: one per event whatever it says, in UTC, without a key and without a customer's words."""
+"""Log lines: one per event whatever it says, in UTC, without a key or a customer's words."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def test_a_line_says_when_how_bad_in_which_run_and_what(logged):
 
 @pytest.mark.parametrize(
     "text",
-    ["two\nlines", "a\r\nb", "a\x0bb\x0cc", "\x1b[2J\x1b[31mred", "NUL\0", "\u2028\u2029", "\x85 and \x9b31m", "\x7f", "tab\tbed"],
+    ["two\nlines", "a\r\nb", "a\x0bb\x0cc", "\x1b[2J\x1b[31mred", "NUL\0", "\u2028\u2029",
+    "\x85 and \x9b31m", "\x7f", "tab\tbed"],
 )  # fmt: skip
 def test_a_message_is_one_line_without_control_characters(logged, text):
     line = logged(lambda: log.info("before %s after", text))

@@ -1,4 +1,6 @@
-"""A run that is told to stop finishes what is in flight, keeps it, and leaves the rest to the next run."""
+"""A run that is told to stop finishes what is in flight, keeps it, and leaves the rest to the next
+run.
+"""
 
 from __future__ import annotations
 

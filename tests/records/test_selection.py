@@ -1,4 +1,6 @@
-"""Which records a run takes up, and in which chunks: suspects last and apart, no record twice, no more than --limit."""
+"""Which records a run takes up, and in which chunks: suspects last and apart, no record twice, no
+more than --limit.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The findings of a day's chunks become one report: no record is lost, none is counted twice, none invented."""
+"""The findings of a day's chunks become one report: no record is lost, none is counted twice, none
+invented.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,8 @@ def test_a_section_is_a_field_of_the_digest():
         (["1", "9"], "123", "123", {"1"}, 1),
         (["9", "8"], "123", "123", None, 2),
         ([], "123", "123", None, 0),
-        # A record that was digested again since is spoken for by its newer digest, and was no invention.
+        # A record that was digested again since is spoken for by its newer digest, and was no
+        # invention.
         (["1", "2"], "123", "23", {"2"}, 0),
         (["1"], "123", "23", None, 0),
         (["1", "9"], "123", "", None, 1),
@@ -126,7 +129,9 @@ def test_a_merge_shows_each_finding_under_its_key_and_none_can_break_out():
 
 
 def merged(numbers: random.Random, count: int) -> dict[str, Any]:
-    """What a careless model might answer: keys left out, twice, invented, in another section, as numbers."""
+    """What a careless model might answer: keys left out, twice, invented, in another section, as
+    numbers.
+    """
     answer: dict[str, Any] = {"summary": "s"}
     for section in SECTIONS:
         answer[section] = [

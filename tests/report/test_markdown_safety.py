@@ -179,7 +179,10 @@ def test_a_reasonless_summary_cannot_become_markup() -> None:
     "text",
     [
         "Where is my parcel? It's been 3 days; I paid 41 € (with the code HELLO10!).",
-        "2 * 3 = 6, snake_case, C:\\Users\\me, AT&T, I <3 it, a > b, ~50 %, 10:30, 50/50, e.g. this",
+        (
+            "2 * 3 = 6, snake_case, C:\\Users\\me, AT&T, I <3 it, a > b, ~50 %, 10:30, 50/50, e.g. "
+            "this"
+        ),
         "about $20 or $30, well, at most $40... 100% sure! (really)",
         "Überweisung – 100 % «gut» “so” 'so' \"so\" … مرحبا 你好 👩‍👩‍👧",
     ],

@@ -1,4 +1,6 @@
-"""REPORT_SLACK_WEBHOOK_URL: a finished report is announced, escaped; a hook that fails is a warning and stays secret."""
+"""REPORT_SLACK_WEBHOOK_URL: a finished report is announced, escaped; a hook that fails is a warning
+and stays secret.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a report says and where it comes from: ids and counts, merges, what is paid once, the footer."""
+"""What a report says and where it comes from: ids and counts, merges, what is paid once, the
+footer.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def finding(title: str, *records: object, detail: str = "It is so.") -> dict[str
 
 
 def own_answers(themes: list[dict[str, Any]], merge: dict[str, Any] | None = None):
-    """A model that finds these themes in each chunk, and merges like this (by default: unites nothing)."""
+    """A model that finds these themes in each chunk, and merges like this (by default: unites
+    nothing).
+    """
     nothing: dict[str, Any] = {"anomalies": [], "action_items": []}
 
     def answer(request: dict[str, Any], said: Any) -> Any:

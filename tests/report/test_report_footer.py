@@ -42,7 +42,10 @@ def test_the_footer_counts_every_run_that_worked_on_the_day_and_no_other_day(cla
     # The first merge of the day is not what this report was made from.
     merges = site.ledger("select request_id from requests where record_ids = '[]' order by rowid")
     of_the_day = f"{TOTALS} where request_id not in ('{merges[0][0]}', '{merges[1][0]}')"
-    other_day = " and request_id not in (select request_id from records where cast(record_id as integer) >= 500)"
+    other_day = (
+        " and request_id not in (select request_id from records where cast(record_id as "
+        "integer) >= 500)"
+    )
     assert figures(site.report(DAY)) == site.ledger(of_the_day + other_day)[0]
 
 

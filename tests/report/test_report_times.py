@@ -1,4 +1,6 @@
-"""When a record belongs to a day: zones, clocks that change, every form of created_at, times nobody can read."""
+"""When a record belongs to a day: zones, clocks that change, every form of created_at, times nobody
+can read.
+"""
 
 from __future__ import annotations
 

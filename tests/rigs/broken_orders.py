@@ -1,4 +1,6 @@
-"""Wrong orders of the loop's steps, as code to run before a job: whoever looks for losses has to find them."""
+"""Wrong orders of the loop's steps, as code to run before a job: whoever looks for losses has to
+find them.
+"""
 
 from __future__ import annotations
 

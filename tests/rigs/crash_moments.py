@@ -25,7 +25,8 @@ def moment(rig: Rig, seed: int) -> Callable[[], bool]:
         wanted = already + dice.randint(1, max(1, requests - 1))
         return after(lambda: _billed(rig) >= wanted, jitter)
     if phase == "commit":
-        # The log of the ledger grows at a commit: with each byte over it, one is just being written.
+        # The log of the ledger grows at a commit: with each byte over it, one is just being
+        # written.
         wal = rig.ledger_path.with_name(f"{rig.ledger_path.name}-wal")
         size = dice.randint(60_000, 60_000 + requests * 7_000)
         return lambda: wal.exists() and wal.stat().st_size >= size

@@ -1,4 +1,6 @@
-"""What must be so after a run was killed and continued, however often: compares the bill, the ledger and the results."""
+"""What must be so after a run was killed and continued, however often: compares the bill, the
+ledger and the results.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ class Findings:
 
 
 def examine(rig: Rig, reference: Rig | None = None, *, dead: int = 0) -> Findings:
-    """Examine an installation whose last run has ended well. `reference`: the same one, never killed.
+    """Examine an installation whose last run has ended well. `reference`: the same one, never
+    killed.
 
     `dead`: dead letters there may be, at most.
     """

@@ -1,7 +1,8 @@
-"""A rig that kills runs: an installation, a stand-in that keeps a bill, and an oracle that compares the two.
+"""A rig that kills runs: an installation, a stand-in that keeps a bill, and an oracle that compares
+the two.
 
-Everything is a process: a job is started as `python jobs/NAME.py`, and dies of SIGKILL. What the oracle finds is a list
-of sentences; none of them may be there.
+Everything is a process: a job is started as `python jobs/NAME.py`, and dies of SIGKILL. What the
+oracle finds is a list of sentences; none of them may be there.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ FIRST_DAY = date(2026, 11, 18)
 SUBJECTS = ("parcel", "refund", "invoice", "password", "colour", "garden", "battery", "lamp")
 IN_FLIGHT = 8  # --concurrency, unless it is said
 
-# A job with one answer per record. Its table counts how often a row was saved, which the contract allows to be twice.
+# A job with one answer per record. Its table counts how often a row was saved, which the contract
+# allows to be twice.
 PER_RECORD = """
 import sqlite3
 from pathlib import Path
@@ -46,11 +48,14 @@ def show(record):
 def save(db, record, output):
     {save}
     db.execute("insert into labels values (?, ?, 1) on conflict (record_id)"
-        " do update set label = excluded.label, saves = saves + 1", (record["record_id"], output.label))
+        " do update set label = excluded.label, saves = saves + 1",
+        (record["record_id"], output.label))
 
-JOB = Job(name=Path(__file__).stem, select="select id as record_id, content from events order by id",
+JOB = Job(name=Path(__file__).stem,
+    select="select id as record_id, content from events order by id",
     instructions="Label each record.", output=Label, save=save, show=show, chunk_size={chunk_size},
-    tables="create table if not exists labels (record_id text primary key, label text, saves integer)")
+    tables="create table if not exists labels"
+    " (record_id text primary key, label text, saves integer)")
 if __name__ == "__main__":
     raise SystemExit(run(JOB))
 """
@@ -161,7 +166,11 @@ class Rig:
         path = self.root / f"jobs/{self.job}.py"
         runner = [str(path)]
         if before:
-            runs_it = f"import runpy, sys; sys.path.insert(0, {str(path.parent)!r}); sys.argv[0] = {str(path)!r}\n"
+            runs_it = (
+                f"import runpy, sys; sys.path.insert(0, {str(path.parent)!r}); sys.argv[0] "
+                "= "
+                f"{str(path)!r}\n"
+            )
             runner = [
                 "-c",
                 f"{runs_it}{before}\nrunpy.run_path({str(path)!r}, run_name='__main__')",

@@ -1,4 +1,6 @@
-"""An installation with crontab.example, and a `crontab` command of the test's that keeps its one crontab in a file."""
+"""An installation with crontab.example, and a `crontab` command of the test's that keeps its one
+crontab in a file.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A site in a temporary folder: source database, ledger, reports, and the stand-in for Claude. Everything is real but
-time: a run in this process never waits between attempts."""
+"""A site in a temporary folder: source database, ledger, reports, and the stand-in for Claude.
+Everything is real but time: a run in this process never waits between attempts."""
 
 from __future__ import annotations
 
@@ -87,7 +87,8 @@ class Site:
         """Add events (id, content, created_at); the table is made where it is missing."""
         with sqlite3.connect(self.source) as db:
             db.execute(
-                f"create table if not exists events (id primary key, content, created_at {column_type})"
+                "create table if not exists events (id primary key, content, created_at "
+                f"{column_type})"
             )
             db.executemany("insert into events values (?, ?, ?)", rows)
         db.close()
@@ -143,7 +144,9 @@ class Site:
 
 
 def python(code: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run Python code in a process of its own, with `common` importable and nothing else in the environment."""
+    """Run Python code in a process of its own, with `common` importable and nothing else in the
+    environment.
+    """
     command: Sequence[str] = (sys.executable, "-c", code, *arguments)
     given = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(REPOSITORY / "jobs"), **environ}
     return subprocess.run(command, env=given, capture_output=True, text=True, timeout=60)

@@ -32,7 +32,9 @@ HOSTILE = (
     "text\x85> quote",
     # inline markup
     "*emphasis*", "**strong**", "***both***", "_emphasis_", "__strong__", "a_b_c", "_a", "a_", "*a",
-    "a*", "2 * 3 * 4", "`code`", "``code``", "`", "~~struck~~", "~struck~", "~50 or ~60", "~a~b~", "~_.md",
+    "a*", "2 * 3 * 4", "`code`", "``code``", "`", "~~struck~~", "~struck~", ("~50 or "
+                                                                            "~60"), "~a~b~",
+                                                                            "~_.md",
     "\\", "\\\\", "ends in \\", "a\\*b", "line  \nbreak", "line\\\nbreak", "&lt;b&gt;",
     "&#60;b&#62;", "&#x3c;", "&copy;", "&amp;amp;", "AT&T; x", "$a$", "$$a$$", "$`a`$", "\\(a\\)",
     "==mark==", "^sup^", "{{ 7 * 7 }}", "{% raw %}", "<3 <- -> <=>",

@@ -1,4 +1,6 @@
-"""A copy of jobs/ in a folder of the test's, run as cron would: a process of its own, a bare environment."""
+"""A copy of jobs/ in a folder of the test's, run as cron would: a process of its own, a bare
+environment.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Kills of runs by message batch: at an instant that is named, or at a random one; and what has to be so afterwards."""
+"""Kills of runs by message batch: at an instant that is named, or at a random one; and what has to
+be so afterwards.
+"""
 
 from __future__ import annotations
 
@@ -158,7 +160,8 @@ def continued(rig: Rig) -> Findings:
     records = Counter(record for _, record in billed.elements())
     again = [key for key, times in billed.items() if key[0] == "batch" and times > 1]
     found.must(not again, f"billed twice in message batches: {again[:5]}")
-    # What is in flight live when a run is killed is asked again alone: the first chunk, or what was little.
+    # What is in flight live when a run is killed is asked again alone: the first chunk, or what was
+    # little.
     live = sum(times - 1 for times in records.values())
     found.must(
         live <= rig.in_flight_live,

@@ -1,4 +1,6 @@
-"""A site whose job goes by message batch, with shorthands for what its runs did and what they were billed."""
+"""A site whose job goes by message batch, with shorthands for what its runs did and what they were
+billed.
+"""
 
 from __future__ import annotations
 

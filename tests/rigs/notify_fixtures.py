@@ -1,4 +1,6 @@
-"""An installation with notify_on_failure.sh, and the place where its alerts arrive: a real server on loopback."""
+"""An installation with notify_on_failure.sh, and the place where its alerts arrive: a real server
+on loopback.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ class Received:
 
 @dataclass
 class Catcher:
-    """What arrived, and what is answered: `script[channel]` is used up first, as (status, body[, headers])."""
+    """What arrived, and what is answered: `script[channel]` is used up first, as (status, body[,
+    headers]).
+    """
 
     port: int = 0
     received: list[Received] = field(default_factory=list)
@@ -110,7 +114,10 @@ def catching() -> Iterator[Catcher]:
 
 
 class Watched(Installation):
-    """An installation whose jobs are run by notify_on_failure.sh. Waits between tries are noted, not waited for."""
+    """An installation whose jobs are run by notify_on_failure.sh.
+
+    Waits between tries are noted, not waited for.
+    """
 
     def __init__(self, root: Path, catcher: Catcher) -> None:
         super().__init__(root)
@@ -150,7 +157,10 @@ class Watched(Installation):
             assert self.notify(job).returncode == code
 
     def says(self, text: bytes, job: str = "loud", code: int = 1) -> None:
-        """Run a job that writes these bytes to its log, and fails. ID in them becomes the run's id."""
+        """Run a job that writes these bytes to its log, and fails.
+
+        ID in them becomes the run's id.
+        """
         (self.root / "text").write_bytes(text)
         self.job(
             job,
@@ -185,7 +195,9 @@ class Watched(Installation):
 
 
 def processes_holding(secrets: Sequence[str]) -> list[str]:
-    """The command lines of this moment in which one of the secrets stands, and the environments of curl that hold one."""
+    """The command lines of this moment in which one of the secrets stands, and the environments of
+    curl that hold one.
+    """
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

@@ -9,7 +9,10 @@ from pydantic import BaseModel
 
 from common import Job, Record
 
-TABLE = "create table if not exists labels (record_id text primary key, label text, reason text, saved integer);"
+TABLE = (
+    "create table if not exists labels (record_id text primary key, label text, reason text, "
+    "saved integer);"
+)
 SELECT = "select id as record_id, content, created_at from events order by id"
 
 

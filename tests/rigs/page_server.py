@@ -13,7 +13,10 @@ Answer = bytes | Callable[["Site"], object]
 
 
 class Site:
-    """`pages` by path; `asked` holds the head of every request. A page may be a function that writes to `send`."""
+    """`pages` by path; `asked` holds the head of every request.
+
+    A page may be a function that writes to `send`.
+    """
 
     def __init__(self) -> None:
         self.pages: dict[str, Answer] = {}
@@ -34,7 +37,9 @@ class Site:
         allowed: Callable[[str], bool] = lambda address: address == "127.0.0.1",
         resolve: Callable[[str, int], list[str]] = resolve,
     ) -> Page:
-        """Fetch a page, with this server's address taken for a public one, and its port for a usual one."""
+        """Fetch a page, with this server's address taken for a public one, and its port for a usual
+        one.
+        """
         return fetch(
             self.url(path, host),
             seconds=seconds,

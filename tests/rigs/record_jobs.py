@@ -57,7 +57,9 @@ def run(site: Site, job: Job, *arguments: str) -> Result:
 
 
 def demo(site: Site, job: Job) -> str:
-    """The log of a demo in a process of its own, with nothing set; a stand-in's message batch takes its time."""
+    """The log of a demo in a process of its own, with nothing set; a stand-in's message batch takes
+    its time.
+    """
     installation = Installation(site)
     script = installation.root / f"jobs/{job.name}.py"
     nothing = {"ANTHROPIC_API_KEY": "", "RECORDS_DB": ""}
@@ -71,7 +73,8 @@ def rows(site: Site, job: Job) -> dict[str, tuple[Any, ...]]:
     """What the job has saved, by record id, without the columns that no two runs share."""
     columns = {
         "bulk_classifier": "record_id, label, runner_up, explanation, model",
-        "data_enrichment": "record_id, event_id, language, summary, sentiment, urgency, products, people, next_step",
+        "data_enrichment": "record_id, event_id, language, summary, sentiment, urgency, products, "
+        "people, next_step",
     }
     found = site.saved(f"select {columns[job.name]} from {TABLE[job.name]}")
     assert len({row[0] for row in found}) == len(found)

@@ -1,4 +1,6 @@
-"""Between a run and the stand-in: keeps every request as it was sent, and may put words into the model's mouth."""
+"""Between a run and the stand-in: keeps every request as it was sent, and may put words into the
+model's mouth.
+"""
 
 from __future__ import annotations
 

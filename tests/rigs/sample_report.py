@@ -35,8 +35,10 @@ THEMES = Section(
     (
         Entry(
             "Parcels held at the depot",
-            "Orders sent since Wednesday show “held at depot” and do not move. Customers ask where the "
-            "parcel is, and many have written more than once; three say that the carrier told them to "
+            "Orders sent since Wednesday show “held at depot” and do not move. Customers ask where "
+            "the "
+            "parcel is, and many have written more than once; three say that the carrier told them "
+            "to "
             "ask the shop.",
             128,
             (
@@ -62,7 +64,8 @@ THEMES = Section(
         ),
         Entry(
             "The welcome coupon is refused at checkout",
-            "The code HELLO10 from the newsletter answers “not valid for this basket”, also for baskets "
+            "The code HELLO10 from the newsletter answers “not valid for this basket”, also for "
+            "baskets "
             "above the minimum of 30 €. Some paid the full price and ask for the difference.",
             93,
             (
@@ -82,14 +85,16 @@ THEMES = Section(
         ),
         Entry(
             "Cups arriving broken",
-            "Celadon cups break at the handle; the photos show one layer of paper around each of them.",
+            "Celadon cups break at the handle; the photos show one layer of paper around each of "
+            "them.",
             37,
             (
                 quote(
                     "48201",
                     10,
                     2,
-                    "two of the four celadon cups arrived broken 😢 box was fine, so it is the packing",
+                    "two of the four celadon cups arrived broken 😢 box was fine, so it is the "
+                    "packing",
                 ),
             ),
         ),
@@ -125,7 +130,8 @@ ANOMALIES = Section(
                     "48019",
                     5,
                     51,
-                    "Got a password reset mail at 3:52 in the night. It wasn't me. Is my account ok?",
+                    "Got a password reset mail at 3:52 in the night. It wasn't me. Is my account "
+                    "ok?",
                 ),
             ),
         ),
@@ -166,8 +172,10 @@ def sample() -> DayReport:
             (DAY - timedelta(days=7 - place), count) for place, count in enumerate(_PREVIOUS)
         ),
         summary="Parcels have been standing at the depot since Wednesday, and one customer in six "
-        "wrote about it. The welcome coupon fails at checkout, which costs orders as well as patience. "
-        "Eleven password resets that nobody asked for, all within 20 minutes, deserve a look before the "
+        "wrote about it. The welcome coupon fails at checkout, which costs orders as well as "
+        "patience. "
+        "Eleven password resets that nobody asked for, all within 20 minutes, deserve a look "
+        "before the "
         "weekend is over.",
         summary_missing="",
         sections=(THEMES, ANOMALIES, ACTION_ITEMS),

@@ -1,4 +1,6 @@
-"""Requests sent through the real delivery and the real SDK, to the stand-in or to a server that says what it is told."""
+"""Requests sent through the real delivery and the real SDK, to the stand-in or to a server that
+says what it is told.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,10 @@ def send(
     closed: bool = False,
     before_another: Callable[[Request, int, float], Fault | None] = lambda *_: None,
 ) -> list[Outcome]:
-    """Send requests at once, by default without another attempt: what became of them. `closed`: by a closed client."""
+    """Send requests at once, by default without another attempt: what became of them.
+
+    `closed`: by a closed client.
+    """
     loop, shared = _shared()
     client = shared.copy(base_url=url, api_key=key)
     if closed:

@@ -1,4 +1,4 @@
-"""What the tests of the stand-in send: requests as jobs make them, through the real SDK or by hand."""
+"""What the tests of the stand-in send: requests as jobs make them, by the SDK or by hand."""
 
 import http.client
 import json

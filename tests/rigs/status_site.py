@@ -1,4 +1,6 @@
-"""An installation as `status` and `prune` find it, made of real ledgers and of what the wrappers leave."""
+"""An installation as `status` and `prune` find it, made of real ledgers and of what the wrappers
+leave.
+"""
 
 from __future__ import annotations
 

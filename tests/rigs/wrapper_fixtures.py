@@ -1,4 +1,6 @@
-"""An installation of its own for each test of the wrapper: the real scripts, a stub of venv/, jobs that the test writes."""
+"""An installation of its own for each test of the wrapper: the real scripts, a stub of venv/, jobs
+that the test writes.
+"""
 
 from __future__ import annotations
 

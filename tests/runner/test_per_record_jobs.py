@@ -1,4 +1,6 @@
-"""A job with one answer per record: every output saved once, the good ones kept, nothing asked twice without need."""
+"""A job with one answer per record: every output saved once, the good ones kept, nothing asked
+twice without need.
+"""
 
 from __future__ import annotations
 

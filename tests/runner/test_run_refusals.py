@@ -1,4 +1,6 @@
-"""What stops a run before it begins, and where a script may be started from: each with its code and the remedy."""
+"""What stops a run before it begins, and where a script may be started from: each with its code and
+the remedy.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The source database: read without a trace, streamed, and every failure of it one line with the right code."""
+"""The source database: read without a trace, streamed, and every failure of it one line with the
+right code.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,10 @@ def test_a_job_that_only_reads_cannot_write(tmp_path, journal, sql):
 def test_records_stream(tmp_path):
     """The first comes without the last having been looked at."""
     db = Database(make(tmp_path / "r.db"), writable=False)
-    endless = "with recursive n(i) as (values (1) union all select i + 1 from n) select i as record_id from n"
+    endless = (
+        "with recursive n(i) as (values (1) union all select i + 1 from n) select i as "
+        "record_id from n"
+    )
     records = db.select(endless, {})
     assert [next(records)["record_id"] for _ in range(3)] == ["1", "2", "3"]
     db.close()

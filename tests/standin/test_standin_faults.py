@@ -1,4 +1,6 @@
-"""The scripted faults: each arrives at the real SDK as the API's own failures do, and is billed as they are."""
+"""The scripted faults: each arrives at the real SDK as the API's own failures do, and is billed as
+they are.
+"""
 
 import json
 from pathlib import Path

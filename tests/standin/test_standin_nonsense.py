@@ -1,4 +1,4 @@
-"""Nonsense anywhere in a request is answered, as the API would: the stand-in itself never breaks."""
+"""Nonsense in a request is answered, as the API would: the stand-in itself never breaks."""
 
 import copy
 from collections.abc import Iterator

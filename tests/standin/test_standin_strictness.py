@@ -1,4 +1,4 @@
-"""What the stand-in refuses because the API does: keys, parameters, settings a model does not take."""
+"""What the stand-in refuses because the API does: keys, parameters, a model's settings."""
 
 import json
 

@@ -1,4 +1,6 @@
-"""--install-cron and --remove-cron: our block comes and goes, and not a byte of anything else is changed."""
+"""--install-cron and --remove-cron: our block comes and goes, and not a byte of anything else is
+changed.
+"""
 
 from __future__ import annotations
 

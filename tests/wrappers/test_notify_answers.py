@@ -1,4 +1,6 @@
-"""What an answer of a channel means: delivered, refused for good and told in its own word, or tried again and kept."""
+"""What an answer of a channel means: delivered, refused for good and told in its own word, or tried
+again and kept.
+"""
 
 from __future__ import annotations
 

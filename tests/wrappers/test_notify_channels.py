@@ -1,4 +1,6 @@
-"""What each channel gets, what each answer means, and that nothing is given up early or tried for ever."""
+"""What each channel gets, what each answer means, and that nothing is given up early or tried for
+ever.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from rigs.notify_fixtures import ROUTING_KEY, Watched, catching
 LOG = b"""\
 2026-11-22T02:00:01Z INFO  [ID] chunk 1/1: 50 records answered
 2026-11-22T02:00:02Z ERROR [ID] record 17: dead letter: refused
-2026-11-22T02:00:03Z INFO  [ID] SUMMARY job=loud run=ID status=records_failed records=500 done=499 failed=0 dead=1 \
+2026-11-22T02:00:03Z INFO  [ID] SUMMARY job=loud run=ID status=records_failed records=500 \
+done=499 failed=0 dead=1 \
 requests=10 attempts=11 input_tokens=7409 output_tokens=2505 usd=0.0131 seconds=9
 """
 COUNTS = {"records": 500, "done": 499, "failed": 0, "dead": 1, "requests": 10, "attempts": 11}

@@ -1,4 +1,6 @@
-"""Whatever stands in a log: the alert is valid for its channel, within its limits, and holds no secret."""
+"""Whatever stands in a log: the alert is valid for its channel, within its limits, and holds no
+secret.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,12 @@ HOSTILE = {
     "backticks": b"``` end of the fence ``` ` ``",
     "mentions": b"<!channel> <@U123> <https://evil.example|fine> &amp; &lt; @here",
     "braces": b'"},{"text":"mine"}]} ]]> </script>',
-    "ansi": b"\x1b[1;31mred\x1b[0m \x1b]0;title\x07 \x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\ \x1b(B \x1bc \x1b",
+    "ansi": b"\x1b[1;31mred\x1b[0m \x1b]0;title\x07 "
+    b"\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\ \x1b(B \x1bc \x1b",
     "control characters": bytes(range(1, 32)) + b"\x7f",
     "nul": b"before\0after\0\0",
-    "invalid utf-8": b"caf\xe9 \xff\xfe \xc0\x80 \xe2\x82 \xed\xa0\x80 \xf4\x90\x80\x80 \xf8\x88\x80\x80\x80 \x80 ok",
+    "invalid utf-8": b"caf\xe9 \xff\xfe \xc0\x80 \xe2\x82 \xed\xa0\x80 "
+    b"\xf4\x90\x80\x80 \xf8\x88\x80\x80\x80 \x80 ok",
     "c1, separators and bidi": "\u009b31m \u0085 \u2028 \u2029 \u202e \u2066 x".encode(),
     "every byte": bytes(range(256)) * 12,
     "a long line": b"x" * 200_000,
@@ -188,7 +192,8 @@ def test_nothing_secret_is_in_any_command_line_while_it_is_sent(here):
     here.catcher.while_held = sample
     here.tool(
         "sendmail",
-        f'cp -r /proc/$PPID/cmdline "{here.root}/parent"; echo "$@" >"{here.root}/arguments"; cat >/dev/null',
+        f'cp -r /proc/$PPID/cmdline "{here.root}/parent"; echo "$@" >"{here.root}/arguments"; cat '
+        ">/dev/null",
     )
     ping = here.catcher.settings("ping")["PING_URL"] + "?token=pingsecret"
     here.use(*CHANNELS, PING_URL=ping, ANTHROPIC_API_KEY=KEY)

@@ -1,4 +1,6 @@
-"""An alert that could not be delivered waits, whole and in order, for the next run of any job, and is sent once."""
+"""An alert that could not be delivered waits, whole and in order, for the next run of any job, and
+is sent once.
+"""
 
 from __future__ import annotations
 

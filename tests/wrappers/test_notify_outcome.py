@@ -1,4 +1,6 @@
-"""The exit status is the job's whatever becomes of the alert, and whatever is broken is what the alert tells of."""
+"""The exit status is the job's whatever becomes of the alert, and whatever is broken is what the
+alert tells of.
+"""
 
 from __future__ import annotations
 
@@ -121,8 +123,8 @@ def test_a_dotenv_that_cannot_be_read_is_alerted_of_by_what_the_environment_hold
     done = here.notify("works")
     assert done.returncode == 78
     assert (
-        f"notify_on_failure.sh: {here.root}/.env cannot be read: only settings in the environment are used"
-        in done.stderr
+        f"notify_on_failure.sh: {here.root}/.env cannot be read: only settings in the environment "
+        "are used" in done.stderr
     )
     assert ".env cannot be read: only settings in the environment" in str(the_alert(here)["text"])
 

@@ -1,4 +1,6 @@
-"""When an alert is due: once for each streak, again after some hours or with another code, and once when it is over."""
+"""When an alert is due: once for each streak, again after some hours or with another code, and once
+when it is over.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""The shipped crontab under the real cron daemon: it fires, fails and recovers, and exactly two messages arrive.
+"""The shipped crontab under the real cron daemon: it fires, fails and recovers, and exactly two
+messages arrive.
 
-Only the daemon's clock is faked (libfaketime), and its folders are mounted over: the machine's crontabs are not touched.
+Only the daemon's clock is faked (libfaketime), and its folders are mounted over: the machine's
+crontabs are not touched.
 """
 
 from __future__ import annotations
@@ -54,7 +56,9 @@ def missing() -> str:
 
 
 def fire(here: Watched, number: int) -> None:
-    """Start the daemon ten seconds (one, to us) before 06:17 of a day, and stop it when the run of that number is over."""
+    """Start the daemon ten seconds (one, to us) before 06:17 of a day, and stop it when the run of
+    that number is over.
+    """
     [library] = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
     env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "MAIL_FILE": str(here.root / "cron-mail")}
     env |= {

@@ -1,4 +1,6 @@
-"""What run_job.sh does for everyone: finds the job from anywhere, hands it its arguments, keeps its exit status."""
+"""What run_job.sh does for everyone: finds the job from anywhere, hands it its arguments, keeps its
+exit status.
+"""
 
 from __future__ import annotations
 
@@ -336,7 +338,8 @@ def test_the_history_gives_the_jobs_own_reason_when_it_has_one(here):
     here.job(
         "refused",
         """
-        for level, text in ("ERROR", "first"), ("ERROR", "no credit\\tleft\\x1b[0m"), ("INFO ", "x"):
+        lines = ("ERROR", "first"), ("ERROR", "no credit\\tleft\\x1b[0m"), ("INFO ", "x")
+        for level, text in lines:
             say(f"2026-11-22T02:00:01Z {level} [{os.environ['RUN_ID']}] {text}")
         say(f"2026-11-22T02:00:01Z ERROR [another-run] not mine")
         raise SystemExit(77)
@@ -350,7 +353,8 @@ def test_the_reason_of_a_job_that_says_not_now_is_its_last_warning(here):
     here.job(
         "later",
         """
-        for level, text in ("WARN ", "slow"), ("WARN ", "message batch still processing"), ("INFO ", "x"):
+        lines = ("WARN ", "slow"), ("WARN ", "message batch still processing"), ("INFO ", "x")
+        for level, text in lines:
             say(f"2026-11-22T02:00:01Z {level} [{os.environ['RUN_ID']}] {text}")
         raise SystemExit(75)
         """,

@@ -1,4 +1,6 @@
-"""One run of a job at a time, held by the kernel for as long as the wrapper or the job lives, and not a moment longer."""
+"""One run of a job at a time, held by the kernel for as long as the wrapper or the job lives, and
+not a moment longer.
+"""
 
 from __future__ import annotations
 
@@ -134,7 +136,8 @@ def test_no_helper_is_given_the_lock(here):
     for name in ("gzip", "sleep"):
         here.tool(
             name,
-            f"if [ -e /proc/self/fd/9 ]; then echo {name} >>{here.root}/leaked; fi\n: >{here.root}/{name}",
+            f"if [ -e /proc/self/fd/9 ]; then echo {name} >>{here.root}/leaked; fi\n: "
+            f">{here.root}/{name}",
         )
     settings = {"LOG_MAX_BYTES": "1", "JOB_TRIES": "2"}
     here.run("later", env=settings)

@@ -1,4 +1,6 @@
-"""Settings: from the environment, then .env, then the default; .env is data and means to bash what it means to Python."""
+"""Settings: from the environment, then .env, then the default; .env is data and means to bash what
+it means to Python.
+"""
 
 from __future__ import annotations
 
@@ -156,7 +158,9 @@ def test_bytes_that_are_no_text_in_dotenv_do_not_hang_the_reader(tmp_path):
 
 @pytest.fixture
 def here(tmp_path: Path) -> Installation:
-    """A job that is always tried again, so that the log names JOB_RETRY_WAIT; a word for the value in use."""
+    """A job that is always tried again, so that the log names JOB_RETRY_WAIT; a word for the value
+    in use.
+    """
     installation = Installation(tmp_path)
     installation.job("later", "raise SystemExit(75)")
     installation.tool("sleep", "exit 0")

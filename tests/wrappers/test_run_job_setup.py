@@ -1,4 +1,6 @@
-"""venv/: made when it is missing, broken or out of date; made once; and when it cannot be made, one line says why."""
+"""venv/: made when it is missing, broken or out of date; made once; and when it cannot be made, one
+line says why.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ import pytest
 
 from rigs.wrapper_fixtures import REPOSITORY, Installation, until
 
-# A python3 that is new enough, whose venv is a copy of itself, and whose pip writes down what it was asked for.
+# A python3 that is new enough, whose venv is a copy of itself, and whose pip writes down what it
+# was asked for.
 GOOD = """
 case "$*" in
   '-c '*find_spec*) echo '3.12.1 able' ;;

@@ -108,7 +108,8 @@ def test_a_job_that_is_killed_gives_128_and_the_signal(here, name):
     number = signal.Signals[name]
     here.job(
         "dies",
-        f"import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); os.kill(os.getpid(), {number})",
+        "import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); os.kill(os.getpid(), "
+        f"{number})",
     )
     done = here.run("dies")
     assert done.returncode == 128 + number
@@ -239,7 +240,9 @@ def test_a_stop_that_comes_just_before_the_wait_for_another_try_is_not_lost(here
 
 
 def test_term_at_any_moment_ends_everything(here):
-    """From the first instant on: nothing hangs, nothing is left, and the status is one that stopping can give."""
+    """From the first instant on: nothing hangs, nothing is left, and the status is one that
+    stopping can give.
+    """
     here.job("listens", LISTENS.format(code=75).replace("meet", "time.sleep(0); meet"))
     for step in range(24):
         with here.start("listens", stderr=subprocess.DEVNULL) as wrapper:

@@ -1,4 +1,4 @@
-"""What a person sees who runs a job by hand: the same lines as the log, and Ctrl-C ends everything."""
+"""What a person sees who runs a job by hand: the lines of the log, and Ctrl-C ends everything."""
 
 from __future__ import annotations
 
@@ -170,7 +170,8 @@ def test_without_a_terminal_the_job_is_told_of_none(here):
 def test_a_job_can_ask_the_person(here, at_terminal):
     here.job(
         "asks",
-        "print('really? ', end='', flush=True); answer = input(); raise SystemExit(7 if answer == 'yes' else 8)",
+        "print('really? ', end='', flush=True); answer = input(); raise SystemExit(7 if answer == "
+        "'yes' else 8)",
     )
     terminal = at_terminal("asks")
     terminal.read("really? ")
@@ -212,7 +213,8 @@ def test_ctrl_c_reaches_the_job_once_and_as_term(here, at_terminal):
     here.job(
         "listens",
         """
-        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM): signal.signal(number, lambda n, f: told.append(n))
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+            signal.signal(number, lambda n, f: told.append(n))
         told = []
         say("at work")
         while not told: time.sleep(0.01)

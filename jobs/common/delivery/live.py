@@ -41,7 +41,7 @@ class Live:
         retry: Retry,
         clock: Clock,
     ) -> None:
-        """`before_another(request, attempts, most_usd)` commits a further attempt, or forbids it."""
+        """`before_another(request, attempts, most_usd)` commits another attempt, or forbids it."""
         self._clients = cycle(clients)
         self._loop = loop
         self._concurrency = concurrency

@@ -94,7 +94,7 @@ class MessageBatches:
             )
 
     def missed(self, name: str, at: str) -> None:
-        """Note when an intent was first looked for in vain; "": what may be it was seen after all."""
+        """Note when an intent was first looked for in vain; "": it may have been seen after all."""
         with self._file.transaction():
             self._db.execute(
                 "update message_batches set missed_at = ? where message_batch_id = ?",
@@ -130,7 +130,7 @@ class MessageBatches:
         return len(left)
 
     def spent(self) -> float:
-        """USD of this run's requests in message batches, with the most of those without a result."""
+        """USD of this run's requests in message batches, and the most of those without a result."""
         row = self._db.execute(
             "select total(usd) + total(unsettled_usd) from requests"
             " where run_id = ? and delivery = 'message_batch'",

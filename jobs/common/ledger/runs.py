@@ -41,7 +41,7 @@ class Runs:
             )
 
     def spent_on(self, day: str) -> float:
-        """USD of the requests made on a UTC day, with the most of those whose outcome is unknown."""
+        """USD of the requests made on a UTC day, and the most of those whose outcome is unknown."""
         row = self._file.db.execute(
             "select total(usd) + total(unsettled_usd) from requests"
             " where job = ? and created_at >= ? and created_at < ? || 'U'",

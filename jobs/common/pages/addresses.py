@@ -1,10 +1,13 @@
-"""Which internet addresses are public: what is not can be this machine, its network, or the inside of its cloud."""
+"""Which internet addresses are public: what is not can be this machine, its network, or the inside
+of its cloud.
+"""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
-# Beyond what Python knows to be private, reserved or shared: relays to IPv4 inside IPv6, and a cloud's own service.
+# Beyond what Python knows to be private, reserved or shared: relays to IPv4 inside IPv6, and a
+# cloud's own service.
 _V4 = [ip_network(net) for net in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")]
 _V6_UNICAST = IPv6Network(
     "2000::/3"

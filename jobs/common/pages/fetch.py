@@ -1,4 +1,5 @@
-"""The pages that records point to, fetched before the records are sent. What cannot be had is noted, and nothing fails.
+"""The pages that records point to, fetched before the records are sent. What cannot be had is
+noted, and nothing fails.
 
 What a page says is written by others, as a record is: it travels escaped, in an element of its own.
 """
@@ -25,7 +26,10 @@ _NOT_ITS_END = ".,;:!?)]*_~"
 def with_pages(
     records: list[Record], fetch: Callable[[str], Page] | None = None, text: str = "content"
 ) -> list[Record]:
-    """The records with `page`, `page_url` and `page_error`, "" where there is none. `text`: the column with the address."""
+    """The records with `page`, `page_url` and `page_error`, "" where there is none.
+
+    `text`: the column with the address.
+    """
     urls = [first_url(record, text) for record in records]
     wanted = list(dict.fromkeys(url for url in urls if url))
     pages = dict(zip(wanted, _fetched(wanted, fetch), strict=True)) if wanted else {}

@@ -8,7 +8,8 @@ from html import unescape
 _NAME = re.compile(r"</?([a-zA-Z][a-zA-Z0-9-]*)")
 _UNSEEN = frozenset("title script style template noscript svg math iframe object".split())
 _LINES = frozenset(
-    "p div br hr li ul ol dl dt dd tr table section article header footer nav main aside h1 h2 h3 h4 h5 h6 pre"
+    "p div br hr li ul ol dl dt dd tr table section article header footer nav main aside h1 h2 h3 "
+    "h4 h5 h6 pre"
     " blockquote form option figure figcaption address".split()
 )
 

@@ -1,8 +1,9 @@
 """Fetching one page from the public internet, for an address that a stranger has chosen.
 
-The name is resolved once, every address it has is checked, and the connection goes to one that was checked: a name that
-says something else a moment later (DNS rebinding) changes nothing. So it is for each redirect. Proxies of the
-environment are not used: they would resolve the name themselves, and reach what this machine may not.
+The name is resolved once, every address it has is checked, and the connection goes to one that was
+checked: a name that says something else a moment later (DNS rebinding) changes nothing. So it is
+for each redirect. Proxies of the environment are not used: they would resolve the name themselves,
+and reach what this machine may not.
 """
 
 from __future__ import annotations
@@ -97,7 +98,10 @@ class _Fetching:
         self._watch.start()
 
     def text(self, url: str) -> str:
-        """Follow the redirects, and read what stands at their end. Raises NotFetched, and what `requests` raises."""
+        """Follow the redirects, and read what stands at their end.
+
+        Raises NotFetched, and what `requests` raises.
+        """
         from requests import Session
 
         with Session() as session:
@@ -220,7 +224,9 @@ def _decoded(body: bytes, content_type: str) -> str:
 
 
 def _in_words(error: Exception) -> str:
-    """An error without the address, which is the record's business, and without what a server wrote."""
+    """An error without the address, which is the record's business, and without what a server
+    wrote.
+    """
     from requests import exceptions
 
     if isinstance(error, exceptions.SSLError):
@@ -233,7 +239,9 @@ def _in_words(error: Exception) -> str:
 
 
 def _adapters(connect: Callable[[str, int], socket.socket]) -> dict[str, HTTPAdapter]:
-    """What makes `requests` connect as it is told; names in headers and certificates are the URL's as ever."""
+    """What makes `requests` connect as it is told; names in headers and certificates are the URL's
+    as ever.
+    """
     from requests.adapters import HTTPAdapter
     from urllib3.connection import HTTPConnection, HTTPSConnection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool

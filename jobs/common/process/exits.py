@@ -1,4 +1,7 @@
-"""Exit codes: what a run tells cron, the wrappers and whoever reads `echo $?`. The table is part of the contract."""
+"""Exit codes: what a run tells cron, the wrappers and whoever reads `echo $?`.
+
+The table is part of the contract.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,9 @@ STATUS = {
 
 
 class JobExit(Exception):
-    """Ends the run with `code` and one line for the log that names the thing, the value and the remedy."""
+    """Ends the run with `code` and one line for the log that names the thing, the value and the
+    remedy.
+    """
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)

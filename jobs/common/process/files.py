@@ -48,7 +48,9 @@ def _sync_folder(folder: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove every unfinished file of a folder that only the caller writes to: their writers were killed."""
+    """Remove every unfinished file of a folder that only the caller writes to: their writers were
+    killed.
+    """
     if folder.is_dir():
         for left in folder.glob(".*.part"):
             with contextlib.suppress(OSError):

@@ -1,7 +1,8 @@
-"""Log lines on stderr, one per event: `2026-11-22T02:00:01Z INFO  [20261122T020001Z-4711] chunk 3/10: …`.
+"""Log lines on stderr, one per event: `2026-11-22T02:00:01Z INFO  [20261122T020001Z-4711] chunk
+3/10: …`.
 
-The wrapper appends stderr to logs/JOB.log. Times are UTC. Whatever a message carries, it stays one line without
-control characters and without the API key.
+The wrapper appends stderr to logs/JOB.log. Times are UTC. Whatever a message carries, it stays one
+line without control characters and without the API key.
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ class _Handler(logging.StreamHandler[TextIO]):
 
 
 def configure(run_id: str, *, demo: bool, before: Callable[[], None] = lambda: None) -> None:
-    """Send the log of this process to stderr, calling `before` ahead of each line. In a demo every line says so."""
+    """Send the log of this process to stderr, calling `before` ahead of each line.
+
+    In a demo every line says so.
+    """
     handler = _Handler(before)
     handler.setFormatter(_Line(run_id, "demo: " if demo else ""))
     log.handlers[:] = [handler]

@@ -1,7 +1,8 @@
-"""Progress for a person at a terminal: one line at the bottom that changes. It never reaches the log.
+"""Progress for a person at a terminal: one line at the bottom that changes. It never reaches the
+log.
 
-The wrapper names the terminal (JOB_TERMINAL_FD), since stderr is a pipe to the log then; without the wrapper, stderr
-may be the terminal itself. Anywhere else nothing is shown.
+The wrapper names the terminal (JOB_TERMINAL_FD), since stderr is a pipe to the log then; without
+the wrapper, stderr may be the terminal itself. Anywhere else nothing is shown.
 """
 
 from __future__ import annotations

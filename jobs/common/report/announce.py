@@ -1,4 +1,7 @@
-"""Says in Slack that a report is there: REPORT_SLACK_WEBHOOK_URL. A failure is a warning, never the run's."""
+"""Says in Slack that a report is there: REPORT_SLACK_WEBHOOK_URL.
+
+A failure is a warning, never the run's.
+"""
 
 from __future__ import annotations
 

@@ -48,7 +48,9 @@ class Gathered:
 
 
 def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Survey) -> bool:
-    """Write a day's report, unless it is there and up to date; False where a record of the day still waits."""
+    """Write a day's report, unless it is there and up to date; False where a record of the day
+    still waits.
+    """
     gathered = _gather(context, day)
     if gathered.waiting:
         waiting = f"{gathered.waiting} of {gathered.records}"
@@ -96,7 +98,10 @@ def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Surve
 
 
 def _save(context: Context, day: Day, report: DayReport) -> None:
-    """Put the report down. Raises JobExit (73, 74) where the disk does not take it: the digests stay."""
+    """Put the report down.
+
+    Raises JobExit (73, 74) where the disk does not take it: the digests stay.
+    """
     try:
         context.job.save(context.settings.reports, report)
     except OSError as error:
@@ -125,14 +130,19 @@ def _gather(context: Context, day: Day) -> Gathered:
 
 
 def _say_pruned(context: Context, day: Day, path: Path) -> None:
-    """A digest of the day is gone: half a day is no report, so what is there stays. Not silently: it lacks records."""
+    """A digest of the day is gone: half a day is no report, so what is there stays.
+
+    Not silently: it lacks records.
+    """
     stays = "the report that is there stays as it is" if path.exists() else "no report is written"
     again = f"--date {day} --reprocess digests the whole day again"
     context.tally.lack(f"{day}: answers of this day were pruned: {stays}; {again}")
 
 
 def _groups(context: Context, gathered: Gathered) -> tuple[list[Group], int] | None:
-    """The findings of all the day's digests, and how many ids were removed from them; None where a digest is gone."""
+    """The findings of all the day's digests, and how many ids were removed from them; None where a
+    digest is gone.
+    """
     groups: list[Group] = []
     removed = 0
     for request_id, owned in gathered.digested.items():

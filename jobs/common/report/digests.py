@@ -1,7 +1,8 @@
 """The digests of a day's chunks, and how they become one: pure functions over findings.
 
-A *finding* is one theme, anomaly or action item with the ids of the records that show it. The model groups findings and
-words them; which records stand behind a group is always computed here, from the ids.
+A *finding* is one theme, anomaly or action item with the ids of the records that show it. The model
+groups findings and words them; which records stand behind a group is always computed here, from the
+ids.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ def sections_of(output: type[BaseModel]) -> list[str]:
 def groups_of(digest: BaseModel, sent: Iterable[str], owned: set[str]) -> tuple[list[Group], int]:
     """A digest's findings, and how many ids were removed because they were not in the chunk.
 
-    `sent`: the ids of the chunk. `owned`: those of them that this digest still speaks for; a record that was asked
-    again since then is spoken for by its newer digest.
+    `sent`: the ids of the chunk. `owned`: those of them that this digest still speaks for; a record
+    that was asked again since then is spoken for by its newer digest.
     """
     in_chunk = set(sent)
     groups, removed = [], 0
@@ -59,7 +60,9 @@ def groups_of(digest: BaseModel, sent: Iterable[str], owned: set[str]) -> tuple[
 
 
 def packs(groups: list[Group]) -> list[list[Group]]:
-    """Groups for as few merge requests as the token limit allows, each with the heaviest of its part first."""
+    """Groups for as few merge requests as the token limit allows, each with the heaviest of its
+    part first.
+    """
     result: list[list[Group]] = []
     tokens = CHUNK_TOKENS
     for group in sorted(
@@ -82,7 +85,9 @@ def merge_text(day: str, records: int, groups: list[Group]) -> str:
 
 
 def merge_schema(sections: list[str]) -> dict[str, Any]:
-    """The JSON schema of a merge's answer: a summary, and for each section entries that list the keys they unite."""
+    """The JSON schema of a merge's answer: a summary, and for each section entries that list the
+    keys they unite.
+    """
     entry = {
         "type": "object",
         "properties": {
@@ -111,7 +116,10 @@ def merge_schema(sections: list[str]) -> dict[str, Any]:
 
 
 def united(merge: Mapping[str, Any], sections: list[str], groups: list[Group]) -> list[Group]:
-    """The groups of a merge's answer. A finding that it leaves out stays on its own; no finding is lost or doubled."""
+    """The groups of a merge's answer.
+
+    A finding that it leaves out stays on its own; no finding is lost or doubled.
+    """
     left = {str(number): group for number, group in enumerate(groups, 1)}
     result = []
     for section in sections:
@@ -140,4 +148,7 @@ def heaviest(section: str, groups: list[Group]) -> list[Group]:
 
 def _shown(key: str, group: Group) -> str:
     text = escape(f"{group.title}: {group.detail}", quote=False)
-    return f'<finding key="{key}" section="{group.section}" records="{len(group.record_ids)}">{text}</finding>'
+    return (
+        f'<finding key="{key}" section="{group.section}" '
+        f'records="{len(group.record_ids)}">{text}</finding>'
+    )

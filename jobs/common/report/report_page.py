@@ -1,7 +1,8 @@
-"""A day's report as one HTML page: no script, no request for anything, fit to be forwarded and printed.
+"""A day's report as one HTML page: no script, no request for anything, fit to be forwarded and
+printed.
 
-Every text of a record or of the model goes through `_inline` or `_block`, which escape it and let it
-run in the direction of its own script; all else in here is ours. The looks are in `page.css`.
+Every text of a record or of the model goes through `_inline` or `_block`, which escape it and let
+it run in the direction of its own script; all else in here is ours. The looks are in `page.css`.
 """
 
 from __future__ import annotations
@@ -48,7 +49,10 @@ def _section(heading: str, kind: str, content: Iterator[str]) -> Iterator[str]:
 
 
 def _glance(report: DayReport) -> Iterator[str]:
-    total = f"<strong>{phrases.number(report.records)}</strong> {phrases.noun(report.records, 'record')}"
+    total = (
+        f"<strong>{phrases.number(report.records)}</strong> "
+        f"{phrases.noun(report.records, 'record')}"
+    )
     if compared := phrases.compared(report):
         total += f'<span class="comma">, </span><span class="compared">{compared}</span>'
     yield f'<p class="total">{total}</p>'
@@ -85,7 +89,8 @@ def _chart(
         height = phrases.heights(counts)[place]
         yield (
             f'<li class="{looks}" title="{name}: {phrases.counted(count, "record")}" '
-            f'style="--height:{height:.4f}"><span class="count">{phrases.number(count)}</span><i></i>'
+            f'style="--height:{height:.4f}"><span '
+            f'class="count">{phrases.number(count)}</span><i></i>'
             f'<span class="label">{label}</span></li>'
         )
     yield "</ol></figure>"

@@ -11,7 +11,8 @@ from common.report.report_page import html
 
 
 def write(report: DayReport, folder: Path) -> Path:
-    """Write `2026-11-21.html` and `.md` into the folder, each whole or not at all; return the `.md`.
+    """Write `2026-11-21.html` and `.md` into the folder, each whole or not at all; return the
+    `.md`.
 
     The Markdown comes last: where a new one is, its page is there already. The folder is made where
     it is missing. Raise OSError as `write_whole` does.

@@ -67,7 +67,7 @@ def _bounds(context: Context) -> Mapping[str, str]:
 
 
 def _save(context: Context, answered: list[tuple[Request, dict[str, Any]]]) -> list[Reading]:
-    """Validate the answers and save their outputs, all in one transaction of the source database."""
+    """Validate the answers and save their outputs, in one transaction of the source database."""
     job, read = context.job, []
     for request, message in answered:
         read.append(outputs_per_record(job, message, request.record_ids))

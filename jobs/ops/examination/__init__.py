@@ -1,1 +1,3 @@
-"""The checks of `./run_job.sh doctor`: each room looks at one subject, changes nothing, and yields lines."""
+"""The checks of `./run_job.sh doctor`: each room looks at one subject, changes nothing, and yields
+lines.
+"""

@@ -18,7 +18,8 @@ _SLACK = re.compile(
     r"https://hooks\.slack(-gov)?\.com/services/T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9]+"
 ).fullmatch
 _ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}").fullmatch
-# As jobs/wrappers/alerts/channels/email.sh has it: a name without a host is a mailbox of this machine.
+# As jobs/wrappers/alerts/channels/email.sh has it: a name without a host is a mailbox of this
+# machine.
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_{|}~-]+(@[A-Za-z0-9.-]+)?").fullmatch
 _SENDMAIL_PLACES = "/usr/bin:/bin:/usr/sbin:/usr/lib"  # cron's own PATH, and where it is
 _SECONDS = 180
@@ -36,7 +37,8 @@ def check(installation: Installation, places: str = _SENDMAIL_PLACES) -> Iterato
         yield warn(
             _SUBJECT,
             "nobody is told when a run fails",
-            "set SLACK_WEBHOOK_URL, PAGERDUTY_ROUTING_KEY, ALERT_EMAIL or ALERT_WEBHOOK_URL in .env",
+            "set SLACK_WEBHOOK_URL, PAGERDUTY_ROUTING_KEY, ALERT_EMAIL or ALERT_WEBHOOK_URL in "
+            ".env",
         )
 
 
@@ -108,7 +110,9 @@ def send(root: Path) -> Iterator[Line]:
 
 
 def _answer(said: str, code: int) -> Line | None:
-    """One line of the script's, `CHANNEL ok: …`, `CHANNEL REFUSED: …` and the like; None for a channel that is not set."""
+    """One line of the script's, `CHANNEL ok: …`, `CHANNEL REFUSED: …` and the like; None for a
+    channel that is not set.
+    """
     channel, _, answer = said.strip().partition(" ")
     answer = answer.strip()
     if not channel or answer.startswith("not set"):

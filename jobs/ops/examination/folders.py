@@ -16,13 +16,16 @@ _LOW, _FULL = 1_000_000_000, 100_000_000  # bytes
 
 
 def check(root: Path) -> Iterator[Line]:
-    """Each folder by writing in it: permissions say nothing to root, and nothing about a read-only mount."""
+    """Each folder by writing in it: permissions say nothing to root, and nothing about a read-only
+    mount.
+    """
     owner = root.stat().st_uid
     me = os.geteuid()
     if me == 0 and owner != 0:
         yield warn(
             "folders",
-            f"this is root, and {root} belongs to {user(owner)}: what root writes, {user(owner)} cannot",
+            f"this is root, and {root} belongs to {user(owner)}: what root writes, {user(owner)} "
+            "cannot",
             f"sudo -u {user(owner)} ./run_job.sh doctor",
         )
     good = []

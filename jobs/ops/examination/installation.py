@@ -1,4 +1,6 @@
-"""What is examined: one installation, its jobs and its settings, read so that one mistake does not hide the next."""
+"""What is examined: one installation, its jobs and its settings, read so that one mistake does not
+hide the next.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,10 @@ from common.settings import CHANNELS, KNOWN, SECRET_KINDS, Settings, general_nam
 
 @dataclass(frozen=True)
 class Installation:
-    """An installation as doctor finds it. `jobs` are those that are examined, `all_jobs` those that are there."""
+    """An installation as doctor finds it.
+
+    `jobs` are those that are examined, `all_jobs` those that are there.
+    """
 
     root: Path
     environ: Mapping[str, str]

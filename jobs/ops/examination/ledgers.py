@@ -69,5 +69,6 @@ def _broken(job: str, path: Path, reason: str) -> Line:
     return fail(
         "ledger",
         f"{job}: {path} is damaged: {reason}",
-        f"stop the job, keep a copy, then: sqlite3 {path} .recover | sqlite3 NEW.db, or your backup",
+        f"stop the job, keep a copy, then: sqlite3 {path} .recover | sqlite3 NEW.db, or your "
+        "backup",
     )

@@ -37,7 +37,10 @@ def warn(subject: str, text: str, remedy: str = "") -> Line:
 
 
 def fail(subject: str, text: str, remedy: str = "") -> Line:
-    """It will not run. Without a remedy where the text names it, as the message of a JobExit does."""
+    """It will not run.
+
+    Without a remedy where the text names it, as the message of a JobExit does.
+    """
     return Line(FAIL, subject, text, remedy)
 
 
@@ -47,7 +50,7 @@ def ending(secret: str) -> str:
 
 
 def clean(line: Line, secrets: Iterable[str]) -> Line:
-    """The line without control characters and without any of the secrets, wherever they came from."""
+    """The line without control characters and without secrets, wherever they came from."""
 
     def cleaned(text: str) -> str:
         for secret in sorted(secrets, key=len, reverse=True):

@@ -39,7 +39,7 @@ def check(root: Path, venv: Path | None = None) -> Iterator[Line]:
 
 
 def pins(root: Path, venv: Path) -> dict[str, str]:
-    """Package -> version, of requirements.txt and of those beside it that this venv was made with."""
+    """Package -> version, of each requirements file that this venv was made with."""
     files = [root / "requirements.txt"]
     files += [root / stamp.name for stamp in sorted(venv.glob("requirements-*.txt"))]
     lines = [

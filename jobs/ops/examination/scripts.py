@@ -62,7 +62,7 @@ def job_of(path: Path) -> Job:
 
 @contextlib.contextmanager
 def _harmless() -> Iterator[None]:
-    """A script without the guard at its end would start to send here; what it prints goes nowhere."""
+    """Keep a script without the guard at its end from sending; what it prints goes nowhere."""
 
     def refuse(*_: object, **__: object) -> NoReturn:
         raise Unusable("runs as soon as it is imported", _GUARD)

@@ -62,7 +62,8 @@ def _source(subject: str, job: Job, url: str) -> Iterator[Line]:
         if mode == "wal" and sqlite3.sqlite_version_info < _SAFE_WAL:
             yield warn(
                 subject,
-                f"SQLite {sqlite3.sqlite_version} can corrupt a WAL database that two programs write"
+                f"SQLite {sqlite3.sqlite_version} can corrupt a WAL database that two programs "
+                "write"
                 f" at once, and {path} is one",
                 "a Python with SQLite 3.51.3 or later, or run it when your application rests",
             )

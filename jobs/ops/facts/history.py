@@ -1,4 +1,6 @@
-"""state/history.tsv: one line per wrapper run, `end time, run id, job, code, seconds, reason`, appended by the wrappers."""
+"""state/history.tsv: one line per wrapper run, `end time, run id, job, code, seconds, reason`,
+appended by the wrappers.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,10 @@ def started_at(run_id: str) -> str:
 
 
 def read(path: Path) -> History:
-    """The newest lines of the file; none where there is no file. Raises OSError where it cannot be read."""
+    """The newest lines of the file; none where there is no file.
+
+    Raises OSError where it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -87,10 +92,11 @@ def parsed(raw: bytes) -> Line | None:
 
 
 def forget(path: Path, is_old: Callable[[Line], bool], *, dry_run: bool) -> tuple[int, int]:
-    """Remove the lines that are old: (lines, bytes). A job's newest line stays, and so does what is no line.
+    """Remove the lines that are old: (lines, bytes). A job's newest line stays, and so does what is
+    no line.
 
-    The wrappers append without a lock, so the file is replaced, and what was still written to the one that it replaces
-    is added to the new one.
+    The wrappers append without a lock, so the file is replaced, and what was still written to the
+    one that it replaces is added to the new one.
     """
     try:
         with path.open("rb") as file:

@@ -1,4 +1,6 @@
-"""Which jobs an installation knows: those with a script, and those of which only a ledger or a line of history is left."""
+"""Which jobs an installation knows: those with a script, and those of which only a ledger or a line
+of history is left.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What has been said about failures, and what could not be delivered yet: state/JOB.alerted and state/outbox/."""
+"""What has been said about failures, and what could not be delivered yet: state/JOB.alerted and
+state/outbox/.
+"""
 
 from __future__ import annotations
 

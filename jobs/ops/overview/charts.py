@@ -1,4 +1,6 @@
-"""A column for each of a job's last thirty days, as SVG: it stretches with its place and needs no script."""
+"""A column for each of a job's last thirty days, as SVG: it stretches with its place and needs no
+script.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,8 @@ def _column(
     return (
         f"<g><title>{escape(said)}</title>"
         f'<rect class="all" x="{place * _STEP}" y="0" width="{_STEP}" height="{_HEIGHT}"/>'
-        f'<rect class="{looks}" x="{place * _STEP + (_STEP - _BAR) / 2:.1f}" y="{_HEIGHT - height:.2f}"'
+        f'<rect class="{looks}" x="{place * _STEP + (_STEP - _BAR) / 2:.1f}" '
+        f'y="{_HEIGHT - height:.2f}"'
         f' width="{_BAR}" height="{height:.2f}"/></g>'
     )
 

@@ -1,4 +1,7 @@
-"""A job's last thirty days, and what they and this month cost. Days and months are UTC, as the cap on a day's cost is."""
+"""A job's last thirty days, and what they and this month cost.
+
+Days and months are UTC, as the cap on a day's cost is.
+"""
 
 from __future__ import annotations
 

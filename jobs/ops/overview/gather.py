@@ -1,4 +1,5 @@
-"""Everything there is to know, put together: scripts, ledgers, history.tsv, locks, alerts. Nothing is changed.
+"""Everything there is to know, put together: scripts, ledgers, history.tsv, locks, alerts. Nothing
+is changed.
 
 What cannot be read is a note; the rest is there all the same.
 """
@@ -120,7 +121,8 @@ def _counts(run: Run, has_ledger: bool, is_running: bool) -> bool:
     """Whether a run is worth calling the last one."""
     if run.in_ledger:
         return True
-    # Without a trace in the ledger: 0 is a --dry-run or --help, 75 a start while another run held the lock.
+    # Without a trace in the ledger: 0 is a --dry-run or --help, 75 a start while another run held
+    # the lock.
     return not (run.code == 0 and has_ledger) and not (run.code == 75 and is_running)
 
 

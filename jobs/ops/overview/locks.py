@@ -33,8 +33,8 @@ def _is_held(descriptor: int, *, surely_free: bool) -> bool:
         return True
     if surely_free:
         return False
-    # Where the kernel's list is not to be had, or is another container's: a shared lock, let go at once. A run that
-    # started in that very instant would be refused, so this comes last.
+    # Where the kernel's list is not to be had, or is another container's: a shared lock, let go at
+    # once. A run that started in that very instant would be refused, so this comes last.
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:

@@ -1,4 +1,6 @@
-"""What there is to know about an installation: read by `gather.py`, shown by `text.py`, `page.py` and --json."""
+"""What there is to know about an installation: read by `gather.py`, shown by `text.py`, `page.py`
+and --json.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,10 @@ class Model:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a job cost, by UTC day and month. `unsettled`: the most that attempts of unknown outcome can have cost."""
+    """What a job cost, by UTC day and month.
+
+    `unsettled`: the most that attempts of unknown outcome can have cost.
+    """
 
     today: float = 0.0
     month: float = 0.0

@@ -1,4 +1,6 @@
-"""A job's runs, from two memories: the ledger knows what they did, history.tsv how they ended and which never began."""
+"""A job's runs, from two memories: the ledger knows what they did, history.tsv how they ended and
+which never began.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ _COUNTS = ("records", "done", "failed", "dead", "requests", "usd")
 
 
 def merged(rows: Iterable[dict[str, Any]], lines: Iterable[Line], running: str) -> list[Run]:
-    """Rows of the ledger and lines of history.tsv as runs, newest first. `running`: the one under way, "" for none.
+    """Rows of the ledger and lines of history.tsv as runs, newest first. `running`: the one under
+    way, "" for none.
 
     Where both know a run, its code and seconds are the wrapper's: that is what cron saw.
     """

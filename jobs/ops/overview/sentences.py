@@ -58,7 +58,9 @@ def plain(stamp: str) -> str:
 
 
 def age(stamp: str, now: str) -> str:
-    """How long ago, for a person: `just now`, `47m`, `3h 10m`, `12d 4h`; "" where the time cannot be read."""
+    """How long ago, for a person: `just now`, `47m`, `3h 10m`, `12d 4h`; "" where the time cannot
+    be read.
+    """
     then, today = at(stamp), at(now)
     if then is None or today is None:
         return ""
@@ -135,7 +137,8 @@ def retry_hint(job: JobStatus) -> str:
 def troubles(status: Status) -> list[str]:
     """What a person should look at, the worst first; empty when nothing needs them."""
     said = [
-        f"{job.job} {'failed' if job.state == 'failed' else 'died'} {age(ended_at(job.last_run), status.at)} ago"
+        f"{job.job} {'failed' if job.state == 'failed' else 'died'} "
+        f"{age(ended_at(job.last_run), status.at)} ago"
         for job in status.jobs
         if job.state in ("failed", "died") and job.last_run
     ]

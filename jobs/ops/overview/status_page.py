@@ -1,4 +1,5 @@
-"""The state of an installation as one HTML page: no script, no request for anything, good on a phone.
+"""The state of an installation as one HTML page: no script, no request for anything, good on a
+phone.
 
 Every text that is not ours goes through `_text`. The looks are in `page.css`.
 """
@@ -41,7 +42,8 @@ def html(status: Status) -> str:
         "<main>",
         *(line for job in status.jobs for line in _job(status, job)),
         "</main>",
-        f"<footer><p>{_text(status.root)}</p><p>{sentences.plain(status.at)} UTC. All times and days are UTC.</p></footer>",
+        f"<footer><p>{_text(status.root)}</p>",
+        f"<p>{sentences.plain(status.at)} UTC. All times and days are UTC.</p></footer>",
     ]
     return document(
         _text(sentences.headline(status)), Path(__file__).with_name("status_page.css"), body
@@ -149,7 +151,10 @@ def _letters(status: Status, job: JobStatus) -> Iterator[str]:
         return
     yield f'<div class="letters"><h3>{sentences.counted(dead, "dead letter")}</h3><ul>'
     for letter in job.dead_letters:
-        yield f"<li><code>{_text(letter.record_id[:80])}</code> <span>{_text(letter.reason)}</span></li>"
+        yield (
+            f"<li><code>{_text(letter.record_id[:80])}</code> "
+            f"<span>{_text(letter.reason)}</span></li>"
+        )
     if dead > len(job.dead_letters):
         yield f"<li>and {dead - len(job.dead_letters):,} more</li>"
     yield "</ul>"
@@ -164,10 +169,11 @@ def _models(job: JobStatus) -> Iterator[str]:
     yield "<div><h3>Cost this month</h3>"
     yield '<table class="models"><tbody>'
     for model in job.cost.models:
-        requests = sentences.counted(model.requests, "request")
-        yield f"<tr><td>{_text(model.model)}</td><td>{requests}</td><td>{sentences.usd(model.usd)}</td></tr>"
+        requests, usd = sentences.counted(model.requests, "request"), sentences.usd(model.usd)
+        yield f"<tr><td>{_text(model.model)}</td><td>{requests}</td><td>{usd}</td></tr>"
     yield f"<tr><th>In all</th><td></td><th>{sentences.usd(job.cost.month)}</th></tr>"
-    yield f"<tr><td>Today</td><td></td><td>{sentences.usd(job.cost.today)}</td></tr></tbody></table>"
+    yield f"<tr><td>Today</td><td></td><td>{sentences.usd(job.cost.today)}</td></tr>"
+    yield "</tbody></table>"
     if more := sentences.unsettled(job.cost):
         yield f'<p class="quiet">{more}</p>'
     yield "</div>"
@@ -176,7 +182,8 @@ def _models(job: JobStatus) -> Iterator[str]:
 def _runs(job: JobStatus) -> Iterator[str]:
     if not job.runs:
         return
-    yield '<div><h3>Runs</h3><table class="runs"><thead><tr><th>Began</th><th>Took</th><th>Code</th><th>Done</th></tr></thead>'
+    yield '<div><h3>Runs</h3><table class="runs"><thead>'
+    yield "<tr><th>Began</th><th>Took</th><th>Code</th><th>Done</th></tr></thead>"
     yield "<tbody>"
     for run in job.runs[:_RUNS]:
         good = run.code in (0, 75) or run.words == "under way"

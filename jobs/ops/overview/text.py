@@ -132,7 +132,8 @@ def _cost(job: JobStatus) -> Iterator[tuple[str, list[str]]]:
     if job.cost.models:
         width = max(len(model.model) for model in job.cost.models)
         lines += [
-            f"{model.model:<{width}}  {sentences.usd(model.usd):>10}  {sentences.counted(model.requests, 'request'):>15}"
+            f"{model.model:<{width}}  {sentences.usd(model.usd):>10}  "
+            f"{sentences.counted(model.requests, 'request'):>15}"
             for model in job.cost.models
         ]
     if more := sentences.unsettled(job.cost):
@@ -145,11 +146,13 @@ def _alert(job: JobStatus, now: str) -> Iterator[tuple[str, list[str]]]:
     lines = []
     if alert.alerted_since:
         lines.append(
-            f"sent; the trouble began {sentences.plain(alert.alerted_since)}, {sentences.age(alert.alerted_since, now)} ago"
+            f"sent; the trouble began {sentences.plain(alert.alerted_since)}, "
+            f"{sentences.age(alert.alerted_since, now)} ago"
         )
     if alert.undelivered:
         lines.append(
-            f"{alert.undelivered} NOT DELIVERED since {sentences.plain(alert.undelivered_since)}, kept in state/outbox/"
+            f"{alert.undelivered} NOT DELIVERED since {sentences.plain(alert.undelivered_since)}, "
+            "kept in state/outbox/"
             " for the next run of any job"
         )
     if lines:
@@ -177,7 +180,10 @@ def _runs(job: JobStatus, look: Look) -> Iterator[str]:
     if not job.runs:
         return
     yield look.painted("Runs, newest first (UTC)", "1")
-    head = f"  {'began':<19}  {'took':>8}  {'code':>4}  {'done':>7}  {'failed':>6}  {'dead':>5}  {'cost':>9}  "
+    head = (
+        f"  {'began':<19}  {'took':>8}  {'code':>4}  {'done':>7}  {'failed':>6}  {'dead':>5}  "
+        f"{'cost':>9}  "
+    )
     yield look.painted(head.rstrip(), "2")
     for run in job.runs:
         yield from _run(run, look, len(head))
@@ -195,7 +201,10 @@ def _run(run: Run, look: Look, margin: int) -> Iterator[str]:
     colour = {"0": "32", "75": "33", "": "36" if run.words == "under way" else "1;31"}.get(
         code, "1;31"
     )
-    line = f"  {sentences.plain(run.started_at):<19}  {sentences.took(run):>8}  {look.painted(f'{code:>4}', colour)}  {figures}"
+    line = (
+        f"  {sentences.plain(run.started_at):<19}  {sentences.took(run):>8}  "
+        f"{look.painted(f'{code:>4}', colour)}  {figures}"
+    )
     yield line.rstrip()
     if run.code == 0 and not run.in_ledger:
         remark = "changed nothing (--dry-run, --help)"
@@ -228,8 +237,8 @@ def _letters(status: Status, job: JobStatus, look: Look) -> Iterator[str]:
         waits = [
             f"{sentences.counted(job.records.failed, 'failed record')} asked again"
             * bool(job.records.failed),
-            f"{sentences.counted(job.records.waiting, 'record')} sent or answered and taken up where they stand"
-            * bool(job.records.waiting),
+            f"{sentences.counted(job.records.waiting, 'record')} sent or answered and taken up "
+            "where they stand" * bool(job.records.waiting),
         ]
         yield ""
         yield from _wrap(f"In the next run: {'; '.join(filter(None, waits))}.", look.width)

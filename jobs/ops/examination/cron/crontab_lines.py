@@ -74,12 +74,16 @@ def _entry(number: int, time: str, command: str) -> Entry:
 
 
 def _words(command: str) -> list[str]:
-    """The words of a command, those inside `sh -c "…"` included. Raises ValueError for quotes left open."""
+    """The words of a command, those inside `sh -c "…"` included.
+
+    Raises ValueError for quotes left open.
+    """
     lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
     lexer.whitespace_split, lexer.commenters = True, ""
     words = []
     for word in lexer:
         nested = " " in word and any(script in word for script in SCRIPTS)
-        # A quoted path with a blank in it ends in the script's name; a nested command goes on after it.
+        # A quoted path with a blank in it ends in the script's name; a nested command goes on after
+        # it.
         words += _words(word) if nested and not word.endswith(SCRIPTS) else [word]
     return words

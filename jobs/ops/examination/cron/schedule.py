@@ -43,7 +43,10 @@ class Schedule:
 
 
 def parse(text: str) -> Schedule | None:
-    """The schedule of `17 6 * * *` or `@daily`; None for @reboot. Raises ValueError for what is none."""
+    """The schedule of `17 6 * * *` or `@daily`; None for @reboot.
+
+    Raises ValueError for what is none.
+    """
     if text == "@reboot":
         return None
     fields = _SPECIAL.get(text, text).split()
