@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from common import Job, Origin, Record, run
-from common.pages import with_pages
+from pages import with_pages
 
 # True: the page of the first http(s) address in an event is read (at most 10 s and 200 kB; public
 # addresses only) and travels along. Where a page cannot be read, page_error says why, and the event

@@ -39,7 +39,6 @@ LAYERS = (
     ("common.ledger", "common.source"),
     ("common.claude",),
     ("common.settings", "common.options"),
-    ("common.pages",),
     ("common.job",),
     ("common.process", "common.html_document"),
     ("common.tally", "common.times"),
@@ -146,6 +145,12 @@ def test_a_job_is_imported_by_nobody():
     jobs = {name for name, path in MODULES.items() if path.parent == JOBS}
     assert len(jobs) >= 3
     assert not [name for name in GRAPH if GRAPH[name] & jobs]
+
+
+def test_common_knows_nothing_of_the_rooms_beside_it():
+    for name, others in GRAPH.items():
+        if name.startswith("common.") and room_of(name) != "common.runner":
+            assert not {other for other in others if not other.startswith("common")}, name
 
 
 def test_the_standin_imports_nothing_of_the_jobs():

@@ -8,13 +8,13 @@
     ledger/     what was done to which record, and at what cost: all SQL about it
     source/     the user's database: records come from it, outputs go to it
     report/     the day's report, from the digests of its chunks
-    pages/      a stranger's web page, fetched safely
     process/    a good citizen of Unix: exit codes, log, lock, signals, files
 
 and, between them: settings.py and options.py (.env and the command line), context.py (what a run
-has in hand), tally.py (what it has counted), times.py (instants and days), html_document.py. The
-layers stand in tests/test_design_rules.py: each room imports from those below it, and from no
-other.
+has in hand), tally.py (what it has counted), times.py (instants and days), html_document.py. Each
+room imports from those below it and from no other: tests/test_design_rules.py keeps the layers.
+Beside common: pages/ (a stranger's web page, fetched safely, for a job that asks for it), ops/
+(what the operator asks), standin/ (the stand-in for Claude), wrappers/ (bash).
 
 To read what happens to a record, in this order: jobs/bulk_classifier.py, job.py, runner/run.py,
 runner/per_record.py, delivery/deliver.py, delivery/loop.py, delivery/triage.py, claude/send.py,

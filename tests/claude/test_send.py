@@ -61,7 +61,9 @@ def test_a_fault_of_nobodys_is_attempted_again_and_each_wait_is_one_log_line(cap
     with caplog.at_level(logging.WARNING):
         assert sent(Server(BUSY, BUSY, "fine"), clock=clock) == "fine"
     failed = "of 4 failed (529 overloaded_error: busy): sent again in "
-    lines = dict.fromkeys(record.getMessage().partition("sent again in ") for record in caplog.records)
+    lines = dict.fromkeys(
+        record.getMessage().partition("sent again in ") for record in caplog.records
+    )
     assert [before + again for before, again, _ in lines] == [
         f"request 17: attempt {number} {failed}" for number in (1, 2)
     ]

@@ -12,8 +12,8 @@ import pytest
 
 import data_enrichment
 from common.claude.envelope import envelope
-from common.pages.fetch import with_pages
-from common.pages.page import Page
+from pages.fetch import with_pages
+from pages.page import Page
 from rigs.installation import Installation
 from rigs.record_jobs import DELIVERIES, demo, events, rows, run
 

@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
-from common.pages.addresses import is_public
-from common.pages.page import MOST_BYTES, Page, fetch
+from pages.addresses import is_public
+from pages.page import MOST_BYTES, Page, fetch
 from rigs.page_server import moved, page, serving
 
 

@@ -7,9 +7,9 @@ import time
 import pytest
 
 from common import Record
-from common.pages.fetch import SENT_CHARACTERS, first_url, with_pages
-from common.pages.html_text import text_of_html
-from common.pages.page import Page
+from pages.fetch import SENT_CHARACTERS, first_url, with_pages
+from pages.html_text import text_of_html
+from pages.page import Page
 from rigs.harness import python
 
 

@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from common.pages.page import fetch
+from pages.page import fetch
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificate")

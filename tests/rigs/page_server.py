@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 
-from common.pages.page import Page, fetch, resolve
+from pages.page import Page, fetch, resolve
 
 Answer = bytes | Callable[["Site"], object]
 

@@ -24,7 +24,7 @@ from common.process.signals import Stop
 from common.settings import DEFAULT_MODEL, Settings
 from common.source.sqlite_source import open_source
 
-ROOMS = ("common", "ops", "standin", "wrappers")
+ROOMS = ("common", "ops", "pages", "standin", "wrappers")
 _PATIENCE = 20.0  # seconds that a dry run gives Claude to count: an estimate is at hand without it
 
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from common.pages.addresses import is_public
-from common.pages.html_text import text_of_html
+from pages.addresses import is_public
+from pages.html_text import text_of_html
 
 if TYPE_CHECKING:
     from requests import Response

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from common.job import Record
-from common.pages.page import Page
-from common.pages.page import fetch as fetch_page
 from common.process.log import log
 from common.process.words import counted
+from pages.page import Page
+from pages.page import fetch as fetch_page
 
 AT_ONCE = 16
 SENT_CHARACTERS = 10_000  # of a page's text: about 3,000 tokens
