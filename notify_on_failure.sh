@@ -1,31 +1,40 @@
 #!/usr/bin/env bash
-# Run one job by run_job.sh, say so when it fails, and say so when it works again. The exit status is the job's, whatever
-# becomes of the alert. Nothing here needs Python, venv/ or a .env that can be read.
+# Run one job through run_job.sh; send an alert when it fails, and a message when it works again.
+# The exit code is the job's, whether or not the alert arrives. This script needs neither Python nor
+# venv/, and works even when .env cannot be read.
 #
 # Usage:
-#   ./notify_on_failure.sh JOB [options]      ./run_job.sh JOB [options], with alerts: what cron calls
-#   ./notify_on_failure.sh --test [CHANNEL]   send a test message to each channel (slack, pagerduty, email, webhook)
-#   ./notify_on_failure.sh --help             this text
+#   ./notify_on_failure.sh JOB [options]      run `./run_job.sh JOB [options]` with alerts; for cron
+#   ./notify_on_failure.sh --test [CHANNEL]   send a test message to each channel that is set
+#                                             (slack, pagerduty, email, webhook), or to one of them
+#   ./notify_on_failure.sh --help             print this text
 #
-# A streak of failures gives one alert, another one when the exit code changes or after ALERT_REPEAT_HOURS, and one message
-# when it is over. "Not now" (75) gives one the third time in a row. An alert that cannot be delivered waits in state/outbox/
-# for the next run of any job, three days at most. --demo, --dry-run, --help and what is in jobs/ops/ never give one.
+# A job that keeps failing causes one alert, then another one whenever its exit code changes or
+# ALERT_REPEAT_HOURS have passed, and one message when it works again. "Not now" (75) causes an
+# alert only the third time in a row. An alert that cannot be delivered waits in state/outbox/, for
+# at most three days: the next run of any job sends it. --demo, --dry-run, --help and the scripts in
+# jobs/ops/ never cause an alert.
 #
-# Settings, from the environment, then .env. NAME_JOB (ALERT_EMAIL_DAILY_REPORT) wins over NAME. Any number of channels.
+# Settings are read from the environment, then from .env. A setting for one job, such as
+# ALERT_EMAIL_DAILY_REPORT, wins over the general one. You can set any number of channels.
 #   SLACK_WEBHOOK_URL       address of a Slack incoming webhook
-#   PAGERDUTY_ROUTING_KEY   integration key of Events API v2; one incident for each host and job
-#   PAGERDUTY_URL=https://events.pagerduty.com     https://events.eu.pagerduty.com for accounts in the EU
-#   ALERT_EMAIL             address, or several with commas between them, reached through this machine's sendmail
-#   ALERT_WEBHOOK_URL       gets each alert as one JSON object (its fields: jobs/wrappers/alerts/channels/webhook.sh)
-#   ALERT_REPEAT_HOURS=6    silence within a streak
-#   ALERT_LOG_TAIL=1        0: no log text leaves the machine
-#   PING_URL                told /start before each run and /CODE after it, as Healthchecks has it; {job} is replaced
+#   PAGERDUTY_ROUTING_KEY   integration key of Events API v2; each host and job has one incident
+#   PAGERDUTY_URL=https://events.pagerduty.com
+#                           for accounts in the EU: https://events.eu.pagerduty.com
+#   ALERT_EMAIL             one address, or several with commas; this machine's sendmail sends it
+#   ALERT_WEBHOOK_URL       gets each alert as a JSON object, whose fields are listed in
+#                           jobs/wrappers/alerts/channels/webhook.sh
+#   ALERT_REPEAT_HOURS=6    the time without alerts while a job fails in the same way
+#   ALERT_LOG_TAIL=1        0: alerts hold no text from the log
+#   PING_URL                a monitor such as Healthchecks: gets /start before each run and /CODE
+#                           after it; {job} stands for the job's name
 #
-# Exit codes: the job's, or 2 wrong usage. Of --test: 0 all took it, 69 one cannot be reached, 78 one refused, or none is set.
+# Exit codes: the job's, or 2 wrong usage. Of --test: 0 every channel took the message, 69 a channel
+# could not be reached, 78 a channel refused it, or no channel is set.
 
 set -u +e
 set +o posix
-shopt -u patsub_replacement 2>/dev/null # bash 5.2 reads & in a replacement, the others do not
+shopt -u patsub_replacement 2>/dev/null # bash 5.2 gives & in a replacement a meaning, 5.1 does not
 [[ -e /dev/fd/1 ]] || exec >/dev/null
 [[ -e /dev/fd/2 ]] || exec 2>/dev/null
 root=$(readlink -f -- "${BASH_SOURCE[0]}")
@@ -44,12 +53,13 @@ fi
 if source "$root/jobs/wrappers/alerts/alerts.sh"; then
   prepare_environment
 else
-  printf 'notify_on_failure.sh: %s/jobs/wrappers is incomplete: nobody is told how this run ends; git checkout it\n' "$root" >&2
+  printf 'notify_on_failure.sh: %s/jobs/wrappers is incomplete: %s\n' "$root" \
+    'nobody is told how this run ends; restore it with git checkout' >&2
   [[ $1 != --test ]] || exit 78
   exec "$root/run_job.sh" "$@"
 fi
 
-# --- what is asked for ---
+# --- what the caller asks for ---
 
 if [[ $1 == --test ]]; then
   if [[ -n ${2-} && -z ${channel_setting[${2-}]-} ]]; then
@@ -66,10 +76,11 @@ set_places "$@"
 name=$1
 if [[ -n $demo || " $* " == *' --help '* || " $* " == *' -h '* || " $* " == *' --dry-run '* ]] ||
   { is_name "$name" && [[ -f $root/jobs/ops/$name.py ]]; }; then
-  exec "$root/run_job.sh" "$@" # a question: whoever asks sees the answer
+  exec "$root/run_job.sh" "$@" # no alert: whoever asks this sees the answer
 fi
 
-# What alerts and files call it. A name that no job can have gets one that is none's: run_job.sh will refuse it.
+# `label` is the job's name in alerts and file names. A name that no job can have, which run_job.sh
+# will refuse, gets a label that no job has.
 if is_name "$name"; then
   job=$name label=${name:0:80} log=$logs/$name.log
 else
@@ -81,10 +92,10 @@ printf -v rerun ' %q' "$root/run_job.sh" "$@"
 read_settings
 prepare_ping
 
-# --- run it ---
+# --- the run ---
 
 listen
-trap : PIPE # whoever read our stderr may be gone
+trap : PIPE # the reader of our stderr may go away
 
 early=''
 if [[ -n $ping_url || -n $(compgen -G "$outbox/[0-9]*") ]]; then
@@ -99,9 +110,9 @@ if [[ -t 2 ]]; then
   "$root/run_job.sh" "$@" <&0 &
   await_child
 else
-  # Its stderr goes to ours, and the end of it is kept: where there is no log that is all there is to go by.
-  coproc heard { trap '' TERM INT HUP PIPE; { tee >(exec tail -c 6300 >&3) >&2; } 3>&1; }
-  words_out=${heard[0]} words_in=${heard[1]}
+  # run_job.sh's stderr goes to ours. We keep the end of it: without a log, the alert quotes that.
+  coproc stderr_copy { trap '' TERM INT HUP PIPE; { tee >(exec tail -c 6300 >&3) >&2; } 3>&1; }
+  words_out=${stderr_copy[0]} words_in=${stderr_copy[1]}
   exec {speak}>&"$words_in" {listen}<&"$words_out" {words_in}>&- {words_out}<&-
   "$root/run_job.sh" "$@" <&0 2>&"$speak" {speak}>&- {listen}<&- &
   await_child
@@ -113,7 +124,7 @@ elapsed
 seconds=$REPLY
 [[ -z $early ]] || wait "$early"
 
-# --- tell whom it concerns ---
+# --- alerts and the ping ---
 
 if ((status)) || [[ -n $ping_url || -e $streak ]]; then
   after "$pid" "$began" "$stamp" "$said" </dev/null >/dev/null

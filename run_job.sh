@@ -1,31 +1,35 @@
 #!/usr/bin/env bash
-# Run one job: alone, logged, within a time limit, and with an exit status that can be believed.
+# Run one job: never twice at once, with a log, a time limit and an exit code you can rely on.
 #
 # Usage:
-#   ./run_job.sh JOB [options]      run jobs/JOB.py; `./run_job.sh JOB --help` says what it takes
-#   ./run_job.sh JOB --demo         the same on sample records and a stand-in for Claude, all of it in state/demo/
-#   ./run_job.sh --list             the jobs there are
-#   ./run_job.sh --setup            make venv/ from requirements.txt (done by itself when a job needs it)
+#   ./run_job.sh JOB [options]      run jobs/JOB.py; `./run_job.sh JOB --help` lists its options
+#   ./run_job.sh JOB --demo         run it on sample records and a stand-in for Claude; everything
+#                                   it writes goes to state/demo/
+#   ./run_job.sh --list             list the jobs
+#   ./run_job.sh --setup            make venv/ from requirements.txt (the first run does it, too)
 #   ./run_job.sh --setup --with postgres --with celery
-#                                   the same with requirements-postgres.txt and requirements-celery.txt
-#   ./run_job.sh --install-cron     put the lines of crontab.example into your crontab, and keep everything else in it
+#                                   also install requirements-postgres.txt, requirements-celery.txt
+#   ./run_job.sh --install-cron     put the lines of crontab.example into your crontab; everything
+#                                   else in it stays
 #   ./run_job.sh --remove-cron      take them out again
-#   ./run_job.sh --help             this text
+#   ./run_job.sh --help             print this text
 #
-# What the job writes to stderr goes to logs/JOB.log, between a START and an END line; at a terminal it is shown as
-# well. stdout is the job's own. Each run leaves one line in state/history.tsv.
+# What the job writes to stderr goes to logs/JOB.log, between a START and an END line; at a terminal
+# you see it as well. stdout is the job's own. Each run adds one line to state/history.tsv.
 #
-# Settings, from the environment, then .env, then the default. NAME_JOB (JOB_TIMEOUT_DAILY_REPORT) wins over NAME.
-#   JOB_TIMEOUT=6h          the job is told to stop (TERM) after this long ...
-#   JOB_KILL_AFTER=30s      ... and is killed this much later, should it still be there
-#   JOB_TRIES=1             how many times in all a job that says "not now" (75) is started
-#   JOB_RETRY_WAIT=60s      the time between two of these
-#   LOG_MAX_BYTES=52428800  a log that has grown larger is set aside as logs/JOB.log.1.gz
-#   LOG_KEEP=8              how many of those are kept
-#   PYTHON=python3          what venv/ is made with (environment only)
+# Settings are read from the environment, then from .env; else the default below holds. A setting
+# for one job, such as JOB_TIMEOUT_DAILY_REPORT, wins over the general one.
+#   JOB_TIMEOUT=6h          after this time the wrapper tells the job to stop (TERM) ...
+#   JOB_KILL_AFTER=30s      ... and kills it this much later, if it is still there
+#   JOB_TRIES=1             how often a job that says "not now" (75) is started, first time included
+#   JOB_RETRY_WAIT=60s      the wait between two of these tries
+#   LOG_MAX_BYTES=52428800  a log that is larger is moved to logs/JOB.log.1.gz before the next run
+#   LOG_KEEP=8              how many of these old logs are kept
+#   PYTHON=python3          the Python that makes venv/ (environment only)
 #
-# Exit codes: the job's own, or 2 no such job, 73 logs/, state/ or reports/ cannot be written, 74 disk full,
-# 75 already running, 78 wrong setting or no venv/, 124 time limit, 137 killed, 128+N stopped by signal N.
+# Exit codes: the job's own, or 2 no such job, 73 logs/, state/ or reports/ cannot be written,
+# 74 disk full, 75 already running, 78 wrong setting or no venv/, 124 time limit, 137 killed,
+# 128+N stopped by signal N.
 
 set -u +e
 set +o posix
@@ -51,10 +55,13 @@ need_venv() {
   make_venv
 }
 
-# --- what is asked for ---
+# --- what the caller asks for ---
 
 case ${1-} in
-  '') printf 'usage: ./run_job.sh JOB [options] | --list | --setup | --install-cron | --help\n' >&2; exit 2 ;;
+  '')
+    printf 'usage: ./run_job.sh JOB [options] | --list | --setup | --install-cron | --help\n' >&2
+    exit 2
+    ;;
   -h | --help) manual; exit ;;
   --list) list_jobs; exit ;;
 esac
@@ -83,30 +90,20 @@ fi
 
 name=$1
 shift
-if is_name "$name" && [[ -f $root/jobs/$name.py ]]; then
-  file=$root/jobs/$name.py
-elif is_name "$name" && [[ -f $root/jobs/ops/$name.py ]]; then
-  file=$root/jobs/ops/$name.py
-else
-  printf -v shown '%q' "${name:0:80}"
-  job_files
-  files=("${files[@]##*/}") files=("${files[@]%.py}")
-  say "no job is called $shown; there are: ${files[*]}"
-  exit 2
-fi
+find_script "$name"
 
 # --- questions: they get an answer without lock, log or time limit ---
 
 if [[ $file == */ops/* ]]; then
   need_venv
-  # -P: nothing in jobs/ops/ can hide a module of Python; the script itself appends jobs/ to sys.path.
+  # -P: no file in jobs/ops/ can hide a module of Python. The script appends jobs/ to sys.path.
   exec "$root/venv/bin/python" -P "$file" "$@"
 elif [[ " $* " == *' --help '* || " $* " == *' -h '* ]]; then
   need_venv
   PYTHONPATH=$root/jobs exec "$root/venv/bin/python" "$file" "$@"
 fi
 
-# --- may it run? ---
+# --- checks before the run: folders, settings, lock, venv/ ---
 
 job=$name
 log=$logs/$job.log
@@ -121,13 +118,14 @@ number_setting LOG_KEEP 8 1; log_keep=$REPLY
 take_lock
 need_venv
 
-# --- run it ---
+# --- the run ---
 
 rotate_log
 open_log
-# Before this line a signal ends us, and nothing has begun. After it, it is handed on and the run is told to its end.
+# Until here a signal simply ends us: the job has not begun. From here on we pass signals on to the
+# job, and write the END line in any case.
 listen
-trap : PIPE # whoever read our stderr may be gone
+trap : PIPE # the reader of our stderr may go away
 shown_arguments=''
 (($# == 0)) || printf -v shown_arguments ' %q' "$@"
 start_log "$shown_arguments"
@@ -143,7 +141,7 @@ for ((try = 1; ! asked; try++)); do
   status=$code
 done
 
-# --- and say how it went ---
+# --- the END line, the history, and one line for cron's mail ---
 
 level=ERROR
 case $status in

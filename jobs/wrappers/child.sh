@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# The one process that a wrapper starts and waits for. Whenever the wrapper is told to stop, it tells
-# this child to stop; and it learns the child's exit status, whatever signals arrive meanwhile.
-# Sourced by run_job.sh and by alerts.sh.
+# The one process that a wrapper starts and waits for. Whenever the wrapper is told to stop, it
+# tells this child to stop; and it learns the child's exit status, whatever signals arrive
+# meanwhile. Sourced by run_job.sh and by alerts.sh.
 #
-# Uses  child_makes_group   not empty: the child is `timeout`, which leads a process group of its own
+# Uses  child_makes_group   not empty: the child is `timeout`, which makes its own process group
 # Sets  asked               how often this wrapper has been told to stop (TERM, INT or HUP)
 #       child               the child's pid while the wrapper waits for it, else empty
 #       status              the child's exit status

@@ -1,17 +1,23 @@
 # shellcheck shell=bash
-# The reader of .env for the wrappers. Sourced by wrapper.sh, whose refuse() it uses.
+# Read .env for the wrappers. Sourced by shared.sh, whose refuse() it uses.
+#
+# It follows python-dotenv with interpolate=False, which the jobs use, rule by rule. The file is
+# data: nothing in it is ever executed or expanded.
+#
+# Sets  dotenv   the settings in the file, value by name
 
-declare -A dotenv=() # what read_dotenv found: name -> value
+declare -A dotenv=()
 
-# Fill `dotenv` from FILE as python-dotenv reads it (interpolate=False), the jobs' own reader, rule by rule. It is data:
-# nothing in it is ever executed or expanded.
+# Fill `dotenv` from FILE. A FILE that does not exist counts as empty; one that cannot be read ends
+# the run with 78.
 read_dotenv() {
   [[ -e $1 ]] || return 0
   local LC_ALL=C.UTF-8 text=''
-  # White space to Python, in bytes: what \u makes would depend on the locale this line was read in.
+  # What Python calls white space, in bytes: bash reads \u by the locale of the moment.
   local blank=$' \t\v\f\x1c\x1d\x1e\x1f\xc2\x85\xc2\xa0\xe1\x9a\x80'
-  blank+=$'\xe2\x80\x80\xe2\x80\x81\xe2\x80\x82\xe2\x80\x83\xe2\x80\x84\xe2\x80\x85\xe2\x80\x86\xe2\x80\x87\xe2\x80\x88'
-  blank+=$'\xe2\x80\x89\xe2\x80\x8a\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaf\xe2\x81\x9f\xe3\x80\x80'
+  blank+=$'\xe2\x80\x80\xe2\x80\x81\xe2\x80\x82\xe2\x80\x83\xe2\x80\x84\xe2\x80\x85\xe2\x80\x86'
+  blank+=$'\xe2\x80\x87\xe2\x80\x88\xe2\x80\x89\xe2\x80\x8a\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaf'
+  blank+=$'\xe2\x81\x9f\xe3\x80\x80'
   if [[ ! -r $1 || -d $1 ]]; then
     refuse 78 "cannot read $1: make it a file that uid $EUID can read (chown)"
   fi
@@ -22,7 +28,8 @@ read_dotenv() {
   done
 }
 
-# With no regular expression: they stop at bytes that are no text, and so would the loop above, for ever.
+# Drop the first line of `text`. A regular expression would not do: it fails at bytes that are not
+# valid text, and read_dotenv would loop for ever.
 skip_line() {
   case $text in
     *$'\n'*) text=${text#*$'\n'} ;;
@@ -30,12 +37,12 @@ skip_line() {
   esac
 }
 
-# Take what REGEX matches off the front of `text`.
+# Take what REGEX matches off the front of `text`; fail when it does not match there.
 eat() {
   [[ $text =~ ^$1 ]] && text=${text:${#BASH_REMATCH[0]}}
 }
 
-# One `[export ]NAME[=VALUE] [# comment]` off the front of `text`; fails at the first thing that cannot be one.
+# Take one `[export ]NAME[=VALUE] [# comment]` off the front of `text`; fail when there is none.
 read_binding() {
   local name value gap has_value=''
   eat "export[$blank]+"
@@ -52,7 +59,7 @@ read_binding() {
       \'*) eat "'((\\\\.|[^'\\\\])*)'" || return; unescape "${BASH_REMATCH[1]}" "\\'" ;;
       \"*) eat '"((\\.|[^"\\])*)"' || return; unescape "${BASH_REMATCH[1]}" "\\'\"abfnrtv" ;;
       *)
-        # `NAME= # comment` is empty, `NAME=#value` is not.
+        # `NAME= # comment` has an empty value, `NAME=#value` has not.
         if [[ -z $gap || $text != '#'* ]]; then
           eat $'[^\n]*'
           value=${BASH_REMATCH[0]}
@@ -68,7 +75,8 @@ read_binding() {
   if [[ -n $has_value ]]; then dotenv[$name]=$value; else unset "dotenv[$name]"; fi
 }
 
-# value = TEXT with a backslash before any of the KNOWN letters decoded; before others it stands for itself.
+# value = TEXT with its escapes decoded: a backslash before one of the KNOWN letters. Before any
+# other letter the backslash stands for itself.
 unescape() {
   local rest=$1 letter
   value=''

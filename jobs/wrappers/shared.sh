@@ -1,45 +1,53 @@
 # shellcheck shell=bash
-# What the wrappers share: settings, log lines, history, words. Sourced, never run; `root` is set by the one who sources.
+# What both wrappers share: environment, folders, log lines, history, settings, and the check of
+# venv/. Sourced by run_job.sh and by alerts.sh.
 #
-# No function here forks on the way of a run that goes well: answers come back in REPLY, not through $(...), since
-# a fork costs about as much as everything else a function does.
+# Functions give their results in REPLY, not through $(...): a fork costs about as much as
+# everything else that a function does. No function here forks in a run that goes well.
+#
+# Uses  root           the folder of this installation
+# Sets  script, job, run_id, log, demo, on_terminal     see below
+#       state, logs, reports                            set_places(): where this run keeps its files
 
-: "${root:?is the installation, set by the script that sources this file}"
+: "${root:?must be set before this file is sourced}"
 # shellcheck source=jobs/wrappers/dotenv.sh
 source "$root/jobs/wrappers/dotenv.sh" || exit 78
 
 script=${0##*/}
-job=''         # the job's name, once it has been checked
-run_id=''      # 20261122T020001Z-4711: UTC start, pid of the wrapper
-log=''         # the job's log, once this run may write it (it holds the lock)
+job=''         # the job's name, as soon as it is known to be a valid one
+run_id=''      # 20261122T020001Z-4711: start in UTC, pid of the wrapper
+log=''         # path of the job's log
 demo=''        # not empty: --demo is among the options
-on_terminal='' # not empty: a person watches stderr and sees what the log gets
+on_terminal='' # not empty: a person watches stderr, where all lines of the log appear as well
 
-# The environment that cron, a person and a test have in common.
+# Make the environment the same under cron, at a terminal and in a test.
 prepare_environment() {
-  umask 077 # logs and reports hold customers' words
+  umask 077 # logs and reports quote customers
   export PATH="${PATH:-/usr/local/bin:/usr/bin:/bin}" LANG="${LANG:-C.UTF-8}"
-  # What would make the job's Python another one than venv/ (or slower, compiling everything at each start).
+  # These would make Python look for modules outside venv/, or compile all of them at each start.
   unset PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONDONTWRITEBYTECODE
 }
 
-# REPLY = now, in UTC, by strftime FORMAT (default: as in the log).
+# REPLY = now, in UTC, by strftime FORMAT (default: the one of log lines).
 utc() {
   TZ=UTC0 printf -v REPLY "%(${1:-%FT%TZ})T" -1
 }
 
-# REPLY = whole seconds since this script started. (SECONDS would count the seconds of the clock that were touched.)
+# REPLY = seconds since this script started, rounded. (SECONDS counts how often the clock's seconds
+# changed, which can be one more.)
 started=${EPOCHREALTIME//[!0-9]/}
 elapsed() {
   REPLY=$(((${EPOCHREALTIME//[!0-9]/} - started + 500000) / 1000000))
 }
 
+# Can a job have this name?
 is_name() {
-  local LC_ALL=C # elsewhere [a-z] may hold more than these 26
+  local LC_ALL=C # in other locales [a-z] may match more than these 26 letters
   [[ $1 =~ ^[a-z][a-z0-9_]*$ ]]
 }
 
-# Where everything of a run lives: the installation itself, or state/demo/ for --demo.
+# Set `state`, `logs` and `reports` (and `demo`) for these ARGUMENTS: with --demo they are in
+# state/demo/.
 set_places() {
   state=$root/state logs=$root/logs reports=$root/reports
   local argument
@@ -52,8 +60,8 @@ set_places() {
   done
 }
 
-# Make the directories and prove that they can be written by doing it: permissions say nothing to root, and nothing
-# about a read-only mount.
+# Make the directories, and make sure that they can be written, by writing: permissions say nothing
+# about root, nor about a read-only mount. Ends the run with 73 when one cannot be written.
 ensure_directories() {
   local directory proof proofs=() broken=''
   for directory in "$@"; do
@@ -65,10 +73,11 @@ ensure_directories() {
     fi
   done
   [[ ${#proofs[@]} == 0 ]] || rm -f -- "${proofs[@]}"
-  [[ -z $broken ]] || refuse 73 "cannot write in $broken: make it a directory that uid $EUID can write (chown), then run again"
+  [[ -z $broken ]] || refuse 73 "cannot write in $broken: make it a directory that uid $EUID can \
+write (chown), then run again"
 }
 
-# --- what is said -------------------------------------------------------------------------------------------------
+# --- messages, log lines, history ---
 
 # REPLY = what an exit code means.
 words_for() {
@@ -87,7 +96,9 @@ words_for() {
     124) REPLY='time limit (JOB_TIMEOUT)' ;;
     126) REPLY='cannot execute' ;;
     127) REPLY='command not found' ;;
-    137) REPLY='killed: kill -9, out of memory, or still there JOB_KILL_AFTER after being told to stop' ;;
+    137)
+      REPLY='killed: kill -9, out of memory, or still there JOB_KILL_AFTER after being told to stop'
+      ;;
     *)
       if (($1 > 128 && $1 < 193)); then
         REPLY="stopped by signal $(($1 - 128))"
@@ -98,32 +109,35 @@ words_for() {
   esac
 }
 
-# One line for the person or for cron's mail.
+# Print one line to stderr: for the person at the terminal, or for cron's mail.
 say() {
   printf '%s: %s\n' "$script" "$1" >&2
 }
 
-# One line on descriptor 8, the open log. Fails when it cannot be written.
+# log_line LEVEL TEXT: write one line to descriptor 8, the open log. Fails when it cannot be
+# written.
 log_line() {
   utc
   printf -v REPLY '%s %-5s [%s] %s' "$REPLY" "$1" "$run_id" "$2"
   { printf '%s\n' "$REPLY" >&8; } 2>/dev/null
 }
 
-# REPLY = TEXT on one line without control characters, at most 200 bytes and no character cut in two.
+# REPLY = TEXT on one line without control characters: at most 200 bytes, and whole characters only.
 one_line() {
   REPLY=${1//[[:cntrl:]]/ }
   REPLY=${REPLY:0:200}
   until fits 200 "$REPLY"; do REPLY=${REPLY%?}; done
 }
 
+# Is TEXT at most N bytes long?
 fits() {
   local LC_ALL=C
   ((${#2} <= $1))
 }
 
-# One line for one wrapper run: end time, run id, job, code, seconds, reason. One write, so that lines of runs that end
-# together stay whole. Never fatal: what happened has happened, with or without its line.
+# append_history CODE REASON: add this run's line to state/history.tsv: end time, run id, job, code,
+# seconds, reason. It is one write, so that the lines of runs that end together stay whole. It never
+# fails: a line that cannot be written does not change how the run went.
 append_history() {
   local seconds reason
   [[ -n $job ]] || return 0
@@ -136,17 +150,18 @@ append_history() {
     >>"$state/history.tsv"; } 2>/dev/null || return 0
 }
 
-# End before the job began, with the reason on one line.
+# refuse CODE REASON: end before the job has begun.
 refuse() {
   say "$2"
   append_history "$1" "$2"
   exit "$1"
 }
 
-# --- settings -----------------------------------------------------------------------------------------------------
+# --- settings ---
 
-# REPLY = the value of setting NAME, stripped, else DEFAULT; setting_name = the name it was found under. NAME_JOB wins
-# over NAME, and for each of the two the environment over .env. A blank value is none.
+# setting NAME DEFAULT: REPLY = the setting's value without white space around it; setting_name =
+# the name under which it was set. NAME_JOB wins over NAME, and for each of the two the environment
+# wins over .env. A blank value counts as not set.
 setting() {
   for setting_name in ${job:+"$1_${job^^}"} "$1"; do
     for REPLY in "${!setting_name-}" "${dotenv[$setting_name]-}"; do
@@ -158,7 +173,8 @@ setting() {
   REPLY=$2
 }
 
-# REPLY = the setting in seconds, at least MINIMUM; anything else is refused by name.
+# duration_setting NAME DEFAULT MINIMUM: REPLY = the setting in seconds. Ends the run with 78 when
+# the value is no duration, or less than MINIMUM seconds.
 duration_setting() {
   local -A unit=([s]=1 [m]=60 [h]=3600 [d]=86400)
   setting "$1" "$2"
@@ -172,7 +188,8 @@ duration_setting() {
   refuse_setting "a duration of at least ${3}s, such as 90, 90s, 15m, 6h or 1d"
 }
 
-# REPLY = the setting as a number, at least MINIMUM.
+# number_setting NAME DEFAULT MINIMUM: REPLY = the setting. Ends the run with 78 when the value is
+# no whole number, or less than MINIMUM.
 number_setting() {
   setting "$1" "$2"
   if [[ $REPLY =~ ^[0-9]{1,15}$ ]] && ((10#$REPLY >= $3)); then
@@ -188,9 +205,9 @@ refuse_setting() {
   refuse 78 "$setting_name=$shown is wrong: it must be $1; change it in .env or in the environment"
 }
 
-# --- venv ---------------------------------------------------------------------------------------------------------
+# --- venv/ ---
 
-# Is venv/ complete, made from the requirements of today, and by the Python it still finds?
+# Is venv/ complete, up to date with the requirements files, and made by the Python it points to?
 venv_is_ready() {
   local stamp made wanted
   [[ -x $root/venv/bin/python && -f $root/venv/requirements.txt ]] && same_interpreter || return
@@ -203,8 +220,8 @@ venv_is_ready() {
   done 2>/dev/null
 }
 
-# Does bin/python lead to the Python that made the venv? After an upgrade of the system it may be another one, to which
-# the packages in venv/lib/ are invisible.
+# Does venv/bin/python lead to the Python that made venv/? After an upgrade of the system it may
+# lead to another one, which does not see the packages in venv/lib/.
 same_interpreter() {
   local key value
   [[ -x $root/venv/bin/python ]] || return

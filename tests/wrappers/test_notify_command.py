@@ -133,8 +133,8 @@ def test_wrong_usage_is_told_and_sends_nothing(here, arguments):
 def test_help_is_the_comment_at_the_top(here):
     done = here.notify("--help")
     assert done.returncode == 0
-    assert done.stdout.startswith("Run one job by run_job.sh, say so when it fails")
-    assert done.stdout.rstrip().endswith("or none is set.")
+    assert done.stdout.startswith("Run one job through run_job.sh; send an alert when it fails")
+    assert done.stdout.rstrip().endswith("or no channel is set.")
 
 
 def test_every_setting_of_the_manual_is_in_the_example(here):

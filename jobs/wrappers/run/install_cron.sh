@@ -1,29 +1,35 @@
 # shellcheck shell=bash
-# Put the lines of crontab.example into this user's crontab, or take them out. Sourced by run_job.sh for --install-cron
-# and --remove-cron; uses wrapper.sh.
+# Put the lines of crontab.example into this user's crontab, or take them out.
+# Sourced by run_job.sh for --install-cron and --remove-cron; uses shared.sh.
 #
-# They stand in a block between two marker lines that name the installation. The block comes last, so that the user's
-# own MAILTO, PATH and SHELL hold for it as well, and has no such lines itself, since they would change every line that
-# is ever added below. Everything else in the crontab stays as it is, byte for byte.
+# The lines stand in a block between two marker lines that name the installation. The block comes
+# last, so that the user's own MAILTO, PATH and SHELL hold for it as well. It sets no such variables
+# itself: they would hold for every line that anybody adds below. All else in the crontab stays as
+# it is, byte for byte.
 
 block_begin="# >>> claude-batch-jobs $root >>>"
 block_end="# <<< claude-batch-jobs $root <<<"
-joined=' (made with the line break before it)' # follows block_begin where the crontab did not end with one
+# This follows block_begin when the crontab did not end with a line break.
+joined=' (made with the line break before it)'
 
+# change_crontab --install-cron | --remove-cron: do it, and print what has changed. Ends the run
+# with 73, 74 or 78 when it cannot be done.
 change_crontab() {
-  local LC_ALL=C # a length is one in bytes
+  local LC_ALL=C # so that lengths are in bytes
   if (($# != 1)); then
     say "$1 takes no options"
     exit 2
   fi
-  command -v crontab >/dev/null || refuse 78 'crontab is missing: apt-get install cron, then run again'
+  command -v crontab >/dev/null ||
+    refuse 78 'crontab is missing: apt-get install cron, then run again'
   backup=$state/crontab.$run_id.bak new_file=$state/.crontab.$run_id.new
-  trap 'rm -f -- "$new_file" "$new_file.said"; [[ -n ${keep_backup-} ]] || rm -f -- "$backup"' EXIT
+  trap 'rm -f -- "$new_file" "$new_file.said"
+    [[ -n ${keep_backup-} ]] || rm -f -- "$backup"' EXIT
   read_crontab
   split_crontab
   if [[ $1 == --install-cron ]]; then
     make_block
-    if [[ -n $found ]]; then
+    if [[ -n $has_block ]]; then
       new=$before$block$after
     elif [[ -z $text || $text == *$'\n' ]]; then
       new=$text$block
@@ -31,7 +37,7 @@ change_crontab() {
       new=$text$'\n'${block/"$block_begin"/"$block_begin$joined"}
     fi
   else
-    # What was joined by us is parted again, unless something has been added below meanwhile.
+    # Remove the line break that we had added, unless somebody has added lines below the block.
     [[ $note != "$joined"* || -n $after ]] || before=${before%$'\n'}
     new=$before$after
   fi
@@ -50,18 +56,21 @@ change_crontab() {
   fi
 }
 
-# text = the crontab as it is, which is also in the file `backup`; `none` is not empty where there is no crontab.
-# Nothing is written before all of it is known to be read: who writes back what a failed `crontab -l` gave empties it.
+# Set `text`: the crontab, which is also copied to the file `backup`. `none` is not empty when the
+# user has no crontab. When `crontab -l` fails or is cut short, end the run: to go on would mean to
+# write back an incomplete crontab.
 read_crontab() {
   local status said
   none='' text=''
-  { : >"$backup"; } 2>/dev/null || refuse 73 "cannot write $backup: let uid $EUID write it (chown), then run again"
+  { : >"$backup"; } 2>/dev/null ||
+    refuse 73 "cannot write $backup: let uid $EUID write it (chown), then run again"
   crontab -l >"$backup" 2>"$new_file.said" </dev/null
   status=$?
   said=$(<"$new_file.said")
   if ((status == 0)); then
     IFS= read -r -d '' text <"$backup"
-    if [[ ${#text} != "$(stat -c %s -- "$backup")" ]] || ! crontab -l 2>/dev/null </dev/null | cmp -s - "$backup"; then
+    if [[ ${#text} != "$(stat -c %s -- "$backup")" ]] ||
+      ! crontab -l 2>/dev/null </dev/null | cmp -s - "$backup"; then
       refuse 74 'the crontab could not be read whole: nothing was done (is the disk full?)'
     fi
   elif [[ $said == *'no crontab for'* || $said == *"can't open"*'No such file'* ]]; then
@@ -72,12 +81,13 @@ read_crontab() {
   fi
 }
 
-# before, note, after = what stands around the block, and after its first marker; found is empty where there is no block.
+# Set `before` and `after`: what stands above and below the block; `note`: what follows its first
+# marker; `has_block`: not empty when there is a block.
 split_crontab() {
   local lines=$'\n'$text
-  found='' before=$text note='' after=''
+  has_block='' before=$text note='' after=''
   if [[ $lines == *$'\n'"$block_begin"*$'\n'"$block_end"* ]]; then
-    found=yes
+    has_block=yes
     before=${lines%%$'\n'"$block_begin"*}$'\n'
     before=${before#$'\n'}
     after=${lines#*$'\n'"$block_begin"}
@@ -87,46 +97,56 @@ split_crontab() {
     lines=$before$after
   fi
   if [[ $lines == *"$block_begin"* || $lines == *"$block_end"* ]]; then
-    refuse 78 "the marker lines of $root in the crontab are damaged: remove them with crontab -e, then run again"
+    refuse 78 "the marker lines of $root in the crontab are damaged: remove them with crontab -e, \
+then run again"
   fi
 }
 
-# block = the lines of crontab.example for jobs that there are, each with the comment right above it.
+# Set `block`: the lines of crontab.example whose job exists, each with the comment right above it.
 make_block() {
-  local line comment='' job_named='.*/((run_job|notify_on_failure)\.sh) +([a-z][a-z0-9_]*)'
+  local job_named='.*/((run_job|notify_on_failure)\.sh) +([a-z][a-z0-9_]*)'
+  local line wrapper name comment=''
   check_path
   block=$block_begin$note$'\n'
-  block+='# From crontab.example, by ./run_job.sh --install-cron, which replaces this block: put lines of your own outside.'$'\n'
+  block+='# From crontab.example, by ./run_job.sh --install-cron, '
+  block+='which replaces this block: put lines of your own outside.'$'\n'
   while IFS= read -r line || [[ -n $line ]]; do
     case $line in
       '#'*) comment+=$line$'\n' ;;
       [0-9*@]*)
         line=${line//'/opt/claude-batch-jobs'/"$root"}
-        if [[ $line =~ $job_named ]] && [[ -f $root/jobs/${BASH_REMATCH[3]}.py || -f $root/jobs/ops/${BASH_REMATCH[3]}.py ]]; then
-          if [[ ! -x $root/${BASH_REMATCH[1]} ]]; then
-            refuse 78 "$root/${BASH_REMATCH[1]} cannot be executed: chmod +x it, then run again"
+        if [[ $line =~ $job_named ]]; then
+          wrapper=$root/${BASH_REMATCH[1]} name=${BASH_REMATCH[3]}
+          if [[ -f $root/jobs/$name.py || -f $root/jobs/ops/$name.py ]]; then
+            [[ -x $wrapper ]] ||
+              refuse 78 "$wrapper cannot be executed: chmod +x it, then run again"
+            block+=$comment$line$'\n'
           fi
-          block+=$comment$line$'\n'
         fi
         comment=''
         ;;
       *) comment='' ;;
     esac
-  done <"$root/crontab.example" || refuse 78 "cannot read $root/crontab.example: git checkout crontab.example"
+  done <"$root/crontab.example" ||
+    refuse 78 "cannot read $root/crontab.example: git checkout crontab.example"
   block+=$block_end$'\n'
 }
 
-# A crontab has no way to write a line break, and every other such character needs a way of its own.
+# End the run with 78 when the path of the installation needs quoting: a crontab cannot hold a line
+# break at all, and each other special character would need a treatment of its own.
 check_path() {
   local LC_ALL=C.UTF-8 quoted
   printf -v quoted '%q' "$root"
   if [[ $quoted != "$root" || $root == *%* ]]; then
-    refuse 78 "cron cannot take the path $quoted: move the installation to one without blanks, % and the like"
+    refuse 78 "cron cannot take the path $quoted: move the installation to one without blanks, \
+% and the like"
   fi
 }
 
+# Make `new` the crontab, check that it has arrived, and keep the backup.
 write_crontab() {
-  { printf '%s' "$new" >"$new_file"; } 2>/dev/null || refuse 74 "cannot write $new_file: is the disk full?"
+  { printf '%s' "$new" >"$new_file"; } 2>/dev/null ||
+    refuse 74 "cannot write $new_file: is the disk full?"
   check_syntax
   [[ -n $none ]] || keep_backup=yes
   if [[ -z $new ]]; then
@@ -135,24 +155,29 @@ write_crontab() {
     crontab_on_file 2>"$new_file.said" || crontab_refuses
   fi
   if [[ -n $new ]] && ! crontab -l 2>/dev/null </dev/null | cmp -s - "$new_file"; then
-    refuse 74 "crontab -l does not show what was installed: look at it with crontab -l; the one before is $backup"
+    refuse 74 "crontab -l does not show what was installed: look at it with crontab -l; the one \
+before is $backup"
   fi
 }
 
-# Debian's crontab checks a file with -n, cronie's with -T (to that one -n means something else); others with neither.
+# Let `crontab` check the new file. Debian's crontab does so with -n, cronie's with -T (its -n means
+# something else); others cannot, and complain about the option.
 check_syntax() {
   local option=-n
   [[ $(crontab -V 2>&1 </dev/null) != *cronie* ]] || option=-T
   if ! crontab_on_file "$option" >"$new_file.said" 2>&1; then
-    grep -qiE 'usage|(invalid|unrecogni[sz]ed|unknown|illegal) (option|argument)' "$new_file.said" || crontab_refuses
+    grep -qiE 'usage|(invalid|unrecogni[sz]ed|unknown|illegal) (option|argument)' \
+      "$new_file.said" || crontab_refuses
   fi
 }
 
-# By its short name, since Debian's crontab cuts a path after 100 characters.
+# crontab_on_file [OPTION]: run `crontab` on the new file, by its short name: Debian's crontab cuts
+# a path after 100 characters.
 crontab_on_file() (
   cd -P -- "$state" && crontab "$@" "${new_file##*/}" </dev/null
 )
 
+# End the run with what `crontab` has complained about.
 crontab_refuses() {
   keep_backup=''
   one_line "$(<"$new_file.said")"

@@ -1,10 +1,17 @@
 # shellcheck shell=bash
-# A job's log: rotated under the lock, open from START to END, at a terminal shown as well. Sourced by run_job.sh.
+# The job's log: moved away when it is too large, open from START to END, and shown at a terminal,
+# too. Sourced by run_job.sh; uses shared.sh.
+#
+# Descriptors, while the log is open:
+#   8   the log, for this script; the job's stderr
+#   7   at a terminal: stderr as this script got it
+#   6   at a terminal: closes when all has been written
 
-# Set a log that is too large aside as .1.gz. Only ever under the lock: nobody else writes the log then.
+# Move a log that is too large to JOB.log.1.gz, after JOB.log.1.gz to .2.gz, and so on. Whoever
+# calls this holds the lock, so that nobody else writes the log.
 rotate_log() {
   local number size
-  [[ ! -e $log.1 ]] || gzip -f -- "$log.1" 9>&- # what an interrupted rotation left
+  [[ ! -e $log.1 ]] || gzip -f -- "$log.1" 9>&- # an earlier run was interrupted in here
   [[ -s $log && ! -e $log.1 ]] || return 0
   size=$(stat -Lc %s -- "$log")
   ((size > log_max_bytes)) || return 0
@@ -17,22 +24,24 @@ rotate_log() {
   mv -f -- "$log" "$log.1" && gzip -f -- "$log.1" 9>&-
 } 2>/dev/null
 
-# Descriptor 8 is the log. When a person watches, 7 is their terminal and 5 leads to both.
+# Open the log on descriptor 8. At a terminal, descriptor 5 leads to both the log and the terminal.
 open_log() {
-  { exec 8>>"$log"; } 2>/dev/null || refuse 73 "cannot write $log: let uid $EUID write it (chown), then run again"
-  [[ -t 2 || -n $demo ]] || return 0 # a demo is always for somebody who looks
+  { exec 8>>"$log"; } 2>/dev/null ||
+    refuse 73 "cannot write $log: let uid $EUID write it (chown), then run again"
+  [[ -t 2 || -n $demo ]] || return 0 # a person watches every demo
   on_terminal=yes
   [[ ! -t 2 ]] || export JOB_TERMINAL_FD=7
   exec 7>&2
-  # tee is deaf to Ctrl-C and to the closing of the terminal, so that the job's last words still reach the log. The one
-  # line that comes out of its stdout says that it is deaf by now, the end of it that all has been written.
-  coproc shown { trap '' INT TERM HUP; exec 9>&-; echo; tee -a -- "$log" >&7; }
-  local ended=${shown[0]} lines=${shown[1]}
+  # tee ignores Ctrl-C and the closing of the terminal, so that the job's last words still reach the
+  # log. We read one empty line once it ignores them, and the end of file when it has written all.
+  coproc log_and_terminal { trap '' INT TERM HUP; exec 9>&-; echo; tee -a -- "$log" >&7; }
+  local ended=${log_and_terminal[0]} lines=${log_and_terminal[1]}
   exec 6<&"$ended" 5>&"$lines" {ended}<&- {lines}>&-
   read -r -u 6
 }
 
-# The first line; from then on 8 takes all that this script and the job have to say to where a person sees it, too.
+# start_log ARGUMENTS: write the START line. From then on, at a terminal, all that goes to
+# descriptor 8 is shown as well. Ends the run with 74 when the line cannot be written.
 start_log() {
   log_line INFO "START ./run_job.sh $job$1" || refuse 74 "cannot write to $log: is the disk full?"
   [[ -n $on_terminal ]] || return 0
@@ -40,13 +49,15 @@ start_log() {
   exec 8>&5 5>&-
 }
 
-# Wait until all has been written; not for ever, since a process that the job left behind may hold on to its stderr.
+# Wait until all has been written, but for 2 seconds at most: a process that the job left behind may
+# keep its stderr open.
 close_log() {
   exec 8>&-
   [[ -z $on_terminal ]] || read -r -t 2 -u 6
 }
 
-# REPLY = why the run ended as it did: the last thing the job complained about, unless it was ended from outside.
+# reason_for CODE LEVEL: REPLY = why the run ended so: the last line of that level in the log, else
+# what the code means. A job that was ended from outside (124 and up) gets the latter.
 reason_for() {
   local words mark complaint=''
   words_for "$1"

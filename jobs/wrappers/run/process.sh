@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# The job as a process: started within its time limit, told to stop when we are, and nothing of it left behind.
-# Sourced by run_job.sh.
+# Start the job under its time limit, and leave no process of it behind when we are told to stop.
+# Sourced by run_job.sh; uses child.sh.
 
-child_makes_group=yes # see child.sh
+child_makes_group=yes # for child.sh
 
-# Told to stop, nothing may be left of the job: neither what it has started itself, nor the job, which timeout leaves alone
-# when the signal comes in the very moment of starting it.
+# End all processes of GROUP: TERM first, KILL after JOB_KILL_AFTER. They are what the job has
+# started; and the job itself, should the signal have come while `timeout` was starting it.
 end_group() {
   local tenths=0
   while group_lives "$1"; do
@@ -15,7 +15,7 @@ end_group() {
   done
 } 2>/dev/null
 
-# By /proc, since `kill -0` also finds the dead that nobody has collected yet.
+# Is a process of GROUP alive? We look in /proc, since `kill -0` also finds zombies.
 group_lives() {
   local stat
   for stat in /proc/[0-9]*/stat; do
@@ -25,11 +25,15 @@ group_lives() {
   return 1
 }
 
-# timeout makes a process group of its own, so that all that the job has started ends with it. When a person may be asked
-# something (stdin is their terminal) it is a session of its own: a mere background group could not read from there, and
-# in ours the job would be told of Ctrl-C by the terminal, by timeout and by us.
+# Run the job once with these ARGUMENTS. Sets `status`.
+#
+# `timeout` makes a process group of its own, so that what the job has started ends with the job. At
+# a terminal, where the job may ask the person something, that group also needs a session of its
+# own: a background group cannot read from the terminal. In our group the job would get each Ctrl-C
+# three times: from the terminal, from `timeout` and from us.
 run_once() {
-  local command=(timeout -k "$kill_after" "$time_limit" "$root/venv/bin/python" "$root/jobs/$job.py" "$@")
+  local command=(timeout -k "$kill_after" "$time_limit")
+  command+=("$root/venv/bin/python" "$root/jobs/$job.py" "$@")
   if [[ -t 0 ]]; then
     setsid "${command[@]}" <&0 2>&8 8>&- 6<&- &
   else

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# What run_job.sh answers about itself: its manual, and the jobs there are. Sourced by it.
+# What run_job.sh can say without running a job: its manual, the jobs, and where one is.
+# Sourced by run_job.sh; uses shared.sh.
 
-# The comment at the top is the manual.
+# Print the comment at the top of run_job.sh.
 manual() {
   local line
   while IFS= read -r line && [[ $line == '#'* ]]; do
@@ -10,7 +11,7 @@ manual() {
   done <"$root/run_job.sh"
 }
 
-# Each job, then each script for the operator.
+# Set `files`: the paths of all jobs, then of all scripts for the operator.
 job_files() {
   local file
   files=()
@@ -20,7 +21,7 @@ job_files() {
   done
 }
 
-# With the first line of its docstring.
+# Print each of them with the first line of its docstring.
 list_jobs() {
   local file line
   job_files
@@ -29,4 +30,19 @@ list_jobs() {
     line=${line#'"""'} file=${file##*/}
     printf '%-20s %s\n' "${file%.py}" "${line%'"""'}"
   done
+}
+
+# Set `file`: the path of the job, or of the operator's script, called NAME. Where there is none,
+# name those that there are and end with 2.
+find_script() {
+  local shown
+  for file in "$root/jobs/$1.py" "$root/jobs/ops/$1.py"; do
+    ! is_name "$1" || [[ ! -f $file ]] || return 0
+  done
+  printf -v shown '%q' "${1:0:80}"
+  job_files
+  files=("${files[@]##*/}")
+  files=("${files[@]%.py}")
+  say "no job is called $shown; there are: ${files[*]}"
+  exit 2
 }

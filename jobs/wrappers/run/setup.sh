@@ -1,11 +1,12 @@
 # shellcheck shell=bash
-# Make venv/ from requirements.txt. Sourced by run_job.sh when venv/ has to be made; uses wrapper.sh.
+# Make venv/ from requirements.txt. Sourced by run_job.sh when venv/ has to be made; uses shared.sh.
 #
-# Finished is only a venv in which there is a copy of the requirements.txt it was made from: the copy is written last,
-# so that a setup that was interrupted anywhere is seen by the next start, and done again.
+# A venv/ is complete when it holds a copy of the requirements.txt it was made from. The copy is
+# written last: when a setup was interrupted, the next start finds no copy and does the setup again.
 
-# Make venv/ as wanted, or refuse with one line. `--with NAME` also installs requirements-NAME.txt, which is kept up to
-# date from then on.
+# make_venv [--with NAME]...: make venv/, or bring it up to date. `--with NAME` also installs
+# requirements-NAME.txt, which is kept up to date from then on. Ends the run with 2 for other
+# options, with 73 or 74 when a file cannot be written, and with 78 when Python, pip or flock fails.
 make_venv() {
   local wanted=(requirements.txt) stamp
   while (($#)); do
@@ -17,7 +18,8 @@ make_venv() {
     shift 2
   done
 
-  # The lock goes on to pip: should this script be killed, the next one waits until that pip is gone.
+  # pip inherits the lock: should this script be killed, the next one waits until that pip has
+  # ended.
   if ! { exec 8>>"$root/state/setup.lock"; } 2>/dev/null; then
     refuse 73 "cannot write $root/state/setup.lock: let uid $EUID write it (chown), then run again"
   fi
@@ -35,47 +37,53 @@ make_venv() {
   exec 8>&-
 }
 
+# Are all of these requirements FILES installed?
 installed() {
   local name
   for name in "$@"; do [[ -f $root/venv/$name ]] || return; done
 }
 
+# Install these requirements FILES into venv/.
 build_venv() {
   local python=$root/venv/bin/python name arguments=()
-  { : >"$setup_log"; } 2>/dev/null || refuse 73 "cannot write $setup_log: let uid $EUID write it (chown), then run again"
-  # A complete venv of other requirements is brought up to date where it is, since a job may be running in it;
-  # anything else is cleared away and made anew.
-  if [[ ! -f $root/venv/requirements.txt ]] || ! same_interpreter || ! "$python" -c 'import pip' 2>/dev/null; then
+  { : >"$setup_log"; } 2>/dev/null ||
+    refuse 73 "cannot write $setup_log: let uid $EUID write it (chown), then run again"
+  # We update a complete venv/ where it is, since a job may be running in it. Any other we make
+  # anew.
+  if [[ ! -f $root/venv/requirements.txt ]] || ! same_interpreter ||
+    ! "$python" -c 'import pip' 2>/dev/null; then
     find_python
     "$REPLY" -m venv --clear "$root/venv" >>"$setup_log" 2>&1 ||
-      setup_failed 'is the disk full, or venv/ another user'\''s?'
+      setup_failed 'is the disk full, or does venv/ belong to another user?'
     chmod 700 "$root/state" "$root/logs" "$root/reports" 2>/dev/null
   fi
   rm -f -- "$root/venv/requirements.txt"
   for name in "$@"; do arguments+=(-r "$root/$name"); done
-  "$python" -m pip install --no-input --disable-pip-version-check "${arguments[@]}" >>"$setup_log" 2>&1 ||
+  "$python" -m pip install --no-input --disable-pip-version-check "${arguments[@]}" \
+    >>"$setup_log" 2>&1 ||
     setup_failed 'is the package index within reach (network, HTTPS_PROXY, PIP_INDEX_URL)?'
   shift
   for name in "$@" requirements.txt; do
-    if ! { cp -- "$root/$name" "$root/venv/$name.part" && mv -f -- "$root/venv/$name.part" "$root/venv/$name"; }; then
+    if ! { cp -- "$root/$name" "$root/venv/$name.part" &&
+      mv -f -- "$root/venv/$name.part" "$root/venv/$name"; }; then
       refuse 74 "cannot write in $root/venv: is the disk full?"
     fi
   done
 }
 
-# REPLY = a Python that is new enough and can make a venv; $PYTHON decides when it is set.
+# REPLY = a Python that is new enough and can make a venv. When $PYTHON is set, no other is tried.
 find_python() {
-  local python found old='' lame='' candidates=(python3 python3.{14,13,12,11})
+  local python answer old='' lame='' candidates=(python3 python3.{14,13,12,11})
   [[ -z ${PYTHON-} ]] || candidates=("$PYTHON")
   for python in "${candidates[@]}"; do
-    found=$("$python" -c '
+    answer=$("$python" -c '
 import importlib.util, sys
 able = all(importlib.util.find_spec(name) for name in ("venv", "ensurepip"))
 print("%d.%d.%d" % sys.version_info[:3], "able" if able else "lame")' 2>/dev/null)
-    if [[ ! $found =~ ^([0-9]+)\.([0-9]+)\.[0-9]+\ (able|lame)$ ]]; then
+    if [[ ! $answer =~ ^([0-9]+)\.([0-9]+)\.[0-9]+\ (able|lame)$ ]]; then
       continue
     elif ((BASH_REMATCH[1] < 3 || (BASH_REMATCH[1] == 3 && BASH_REMATCH[2] < 11))); then
-      old=${old:-"$python is ${found% *}"}
+      old=${old:-"$python is ${answer% *}"}
     elif [[ ${BASH_REMATCH[3]} == lame ]]; then
       lame=${lame:-python${BASH_REMATCH[1]}.${BASH_REMATCH[2]}}
     else
@@ -86,11 +94,12 @@ print("%d.%d.%d" % sys.version_info[:3], "able" if able else "lame")' 2>/dev/nul
   if [[ -n $lame ]]; then
     refuse 78 "python3-venv is missing: apt-get install python3-venv (or $lame-venv)"
   fi
-  refuse 78 "Python 3.11 or newer is needed, ${old:-and ${PYTHON:-python3} was not found or does not run}: \
-install it, or name one with PYTHON=/path/to/python3"
+  old=${old:-"and ${PYTHON:-python3} was not found or does not run"}
+  refuse 78 "Python 3.11 or newer is needed, $old: install it, or name one with \
+PYTHON=/path/to/python3"
 }
 
-# Refuse with the last thing pip (or venv) complained about.
+# setup_failed QUESTION: end the run with the last complaint of pip, or of venv.
 setup_failed() {
   local line last='' complaint=''
   while IFS= read -r line || [[ -n $line ]]; do
@@ -98,5 +107,6 @@ setup_failed() {
     [[ -z ${line//[[:space:]]/} ]] || last=$line
   done <"$setup_log"
   one_line "${complaint:-${last:-no reason given}}"
-  refuse 78 "venv/ could not be made: $REPLY; $1 Then run ./run_job.sh --setup; all of it is in $setup_log"
+  refuse 78 "venv/ could not be made: $REPLY; $1 Then run ./run_job.sh --setup; the whole output \
+is in $setup_log"
 }
