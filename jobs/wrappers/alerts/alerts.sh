@@ -1,10 +1,14 @@
 # shellcheck shell=bash
-# Alerts, from the run to whom it concerns. Sourced by notify_on_failure.sh, with all its parts: read before the job starts,
-# so that an update of the installation meanwhile changes nothing for this run.
-# shellcheck disable=SC2034 # what one part sets another one reads
+# What notify_on_failure.sh does beside running the job: alerts, the outbox, the ping. Sourced by
+# it; fails when a part is missing. It sources every part before the job starts, so that an update
+# of the installation during the run changes nothing for this run.
+#
+# Uses  root; and of the run: job, label, state, log, streak, rerun, status, seconds
+# Sets  host   this machine's name, in letters that every channel takes
+# shellcheck disable=SC2034 # parts read what other parts set
 
 parts=${root:?}/jobs/wrappers/alerts
-[[ -r $root/jobs/wrappers/dotenv.sh ]] || return # without which wrapper.sh would end all of it
+[[ -r $root/jobs/wrappers/dotenv.sh ]] || return # shared.sh would exit without it
 # shellcheck source=jobs/wrappers/shared.sh
 source "$root/jobs/wrappers/shared.sh" || return
 # shellcheck source=jobs/wrappers/child.sh
@@ -39,7 +43,8 @@ source "$parts/channels/webhook.sh" || return
 host=${HOSTNAME:-localhost}
 host=${host//[!A-Za-z0-9._-]/_} host=${host:0:100}
 
-# .env that cannot be read is what one wants to be alerted of.
+# Read .env. When it cannot be read, go on with the environment alone: the job will fail, and that
+# is worth an alert.
 read_settings() {
   if [[ -e $root/.env && ! (-f $root/.env && -r $root/.env) ]]; then
     note "$root/.env cannot be read: only settings in the environment are used"
@@ -48,21 +53,24 @@ read_settings() {
   fi
 }
 
-# Beside the job, which waits for neither: the ping, and what an earlier run could not deliver.
+# While the job runs: ping the monitor, and send what an earlier run could not deliver. The job does
+# not wait for this.
 before() (
   trap '' TERM INT HUP PIPE
   LC_ALL=C
   find_secrets
   [[ -z $ping_url ]] || ping start '' 5 1
   list_outbox
-  ((${#waiting[@]})) && lock_outbox 1 || exit
+  ((${#kept_files[@]})) && lock_outbox 1 || exit
   sweep_outbox
   for channel in "${channels[@]}"; do (deadline=$((SECONDS + 40)) && flush "$channel") & done
   wait
 )
 
-# When the run has ended, with `status`: in a subshell, since nothing in here may change that.
-# after PID BEGAN STAMP SAID: run_job.sh's process, its start in epoch seconds and as in a run id, and its last words.
+# after PID BEGAN STAMP SAID: once the run has ended with `status`, ping the monitor and send the
+# alert that is due. PID is run_job.sh's; BEGAN and STAMP are its start, in epoch seconds and as in
+# a run id; SAID is the end of its stderr. All of it happens in a subshell, so that nothing here
+# changes `status`.
 after() (
   trap '' TERM INT HUP PIPE
   LC_ALL=C
@@ -73,19 +81,20 @@ after() (
   [[ -z $ping_url ]] || ping "$status" "$log_tail" &
   find_channels
   if ((!status)) && [[ ! -e $streak ]]; then
-    : # all is well, and was before
+    : # it worked, and so did the run before
   elif ((${#configured[@]})); then
     ! lock_outbox 45 || locked=yes
     read_streak "$streak"
     judge "$2" "$status"
     if ((status == 0)); then
-      rm -f -- "$streak" 2>/dev/null || event='' # or it would be said after each run that goes well
+      # While the file stays, each run that works would send this message again: send none.
+      rm -f -- "$streak" 2>/dev/null || event=''
     elif ! write_part "$streak"; then
       note "state/ cannot be written: this alert comes with every run that fails"
     fi
     if [[ -n $event ]]; then
       describe
-      ! tell || told "$status"
+      ! send_to_all || remember_alert "$status"
     fi
     ((!status)) || write_streak "$streak"
     [[ -z ${locked-} ]] || sweep_outbox
@@ -93,7 +102,8 @@ after() (
     rm -f -- "$streak" 2>/dev/null
   elif ((status != 75)); then
     words_for "$status"
-    say "$label ended with $status ($REPLY)${log:+, see $log}; no alert channel is set (see .env.example): nobody was told"
+    say "$label ended with $status ($REPLY)${log:+, see $log}; no alert channel is set \
+(see .env.example): nobody was told"
   fi
   wait
 )

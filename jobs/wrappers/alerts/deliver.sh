@@ -1,19 +1,21 @@
 # shellcheck shell=bash
-# How alerts go out. Sourced by alerts.sh.
+# Send an alert to the channels that are set. Sourced by alerts.sh; uses outbox.sh and channels/.
 #
-# A channel is a file in channels/ with two functions: X_payload makes the message from what describe() has set, with no
-# secret in it; X_send sends one, and returns 0 delivered, 1 refused for good, 2 not now, with the answer in REPLY.
+# A channel X is a file in channels/ with two functions:
+#   X_payload   REPLY = the message, made from what describe() has set; it holds no secret
+#   X_send      send a message: 0 delivered, 1 refused for good, 2 not now; REPLY = the answer
 
 channels=(slack pagerduty email webhook)
-declare -A channel_setting=([slack]=SLACK_WEBHOOK_URL [pagerduty]=PAGERDUTY_ROUTING_KEY [email]=ALERT_EMAIL
-  [webhook]=ALERT_WEBHOOK_URL)
+declare -A channel_setting=([slack]=SLACK_WEBHOOK_URL [pagerduty]=PAGERDUTY_ROUTING_KEY
+  [email]=ALERT_EMAIL [webhook]=ALERT_WEBHOOK_URL)
 
+# Is this CHANNEL set?
 has_channel() {
   setting "${channel_setting[$1]}" ''
   [[ -n $REPLY ]]
 }
 
-# `configured` = the channels that are set.
+# Set `configured`: the channels that are set.
 find_channels() {
   local channel
   configured=()
@@ -22,12 +24,12 @@ find_channels() {
   done
 }
 
-# Tell every channel, all at the same time, so that one that is down does not keep the others waiting. Succeeds when
-# somebody was told, or will be by a later run.
-tell() {
+# Send the alert to all channels at the same time, so that a channel that is down does not delay the
+# others. Succeeds when a channel took it, or when it waits in the outbox.
+send_to_all() {
   local channel pid pids=() result=1
   for channel in "${configured[@]}"; do
-    (tell_one "$channel") &
+    (send_to "$channel") &
     pids+=($!)
   done
   for pid in "${pids[@]}"; do
@@ -36,14 +38,15 @@ tell() {
   return "$result"
 }
 
-tell_one() {
-  trap '' TERM INT HUP PIPE # it takes less than a minute, and is why we are here
+# Send the alert to CHANNEL, or keep it in the outbox; say so when it is not delivered.
+send_to() {
+  trap '' TERM INT HUP PIPE # finish: it takes less than a minute
   deadline=$((SECONDS + 40))
-  local channel=$1 message this=$job
+  local channel=$1 message this_job=$job
   "${channel}_payload"
   message=$REPLY
   if [[ -z ${locked-} ]] || flush "$channel"; then
-    job=$this
+    job=$this_job # flush() has set it to the jobs of earlier alerts
     "${channel}_send" "$message"
   else
     REPLY='an earlier alert still waits'
@@ -51,7 +54,10 @@ tell_one() {
   fi
   case $? in
     0) return 0 ;;
-    1) say "$channel: $REPLY: this alert is lost there; check ${channel_setting[$channel]}, then ./notify_on_failure.sh --test" ;;
+    1)
+      say "$channel: $REPLY: this alert is lost there; check ${channel_setting[$channel]}, then \
+./notify_on_failure.sh --test"
+      ;;
     *)
       local answer=$REPLY
       if keep "$channel" "$message"; then
@@ -64,10 +70,12 @@ tell_one() {
   return 1
 }
 
-# --test: a message to each configured channel (or to the named one), and how it answered.
+# test_channels [CHANNEL], for --test: send a message to each channel that is set, or to the named
+# one alone, and print how it answered. Returns 0, 69 or 78 (see the manual).
 test_channels() {
   local channel result worst=0
-  event='test' label='test' run_id='' status=0 seconds=0 since=$EPOCHSECONDS counts='' reasons='' log_tail='' log='' rerun=''
+  event='test' label='test' run_id='' status=0 seconds=0 since=$EPOCHSECONDS
+  counts='' reasons='' log_tail='' log='' rerun=''
   describe
   find_channels
   for channel in "${channels[@]}"; do
@@ -83,8 +91,14 @@ test_channels() {
     result=$?
     case $result in
       0) printf '%-10s ok: %s\n' "$channel" "$REPLY" ;;
-      1) printf '%-10s REFUSED: %s; check %s\n' "$channel" "$REPLY" "${channel_setting[$channel]}"; worst=78 ;;
-      *) printf '%-10s NOT REACHED: %s\n' "$channel" "$REPLY"; ((worst)) || worst=69 ;;
+      1)
+        printf '%-10s REFUSED: %s; check %s\n' "$channel" "$REPLY" "${channel_setting[$channel]}"
+        worst=78
+        ;;
+      *)
+        printf '%-10s NOT REACHED: %s\n' "$channel" "$REPLY"
+        ((worst)) || worst=69
+        ;;
     esac
     if [[ $channel == pagerduty && $result == 0 ]]; then
       event=recovery pagerduty_payload && pagerduty_send "$REPLY" # leave no incident open

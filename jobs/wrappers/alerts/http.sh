@@ -1,20 +1,28 @@
 # shellcheck shell=bash
-# One POST with its tries, by curl. Sourced by notify_on_failure.sh; uses text.sh.
+# Send a POST request with curl, and repeat it when that can help. Sourced by alerts.sh; uses
+# text.sh.
 #
-# The address comes to curl through a pipe, the body on stdin: neither is in any process's argv, which everybody on the
-# machine may read, and no secret is in curl's environment.
+# curl gets the address through a pipe and the body on stdin: neither is among the arguments of a
+# process, which everybody on the machine can read. No secret is in curl's environment.
+#
+# Uses  deadline    no try begins when SECONDS would be past this
+# Sets  http_code   the status of the last answer, or 000
 
-deadline=40 # on the clock SECONDS: nothing is tried again when it would begin later than this
+deadline=40
 
-# post URL BODY [SECONDS [TRIES]]: 0 answered with 2xx; 1 refused, and asking again would not help; 2 not now (network,
-# 408, 429, 5xx). http_code = the status or 000; REPLY = the answer in its own word, on one line that may be shown.
+# post URL BODY [SECONDS [TRIES]]: returns 0 when the answer was 2xx; 1 when it was a refusal, which
+# another try would not change; 2 for a failure that may pass (network, 408, 429, 5xx). SECONDS is
+# the time limit of one try. REPLY = the status and the text of the answer, on one line that may be
+# shown.
 post() {
   local url=$1 body=$2 limit=${3:-10} tries=${4:-3} try=1 wait=1 text head
   while :; do
     http_code=000
-    text=$({ printf '%s' "$body" 2>/dev/null; } | post_once "$url" "$limit" 2>&1 | head -c 16000 | tr -d '\000')
+    text=$({ printf '%s' "$body" 2>/dev/null; } | post_once "$url" "$limit" 2>&1 |
+      head -c 16000 | tr -d '\000')
     head=''
-    while [[ $http_code == [01]?? && $text == HTTP/* ]]; do # 1xx: the head that counts is still to come
+    # After a head with 1xx comes another one.
+    while [[ $http_code == [01]?? && $text == HTTP/* ]]; do
       head=${text%%$'\r\n\r'*}$'\r' text=${text#"$head"}
       text=${text#$'\n\r'} text=${text#$'\n'}
       [[ ! $head =~ ^HTTP/[0-9.]+\ ([0-9]{3}) ]] || http_code=${BASH_REMATCH[1]}
@@ -26,7 +34,7 @@ post() {
       000 | 408 | 429 | 5??) ;;
       *) return 1 ;;
     esac
-    [[ $REPLY != 'curl: ('[13]')'* ]] || return 1 # an address that curl cannot even read
+    [[ $REPLY != 'curl: ('[13]')'* ]] || return 1 # curl cannot read the address
     local pause=$wait
     shopt -s nocasematch
     [[ ! $head =~ $'\n'retry-after:\ *([0-9]{1,6})$'\r' ]] || pause=$((10#${BASH_REMATCH[1]}))
@@ -37,24 +45,27 @@ post() {
   done
 }
 
-# What no other program needs: secrets, and the lock, which one that stays behind would hold on to.
+# Drop what curl and sendmail must not get: secrets, and the lock, which they would keep if they
+# hung.
 shed() {
   unset -v "${secret_names[@]}"
   [[ -z ${outbox_lock-} ]] || exec {outbox_lock}>&-
 }
 
+# post_once URL SECONDS: one try, with the body on stdin. Prints the heads and the text of the
+# answer.
 post_once() (
   shed
   if ! command -v curl >/dev/null; then
     printf 'curl is missing: apt-get install curl (nothing else is tried)' >&2
     exit 127
   fi
-  exec curl -q -K <(printf '%s\n' "url = \"$1\"" globoff silent show-error include suppress-connect-headers \
-    "max-time = $2" 'data-binary = "@-"' 'header = "Expect:"' 'header = "Content-Type: application/json"' \
-    'user-agent = "claude-batch-jobs"')
+  exec curl -q -K <(printf '%s\n' "url = \"$1\"" globoff silent show-error include \
+    suppress-connect-headers "max-time = $2" 'data-binary = "@-"' 'header = "Expect:"' \
+    'header = "Content-Type: application/json"' 'user-agent = "claude-batch-jobs"')
 )
 
-# Is it an address that can stand in curl's configuration as it is?
+# Is this an address, and one that needs no quoting in curl's configuration?
 is_url() {
   [[ $1 == http?(s)://?* && $1 != *[!!-~]* && $1 != *[\"\\]* ]]
 }

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# JSON without a parser or a tool: all that an alert needs is strings. Sourced by notify_on_failure.sh.
+# Write JSON, without any tool: an alert needs little more than strings. Sourced by alerts.sh.
 
-# REPLY = TEXT as a JSON string, quotes included. Line breaks and tabs are the only control characters that get here:
-# cleaned() has dropped the others, and what is no UTF-8.
+# REPLY = TEXT as a JSON string with its quotes. TEXT must come from cleaned(): valid UTF-8, with no
+# control characters but line breaks and tabs.
 json_string() {
   local text=$1 backslash='\' quote='"'
   text=${text//"$backslash"/"$backslash$backslash"}
@@ -12,7 +12,8 @@ json_string() {
   REPLY=$quote$text$quote
 }
 
-# REPLY = the object of NAME VALUE NAME VALUE ...; a value after a name that ends in `:` is JSON already.
+# json_object NAME VALUE [NAME VALUE]...: REPLY = the object. A VALUE is text; after a NAME that
+# ends with a colon it is JSON already.
 json_object() {
   local pairs='' name
   while (($#)); do

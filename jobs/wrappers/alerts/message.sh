@@ -1,14 +1,22 @@
 # shellcheck shell=bash
-# What an alert says. Sourced by alerts.sh.
+# The text of an alert. Sourced by alerts.sh; uses text.sh and what run_log.sh and streak.sh have
+# set.
+#
+# Sets  notes     what note() has collected
+#       title     the alert's first line
+#       details   its other lines, each `name: value`
+#       text      all of these lines
+#       words     what the exit code means
 
-# Something the reader of the alert should know, and whoever reads stderr.
 notes=()
+
+# Add a line to the alert, and print it to stderr.
 note() {
   notes+=("$1")
   say "$1"
 }
 
-# title, details (lines `name: value`) and text (all of it) of the `event`.
+# Set `title`, `details`, `text` and `words` for the `event`.
 describe() {
   local line
   words_for "$status"

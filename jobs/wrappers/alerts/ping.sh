@@ -1,8 +1,11 @@
 # shellcheck shell=bash
-# Tell a monitor off this machine (Healthchecks and its like) that a run begins and how it ended: PING_URL. Sourced by
-# notify_on_failure.sh; uses http.sh. What becomes of a ping never changes the run.
+# Tell a monitor on another machine (Healthchecks and its like) when a run begins and how it has
+# ended. Sourced by alerts.sh; uses http.sh. A ping that fails never changes the run.
+#
+# Sets  ping_url   the setting PING_URL with the job's name in it, or empty
+#       ping_id    an id that the two pings of a run share
 
-# Fills ping_url and ping_id. {job} in the address is the job's name; what follows a `?` stays at its end.
+# Set `ping_url` and `ping_id`.
 prepare_ping() {
   setting PING_URL ''
   ping_url=${REPLY//'{job}'/"$label"} ping_id=''
@@ -15,7 +18,8 @@ prepare_ping() {
   { read -r ping_id </proc/sys/kernel/random/uuid; } 2>/dev/null
 }
 
-# ping WHAT BODY [SECONDS [TRIES]]: WHAT is `start` or an exit code.
+# ping WHAT BODY [SECONDS [TRIES]]: WHAT is `start` or an exit code, and goes to the end of the
+# address, but before a `?`. SECONDS and TRIES are those of post().
 ping() {
   local base=${ping_url%%'?'*} query=''
   [[ $ping_url != *'?'* ]] || query=${ping_url#*'?'}'&'

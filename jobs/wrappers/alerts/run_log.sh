@@ -1,11 +1,15 @@
 # shellcheck shell=bash
-# What a run has left behind: its id, its summary's counts, its errors, the end of its log. Sourced by
-# notify_on_failure.sh; uses text.sh. Lines of other runs are never taken for this one's.
+# What the log and the history tell about a run. Sourced by alerts.sh; uses text.sh.
+# It reads the lines of this run only, never those of another one.
+#
+# Sets  run_id     empty when the run has left no trace
+#       counts     "records=500 done=499 ...": the numbers of the run's summary
+#       reasons    its last three errors, one on each line
+#       log_tail   the last 2,200 bytes of its log, ready to be sent
 
-# Find the run of the process PID that began at STAMP (as in a run id) or later. Sets
-#   run_id    empty when the run has left no trace         counts    "records=500 done=499 ...", numbers only
-#   reasons   its last three errors, a line each           log_tail  the log's last 2,200 bytes, fit to be sent
-# SAID is what run_job.sh had to say on stderr: it stands in where there is no log.
+# read_run PID STAMP SAID: set all four for the run of run_job.sh's process PID, which began at
+# STAMP (as in a run id) or later. SAID is the end of run_job.sh's stderr: without a log, `reasons`
+# and `log_tail` come from it.
 read_run() {
   local pid=$1 stamp=$2 said=$3 log_offset=0 line
   run_id='' counts='' reasons='' log_tail=''
@@ -27,12 +31,12 @@ read_run() {
   [[ $REPLY == 1 ]] || reasons='' log_tail=''
 }
 
-# Where in the log does the run begin?
+# Find the run's START line. Sets `run_id`, and `log_offset`: the line's place in the log, in bytes.
 find_start() {
-  local line
+  local line start_line="^([0-9]+):[0-9TZ:-]{20} INFO  \\[([0-9]{8}T[0-9]{6}Z)-$pid\\] START "
   [[ -n $job && -f $log ]] || return
   while IFS= read -r line; do
-    [[ $line =~ ^([0-9]+):[0-9TZ:-]{20}\ INFO\ \ \[([0-9]{8}T[0-9]{6}Z)-$pid\]\ START\  ]] || continue
+    [[ $line =~ $start_line ]] || continue
     if [[ ! ${BASH_REMATCH[2]} < $stamp ]]; then
       run_id=${BASH_REMATCH[2]}-$pid log_offset=${BASH_REMATCH[1]}
       return
@@ -40,14 +44,16 @@ find_start() {
   done < <(grep -abF -- "-$pid] START " "$log" | cut -b 1-200)
 } 2>/dev/null
 
+# Set `counts`, `reasons` and `log_tail` from the log.
 read_log() {
   local line size errors=() field
+  local names='records|done|failed|dead|requests|attempts|(input|output)_tokens|usd'
   while IFS= read -r line; do
     case $line in
       *" INFO  [$run_id] SUMMARY job="*)
         counts=''
         for field in ${line##*SUMMARY }; do
-          [[ ! $field =~ ^(records|done|failed|dead|requests|attempts|(input|output)_tokens|usd)=(0|[1-9][0-9]*)(\.[0-9]+)?$ ]] ||
+          [[ ! $field =~ ^($names)=(0|[1-9][0-9]*)(\.[0-9]+)?$ ]] ||
             counts+=${counts:+ }$field
         done
         ;;
@@ -68,8 +74,9 @@ read_log() {
   log_tail=$REPLY
 } 2>/dev/null
 
-# REPLY = the last 2,200 bytes of TEXT, cleaned and without secrets. Where TEXT is cut off at its front (CUT is 1), that may
-# be in the middle of a secret, which is not recognized then: more than a secret's length is dropped.
+# sendable TEXT CUT: REPLY = the last 2,200 bytes of TEXT, cleaned and without secrets. CUT is 1
+# when the beginning of TEXT is missing. Then TEXT may begin with half a secret, which redacted()
+# does not recognize: we drop more bytes than a secret has.
 sendable() {
   cleaned "$1"
   redacted "$REPLY"

@@ -1,14 +1,21 @@
 # shellcheck shell=bash
-# Which failure is worth an alert: one for each streak, and not again until it has been quiet for ALERT_REPEAT_HOURS or
-# fails in another way. Sourced by notify_on_failure.sh.
+# Decide which run causes an alert: the first failure of a streak; a later one only when its exit
+# code differs, or ALERT_REPEAT_HOURS after the last alert. Sourced by alerts.sh.
 #
-# state/JOB.alerted remembers the streak; no file, no streak. Lines NAME=NUMBER, times in epoch seconds, 0 = none:
-#   code     the exit code of the failure that was alerted       since    start of the streak's first failed run
-#   alerted  the last alert of a failure                         count    failed runs of the streak
-#   skipped  how many runs in a row have said "not now" (75)     waiting  start of the first of these
-#   stuck    the last alert about them
+# A streak is a row of failed runs of a job, remembered in state/JOB.alerted. Without the file there
+# is no streak. It has lines NAME=NUMBER, and each NAME is a variable here. Times are epoch seconds,
+# and 0 means none:
+#   code      exit code of the failure that caused the last alert
+#   since     start of the streak's first failed run
+#   alerted   time of the last alert about a failure
+#   count     number of failed runs in the streak
+#   skipped   number of runs in a row that have said "not now" (75)
+#   waiting   start of the first of these
+#   stuck     time of the last alert about them
+#
+# Sets  event   what to send: failure, stuck, recovery; empty for nothing
 
-# Read the file. One that holds anything else counts as none.
+# Read the FILE. A file that holds anything else counts as no streak.
 read_streak() {
   local line
   forget
@@ -24,9 +31,12 @@ read_streak() {
   ((count || skipped)) || forget
 }
 
-forget() { code=0 since=0 alerted=0 count=0 skipped=0 waiting=0 stuck=0; }
+forget() {
+  code=0 since=0 alerted=0 count=0 skipped=0 waiting=0 stuck=0
+}
 
-# What the run that began at SECOND and ended with STATUS means: event = failure, stuck, recovery, or nothing to say.
+# judge BEGAN STATUS: set `event` for the run that began then (epoch seconds) and ended so, and
+# count the run in the streak.
 judge() {
   local began=$1 status=$2 quiet
   setting ALERT_REPEAT_HOURS 6
@@ -52,25 +62,27 @@ judge() {
   esac
 }
 
-# Was the last alert (0: there was none) longer than QUIET seconds ago? In the future it cannot have been.
+# due TIME QUIET: has it been quiet for QUIET seconds since the alert of that TIME (0: there was
+# none)? A TIME in the future is a mistake of some clock, and counts as long ago.
 due() {
   (($1 == 0 || EPOCHSECONDS - $1 >= $2 || $1 > EPOCHSECONDS + 3600))
 }
 
-# Take down that somebody was told, or will be.
-told() {
+# Note that the alert about STATUS was sent, or waits in the outbox.
+remember_alert() {
   case $event in
     failure) code=$1 alerted=$EPOCHSECONDS ;;
     stuck) stuck=$EPOCHSECONDS ;;
   esac
 }
 
+# Write the streak to FILE.
 write_streak() {
   write_part "$1" && mv -f -- "$1.part" "$1" 2>/dev/null
 }
 
-# All of it into a file beside it, which proves that it can be written.
+# Write it to FILE.part. This fails when FILE cannot be written either.
 write_part() {
-  { printf '%s=%s\n' code "$code" since "$since" alerted "$alerted" count "$count" skipped "$skipped" \
-    waiting "$waiting" stuck "$stuck" >"$1.part"; } 2>/dev/null
+  { printf '%s=%s\n' code "$code" since "$since" alerted "$alerted" count "$count" \
+    skipped "$skipped" waiting "$waiting" stuck "$stuck" >"$1.part"; } 2>/dev/null
 }

@@ -1,21 +1,25 @@
 # shellcheck shell=bash
-# Text that may leave the machine: cleaned, without secrets, cut between characters. Sourced by notify_on_failure.sh.
+# Make text fit to leave the machine: clean it, remove secrets, shorten it. Sourced by alerts.sh.
 #
-# All of it works on bytes (LC_ALL=C): a limit in bytes holds for characters as well, however these are counted, and
-# nothing depends on which locales the machine has.
+# All functions work on bytes (LC_ALL=C): a limit in bytes holds for characters as well, and nothing
+# depends on the locales of the machine.
+#
+# Sets  secret_names, secrets   find_secrets(): names and values that no alert may hold
 
-# One byte or more of what stays: UTF-8 without control characters (C1 too), line and paragraph separators, and the
-# marks that turn the direction of writing around. Line breaks and tabs stay.
+# Matches text that cleaned() keeps: UTF-8 without control characters (C0 and C1), line and
+# paragraph separators, and marks that reverse the direction of writing. Line breaks and tabs match.
 sound=$'^([\t\n -~]|\xc2[\xa0-\xbf]|[\xc3-\xdf][\x80-\xbf]'
 sound+=$'|\xe2\x80[\x80-\xa7\xaf-\xbf]|\xe2\x81[\x80-\xa5\xaa-\xbf]|\xe2[\x82-\xbf][\x80-\xbf]'
-sound+=$'|\xe0[\xa0-\xbf][\x80-\xbf]|\xed[\x80-\x9f][\x80-\xbf]|[\xe1\xe3-\xec\xee\xef][\x80-\xbf][\x80-\xbf]'
+sound+=$'|\xe0[\xa0-\xbf][\x80-\xbf]|\xed[\x80-\x9f][\x80-\xbf]'
+sound+=$'|[\xe1\xe3-\xec\xee\xef][\x80-\xbf][\x80-\xbf]'
 sound+=$'|\xf0[\x90-\xbf][\x80-\xbf][\x80-\xbf]|[\xf1-\xf3][\x80-\xbf][\x80-\xbf][\x80-\xbf]'
 sound+=$'|\xf4[\x80-\x8f][\x80-\xbf][\x80-\xbf])+'
 
-# REPLY = TEXT without what a terminal or a reader of JSON would stumble over.
+# REPLY = TEXT without escape sequences, control characters and invalid UTF-8.
 cleaned() {
   local LC_ALL=C rest=$1 text=''
-  # Escape sequences: colours and the like; titles and links, up to their end or the line's; any other.
+  # Escape sequences: first colours and the like; then titles and links, which end with BEL or ST,
+  # or with the line; then all others.
   local sequence=$'^(\\[[0-?]*[ -/]*[@-~]|[]PX^_][^\a\e\n]*(\a|\e\\\\)?|[ -/]*[0-~])'
   rest=${rest//$'\r\n'/$'\n'} rest=${rest//$'\r'/$'\n'}
   while [[ $rest == *$'\e'* ]]; do
@@ -24,7 +28,7 @@ cleaned() {
   done
   rest=$text$rest REPLY=''
   while [[ -n $rest ]]; do
-    if [[ ${rest:0:100} =~ $sound ]]; then # in pieces: regexec is slow on long ones
+    if [[ ${rest:0:100} =~ $sound ]]; then # in pieces: regular expressions are slow on long text
       REPLY+=${BASH_REMATCH[0]} rest=${rest:${#BASH_REMATCH[0]}}
     else
       rest=${rest:1}
@@ -32,7 +36,7 @@ cleaned() {
   done
 }
 
-# Fill `secret_names` and `secrets`: what no alert may hold, from the environment and from .env.
+# Set `secret_names` and `secrets` from the environment and from .env.
 find_secrets() {
   local name value
   secret_names=() secrets=()
@@ -47,21 +51,21 @@ find_secrets() {
   done
 }
 
-# REPLY = TEXT without keys, the addresses of webhooks, and passwords in URLs.
+# REPLY = TEXT with *** in place of keys, addresses of webhooks, and passwords.
 redacted() {
-  local LC_ALL=C secret
+  local LC_ALL=C secret names='(pass(word|wd)?|token|secret|api[_-]?key|routing_key)'
   REPLY=$1
   for secret in "${secrets[@]}"; do REPLY=${REPLY//"$secret"/"***"}; done
   REPLY=$(printf '%s' "$REPLY" | sed -E '
     s/sk-ant-[A-Za-z0-9_-]+/sk-ant-***/g
     s#(hooks\.slack\.com|discord(app)?\.com/api/webhooks)/[^]["'\''<>[:space:]]+#\1/***#g
     s#(://[^]["'\''<>[:space:]/:@]*):[^"'\''<>[:space:]]*@#\1:***@#g
-    s#((pass(word|wd)?|token|secret|api[_-]?key|routing_key)["'\'']?[=:] ?["'\'']?)[^&"'\''<>[:space:]]+#\1***#gI
+    s#('"$names"'["'\'']?[=:] ?["'\'']?)[^&"'\''<>[:space:]]+#\1***#gI
     s#(authorization: ?)?(bearer|basic) [A-Za-z0-9._~+/=-]{8,}#\1\2 ***#gI
   ')
 }
 
-# REPLY = the first N bytes of TEXT, no character cut in two.
+# first_bytes N TEXT: REPLY = the first N bytes of TEXT, or fewer: whole characters only.
 first_bytes() {
   local LC_ALL=C
   REPLY=$2
@@ -72,7 +76,7 @@ first_bytes() {
   esac
 }
 
-# REPLY = the last N bytes of TEXT, no character cut in two.
+# last_bytes N TEXT: REPLY = the last N bytes of TEXT, or fewer: whole characters only.
 last_bytes() {
   local LC_ALL=C
   REPLY=$2
@@ -81,7 +85,7 @@ last_bytes() {
   while [[ $REPLY == [$'\x80'-$'\xbf']* ]]; do REPLY=${REPLY:1}; done
 }
 
-# REPLY = TEXT as one line of at most N bytes that may be shown to anybody.
+# presentable N TEXT: REPLY = TEXT on one line of at most N bytes, cleaned and without secrets.
 presentable() {
   cleaned "$2"
   redacted "${REPLY//[$'\n\t']/ }"

@@ -1,8 +1,11 @@
 # shellcheck shell=bash
-# Alerts by e-mail: ALERT_EMAIL (several addresses with commas between them), through the machine's own sendmail.
-# Sourced by notify_on_failure.sh. What sendmail takes over is delivered, as far as we can know.
+# Alerts by e-mail, through the machine's own sendmail. Sourced by alerts.sh; uses text.sh.
+#
+# The setting ALERT_EMAIL holds one address, or several with commas between them. A message that
+# sendmail has accepted counts as delivered: we cannot know more.
 
-# REPLY = the message, without the line To:. Lines of mail end after 998 bytes at most: longer ones are folded.
+# REPLY = the message, without the line To:. A line of mail has at most 998 bytes: we break longer
+# ones.
 email_payload() {
   local LC_ALL=C rest=$text${log_tail:+$'\n\n'$log_tail} line body=''
   while [[ -n $rest ]]; do
@@ -21,13 +24,13 @@ Content-Transfer-Encoding: 8bit
 $body"
 }
 
-# 0 delivered, 1 refused for good, 2 not now; REPLY = what sendmail said.
+# email_send MESSAGE: 0 delivered, 1 refused for good, 2 not now; REPLY = what sendmail printed.
 email_send() {
   local addresses program status
   setting ALERT_EMAIL ''
   addresses=$REPLY
-  local one='[A-Za-z0-9.!#$%&*+/=?^_{|}~-]+(@[A-Za-z0-9.-]+)?'
-  if [[ ! $addresses =~ ^$one(\ *,\ *$one)*$ ]]; then
+  local address='[A-Za-z0-9.!#$%&*+/=?^_{|}~-]+(@[A-Za-z0-9.-]+)?'
+  if [[ ! $addresses =~ ^$address(\ *,\ *$address)*$ ]]; then
     REPLY='ALERT_EMAIL is not an address, or addresses with commas between them'
     return 1
   fi

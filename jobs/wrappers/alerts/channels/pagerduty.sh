@@ -1,16 +1,18 @@
 # shellcheck shell=bash
-# Alerts to PagerDuty's Events API v2: PAGERDUTY_ROUTING_KEY. Sourced by notify_on_failure.sh.
+# Alerts to PagerDuty, by its Events API v2. Sourced by alerts.sh; uses json.sh and http.sh.
 #
-# One incident for each host and job: opened or added to by each alert, resolved by the recovery. Accounts of the EU region
-# set PAGERDUTY_URL=https://events.eu.pagerduty.com. The routing key is put in when an event is sent, so that none waits on disk.
+# The setting PAGERDUTY_ROUTING_KEY holds the integration key; accounts in the EU also set
+# PAGERDUTY_URL=https://events.eu.pagerduty.com. Each host and job has one incident: an alert opens
+# it, or adds to it; the recovery resolves it.
 
-# REPLY = the event, without its key.
+# REPLY = the event, without the routing key: pagerduty_send adds it, so that no key waits in the
+# outbox.
 pagerduty_payload() {
-  local severity=error summary found key
+  local severity=error summary custom_details incident
   json_string "$host/$label"
-  key=$REPLY
+  incident=$REPLY
   if [[ $event == recovery ]]; then
-    json_object event_action resolve dedup_key: "$key"
+    json_object event_action resolve dedup_key: "$incident"
     return
   fi
   case $event in
@@ -20,15 +22,15 @@ pagerduty_payload() {
   first_bytes 1000 "$title${reasons:+: ${reasons##*$'\n'}}"
   summary=$REPLY
   counts_json
-  json_object exit_code: "$status" words "$words" run_id "$run_id" seconds: "$seconds" counts: "$REPLY" reasons "$reasons" \
-    rerun "$rerun" log "$log" log_tail "$log_tail"
-  found=$REPLY
-  json_object summary "$summary" source "$host" severity "$severity" component "$label" group claude-batch-jobs \
-    custom_details: "$found"
-  json_object event_action trigger dedup_key: "$key" payload: "$REPLY"
+  json_object exit_code: "$status" words "$words" run_id "$run_id" seconds: "$seconds" \
+    counts: "$REPLY" reasons "$reasons" rerun "$rerun" log "$log" log_tail "$log_tail"
+  custom_details=$REPLY
+  json_object summary "$summary" source "$host" severity "$severity" component "$label" \
+    group claude-batch-jobs custom_details: "$custom_details"
+  json_object event_action trigger dedup_key: "$incident" payload: "$REPLY"
 }
 
-# 0 delivered, 1 refused for good, 2 not now; REPLY = what PagerDuty said.
+# pagerduty_send EVENT: 0 delivered, 1 refused for good, 2 not now; REPLY = PagerDuty's answer.
 pagerduty_send() {
   local key address
   setting PAGERDUTY_ROUTING_KEY ''
@@ -43,5 +45,5 @@ pagerduty_send() {
     return 1
   fi
   post "$address" "{\"routing_key\":\"$key\",${1#\{}" || return
-  [[ $http_code == 202 ]] || return 2 # some proxy or login page
+  [[ $http_code == 202 ]] || return 2 # a proxy or a login page has answered
 }

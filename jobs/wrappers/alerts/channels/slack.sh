@@ -1,8 +1,11 @@
 # shellcheck shell=bash
-# Alerts to Slack, or what speaks as it does: SLACK_WEBHOOK_URL. Sourced by notify_on_failure.sh.
+# Alerts to Slack, or to a service that takes the same requests. Sourced by alerts.sh; uses json.sh
+# and http.sh.
 #
-# Plain text with the log in a fence: the message least able to be refused. It stays below the 4,000 characters from
-# which on Slack folds a message, and each of its two parts below the 2,900 that fit a section.
+# The setting SLACK_WEBHOOK_URL holds the address of an incoming webhook. The message is plain text
+# with the log in a fence, which Slack is least likely to refuse. It stays below 4,000
+# characters, where Slack would fold it; and each of its two parts below 2,900, which fit into a
+# section.
 
 # REPLY = the message.
 slack_payload() {
@@ -20,7 +23,7 @@ slack_payload() {
   done
   first_bytes 2500 "$text"
   text=$REPLY
-  [[ ! $text =~ ^(.*)'&'[a-z]*$ ]] || text=${BASH_REMATCH[1]} # never half an &amp;
+  [[ ! $text =~ ^(.*)'&'[a-z]*$ ]] || text=${BASH_REMATCH[1]} # it may end with half an &amp;
   if [[ -n $log_tail ]]; then
     slack_escaped "$log_tail"
     local room=$((3900 - ${#text})) whole=$REPLY
@@ -31,7 +34,7 @@ slack_payload() {
   json_object text "$text"
 }
 
-# 0 delivered, 1 refused for good, 2 not now; REPLY = what Slack said.
+# slack_send MESSAGE: 0 delivered, 1 refused for good, 2 not now; REPLY = Slack's answer.
 slack_send() {
   local address
   setting SLACK_WEBHOOK_URL ''
@@ -41,10 +44,10 @@ slack_send() {
     return 1
   fi
   post "$address" "$1" || return
-  [[ $REPLY == '200 ok' ]] || return 2 # some proxy or login page
+  [[ $REPLY == '200 ok' ]] || return 2 # a proxy or a login page has answered
 }
 
-# REPLY = TEXT with nothing in it that Slack would take for a mention, a link or the end of a fence.
+# REPLY = TEXT, changed so that Slack sees no mention, no link and no end of a fence in it.
 slack_escaped() {
   REPLY=${1//&/"&amp;"}
   REPLY=${REPLY//</"&lt;"}

@@ -1,26 +1,38 @@
 # shellcheck shell=bash
-# Alerts as one JSON object to any address: ALERT_WEBHOOK_URL (n8n, a relay, a script). Sourced by notify_on_failure.sh.
+# Alerts to any other service (n8n, a relay, a script). Sourced by alerts.sh; uses json.sh and
+# http.sh.
 #
-#   event      failure, stuck, recovery or test        host, job, words, run_id, rerun, log, text    strings
-#   code       exit code, a number                     seconds      how long the run took, a number
-#   counts     the summary's numbers by name, or null  reasons      the last errors, a list of strings
-#   log_tail   the log's end; empty with ALERT_LOG_TAIL=0
+# The setting ALERT_WEBHOOK_URL holds the address. It gets a JSON object with these fields:
+#   event      string    failure, stuck, recovery or test
+#   job        string    the job's name
+#   host       string    the machine's name
+#   code       number    the run's exit code
+#   words      string    what the code means
+#   run_id     string    empty when the run has left no trace
+#   seconds    number    how long the run took
+#   counts     object    the numbers of the run's summary by name; or null
+#   reasons    list      the run's last errors, strings
+#   rerun      string    the command that runs the job again
+#   log        string    path of the log
+#   log_tail   string    the end of the log; empty with ALERT_LOG_TAIL=0
+#   text       string    the alert as text for people
 
 # REPLY = the object.
 webhook_payload() {
-  local counts_found list='' line
+  local counts_object list='' line
   counts_json
-  counts_found=$REPLY
+  counts_object=$REPLY
   while IFS= read -r line; do
     [[ -n $line ]] || continue
     json_string "$line"
     list+=${list:+,}$REPLY
   done < <(printf '%s\n' "$reasons")
-  json_object event "$event" job "$label" host "$host" code: "$status" words "$words" run_id "$run_id" seconds: "$seconds" \
-    counts: "$counts_found" reasons: "[$list]" rerun "$rerun" log "$log" log_tail "$log_tail" text "$text"
+  json_object event "$event" job "$label" host "$host" code: "$status" words "$words" \
+    run_id "$run_id" seconds: "$seconds" counts: "$counts_object" reasons: "[$list]" \
+    rerun "$rerun" log "$log" log_tail "$log_tail" text "$text"
 }
 
-# 0 delivered, 1 refused for good, 2 not now; REPLY = what the receiver said.
+# webhook_send MESSAGE: 0 delivered, 1 refused for good, 2 not now; REPLY = the service's answer.
 webhook_send() {
   setting ALERT_WEBHOOK_URL ''
   if ! is_url "$REPLY"; then
