@@ -1,6 +1,4 @@
-"""An installation with crontab.example, and a `crontab` command of the test's that keeps its one
-crontab in a file.
-"""
+"""An installation with crontab.example, and a fake `crontab` that keeps one crontab in a file."""
 
 from __future__ import annotations
 
@@ -9,7 +7,7 @@ from pathlib import Path
 
 from rigs.wrapper_fixtures import REPOSITORY, Installation
 
-# As Debian's: refuses what has no final newline, or a line it cannot read.
+# Like Debian's, it refuses a file without a final line break, or with a line that it cannot read.
 FAKE = """
 here=${{0%/tools/crontab}}
 [ ! -e "$here/broken" ] || {{ echo 'crontab: it is broken' >&2; exit 1; }}
@@ -29,7 +27,7 @@ esac
 
 
 class Crontab(Installation):
-    """`spool` is the crontab as it is stored."""
+    """`spool` is the file with the crontab. A `lenient` fake takes every file."""
 
     def __init__(self, root: Path, *, lenient: bool = False) -> None:
         super().__init__(root)
@@ -42,19 +40,19 @@ class Crontab(Installation):
         self.tool("crontab", FAKE.format(check="" if lenient else 'check "$1" && '))
 
     def calls(self) -> list[str]:
-        """What was asked of `crontab`, but for listing."""
+        """What the script asked `crontab` to do: check, write, remove. Listing is left out."""
         path = self.root / "calls"
         return path.read_text().split() if path.exists() else []
 
     def backups(self) -> list[bytes]:
-        """What was saved, oldest first."""
+        """The crontabs that the script saved, oldest first."""
         return [path.read_bytes() for path in sorted(self.root.glob("state/crontab.*.bak"))]
 
     def block(self) -> str:
-        """The lines between our markers, these included."""
+        """The lines from our first marker to our last."""
         lines = self.spool.read_text(errors="replace").splitlines()
-        begin = next(
-            n for n, line in enumerate(lines) if line.startswith("# >>> claude-batch-jobs")
+        begin, end = (
+            next(n for n, line in enumerate(lines) if line.startswith(f"# {arrows} claude-batch"))
+            for arrows in (">>>", "<<<")
         )
-        end = next(n for n, line in enumerate(lines) if line.startswith("# <<< claude-batch-jobs"))
         return "\n".join(lines[begin : end + 1])

@@ -1,6 +1,4 @@
-"""An installation with notify_on_failure.sh, and the place where its alerts arrive: a real server
-on loopback.
-"""
+"""An installation with notify_on_failure.sh, and a server on loopback that catches its alerts."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ ACCEPTED = {"slack": (200, "ok"), "pagerduty": (202, '{"status":"success"}'), "w
 
 @dataclass
 class Received:
-    """One request, as it came in."""
+    """One request that the catcher got."""
 
     path: str
     body: bytes
@@ -42,8 +40,10 @@ class Received:
 
 @dataclass
 class Catcher:
-    """What arrived, and what is answered: `script[channel]` is used up first, as (status, body[,
-    headers]).
+    """The requests that arrived, and the answers to them.
+
+    `script[channel]` holds the next answers, as (status, body[, headers]); then come `ACCEPTED`.
+    The catcher calls `while_held` before each answer.
     """
 
     port: int = 0
@@ -54,19 +54,21 @@ class Catcher:
     def answer(self, path: str) -> tuple[Any, ...]:
         """Status, body and headers of the next answer for a path."""
         channel = next((name for name, place in PATHS.items() if path == place), "ping")
-        left = self.script.get(channel)
-        return left.pop(0) if left else ACCEPTED.get(channel, (200, "OK"))
+        scripted = self.script.get(channel)
+        return scripted.pop(0) if scripted else ACCEPTED.get(channel, (200, "OK"))
 
     def at(self, channel: str) -> list[Received]:
-        """What arrived for a channel, or for `/ping`."""
-        return [one for one in self.received if one.path.startswith(PATHS.get(channel, channel))]
+        """The requests to a channel, or to `/ping`."""
+        start = PATHS.get(channel, channel)
+        return [request for request in self.received if request.path.startswith(start)]
 
     def events(self, channel: str = "webhook") -> list[tuple[str, str]]:
         """Event and job of each alert that the webhook got."""
-        return [(one.json["event"], one.json["job"]) for one in self.at(channel)]
+        alerts = [request.json for request in self.at(channel)]
+        return [(alert["event"], alert["job"]) for alert in alerts]
 
     def settings(self, *channels: str) -> dict[str, str]:
-        """The environment that brings alerts here."""
+        """The environment in which these channels lead here."""
         url = f"http://127.0.0.1:{self.port}"
         every = {
             "slack": {"SLACK_WEBHOOK_URL": url + PATHS["slack"]},
@@ -80,7 +82,7 @@ class Catcher:
 
 @contextmanager
 def catching() -> Iterator[Catcher]:
-    """A catcher, for as long as it lasts."""
+    """A catcher whose server runs until the end of the `with` block."""
     catcher = Catcher()
 
     class Handler(BaseHTTPRequestHandler):
@@ -90,10 +92,8 @@ def catching() -> Iterator[Catcher]:
             catcher.while_held()
             status, text, *headers = catcher.answer(self.path)
             self.send_response(status)
-            for name, value in {
-                "Content-Length": str(len(text)),
-                **(headers[0] if headers else {}),
-            }.items():
+            self.send_header("Content-Length", str(len(text)))
+            for name, value in (headers[0] if headers else {}).items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(text.encode())
@@ -114,21 +114,21 @@ def catching() -> Iterator[Catcher]:
 
 
 class Watched(Installation):
-    """An installation whose jobs are run by notify_on_failure.sh.
+    """An installation whose jobs notify_on_failure.sh runs.
 
-    Waits between tries are noted, not waited for.
+    Its `sleep` does not wait: it writes down the seconds, for `waits()`.
     """
 
     def __init__(self, root: Path, catcher: Catcher) -> None:
         super().__init__(root)
         self.catcher = catcher
-        names = [
-            "notify_on_failure.sh",
-            *(str(one.relative_to(REPOSITORY)) for one in REPOSITORY.glob("jobs/wrappers/**/*.sh")),
-        ]
-        for name in names:
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(REPOSITORY / name, root / name)
+        for path in (
+            REPOSITORY / "notify_on_failure.sh",
+            *REPOSITORY.glob("jobs/wrappers/**/*.sh"),
+        ):
+            copy = root / path.relative_to(REPOSITORY)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
         self.tool("sleep", f'echo "$1" >>"{root}/sleeps"')
         self.tool("sendmail", f'echo "$@" >>"{root}/sendmail-arguments"; cat >>"{root}/mail"')
         self.job("fails", "raise SystemExit(3)")
@@ -146,21 +146,18 @@ class Watched(Installation):
         }
 
     def notify(self, *arguments: str, **options: Any) -> Any:
-        """`./notify_on_failure.sh ARGUMENTS`, to its end."""
+        """Run `./notify_on_failure.sh ARGUMENTS` to its end."""
         return self.run(*arguments, command=str(self.root / "notify_on_failure.sh"), **options)
 
     def ends(self, *codes: int, job: str = "varies") -> None:
-        """Run one job once for each code, with which it ends."""
+        """Run the job once for each code; it ends with that code."""
         self.job(job, "raise SystemExit(int((HERE / 'code').read_text()))")
         for code in codes:
             (self.root / "code").write_text(str(code))
             assert self.notify(job).returncode == code
 
     def says(self, text: bytes, job: str = "loud", code: int = 1) -> None:
-        """Run a job that writes these bytes to its log, and fails.
-
-        ID in them becomes the run's id.
-        """
+        """Run a job that writes these bytes to its log, the run's id in place of ID, and fails."""
         (self.root / "text").write_bytes(text)
         self.job(
             job,
@@ -171,13 +168,13 @@ class Watched(Installation):
         assert self.notify(job).returncode == code
 
     def streak(self, job: str) -> dict[str, int]:
-        """What state/JOB.alerted holds; empty when it is not there."""
+        """The contents of state/JOB.alerted; empty when there is no such file."""
         path = self.root / f"state/{job}.alerted"
         lines = path.read_text().splitlines() if path.exists() else []
         return {name: int(value) for name, value in (line.split("=") for line in lines)}
 
     def backdate(self, job: str, hours: float) -> None:
-        """Make all that the streak remembers so much older."""
+        """Make all times of the streak so many hours older."""
         streak = self.streak(job)
         for name in ("since", "alerted", "waiting", "stuck"):
             streak[name] -= int(hours * 3600) if streak[name] else 0
@@ -185,7 +182,7 @@ class Watched(Installation):
         (self.root / f"state/{job}.alerted").write_text("".join(lines))
 
     def outbox(self) -> list[Path]:
-        """What waits, oldest first."""
+        """The alerts that wait, oldest first."""
         return sorted((self.root / "state/outbox").glob("[0-9]*"))
 
     def waits(self) -> Sequence[str]:
@@ -195,10 +192,8 @@ class Watched(Installation):
 
 
 def processes_holding(secrets: Sequence[str]) -> list[str]:
-    """The command lines of this moment in which one of the secrets stands, and the environments of
-    curl that hold one.
-    """
-    found = []
+    """The command lines, and the environments of curl, that hold one of the secrets right now."""
+    leaks = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             command = (folder / "cmdline").read_bytes().decode(errors="replace")
@@ -208,8 +203,8 @@ def processes_holding(secrets: Sequence[str]) -> list[str]:
             )
         except OSError:
             continue
-        found += [text for secret in secrets if secret in text]
-    return found
+        leaks += [text for secret in secrets if secret in text]
+    return leaks
 
 
 def now() -> int:

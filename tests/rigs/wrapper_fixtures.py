@@ -1,13 +1,15 @@
-"""An installation of its own for each test of the wrapper: the real scripts, a stub of venv/, jobs
-that the test writes.
-"""
+"""An installation for each test: the real run_job.sh, a stub of venv/, jobs that a test writes."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
+import select
 import shutil
 import subprocess
 import sys
+import termios
 import textwrap
 import time
 from collections.abc import Callable, Mapping
@@ -24,28 +26,28 @@ SHELL_FILES = (
     ),
 )
 
-# What cron gives, HOME apart.
+# The environment that cron gives, without HOME.
 CRON = {"PATH": "/usr/bin:/bin"}
 
-# At the top of every job: ways to meet the test without waiting for time to pass.
+# The top of every job. With `mark` and `meet`, job and test wait for each other, not for time.
 PRELUDE = '''\
 """{summary}"""
 import os, signal, subprocess, sys, time
 from pathlib import Path
-signal.alarm(20)  # a test that fails leaves nobody behind
+signal.alarm(20)  # no job outlives a test that fails
 HERE = Path({here!r})
 def say(*words): print(*words, file=sys.stderr)
 def mark(name, text=""):
     (HERE / (name + ".part")).write_text(text)
     (HERE / (name + ".part")).rename(HERE / name)
 def meet(name):
-    """Until the test opens the fifo."""
+    """Wait until the test has written to the fifo."""
     (HERE / name).open().read()
 '''
 
 
 class Installation:
-    """A copy of what run_job.sh consists of, in a directory of the test's."""
+    """A copy of run_job.sh and its parts, in a folder of the test's."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -64,14 +66,14 @@ class Installation:
         (self.root / f"jobs/{name}.py").write_text(prelude + textwrap.dedent(code))
 
     def fifo(self, name: str) -> Path:
-        """A place where a job can wait for the test."""
+        """Make a fifo at which a job can wait for the test."""
         os.mkfifo(self.root / name)
         return self.root / name
 
     def start(
         self, *arguments: str, env: Mapping[str, str] | None = None, **popen: Any
     ) -> subprocess.Popen[str]:
-        """`./run_job.sh ARGUMENTS`, in nearly cron's environment."""
+        """Start `./run_job.sh ARGUMENTS` in cron's environment, and `env`."""
         popen = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "cwd": "/", **popen}
         popen = {"stderr": subprocess.PIPE, "encoding": "utf-8", "errors": "replace", **popen}
         command = popen.pop("command", str(self.root / "run_job.sh"))
@@ -80,13 +82,13 @@ class Installation:
     def run(
         self, *arguments: str, timeout: float = 30, **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        """`start`, and wait for the end."""
+        """Start it and wait for its end, `timeout` seconds at most."""
         with self.start(*arguments, **options) as process:
             out, err = process.communicate(timeout=timeout)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def log(self, job: str) -> str:
-        """What is in the log."""
+        """The text of the job's log, empty when there is none."""
         path = self.root / f"logs/{job}.log"
         return path.read_text() if path.exists() else ""
 
@@ -96,16 +98,16 @@ class Installation:
         return [line.split("\t") for line in path.read_text().splitlines()] if path.exists() else []
 
     def exists(self, name: str) -> Callable[[], bool]:
-        """Whether a job has made its mark."""
+        """A function that says whether a job has made this mark."""
         return (self.root / name).exists
 
     def lock_is_free(self, job: str) -> bool:
-        """Whether somebody else could hold the lock now."""
+        """Whether nobody holds the job's lock."""
         lock = self.root / f"state/{job}.lock"
         return not lock.exists() or not subprocess.call(["flock", "-n", str(lock), "true"])
 
     def tool(self, name: str, script: str) -> None:
-        """Put a program of the test's before the real one."""
+        """Put a shell script before the real program of that name."""
         folder = self.root / "tools"
         folder.mkdir(exist_ok=True)
         (folder / name).write_text("#!/bin/sh\n" + textwrap.dedent(script))
@@ -113,8 +115,74 @@ class Installation:
         self.env["PATH"] = f"{folder}:{CRON['PATH']}"
 
 
+class Terminal:
+    """run_job.sh at a terminal of its own."""
+
+    def __init__(
+        self, here: Installation, *arguments: str, env: dict[str, str] | None = None
+    ) -> None:
+        self._raw = ""
+        self._hand, screen = pty.openpty()
+        self.process = subprocess.Popen(
+            [str(here.root / "run_job.sh"), *arguments],
+            stdin=screen,
+            stdout=screen,
+            stderr=screen,
+            env={**here.env, **(env or {})},
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+        )
+        os.close(screen)
+
+    @property
+    def shown(self) -> str:
+        """The text that the terminal has shown so far, of what the test has read."""
+        return self._raw.replace("\r\n", "\n")
+
+    def type(self, text: str) -> None:
+        """Press these keys."""
+        os.write(self._hand, text.encode())
+
+    def read(self, word: str, seconds: float = 10) -> str:
+        """Read on until `word` is shown. Returns `shown`."""
+        end = time.monotonic() + seconds
+        while word not in self.shown:
+            ready, _, _ = select.select([self._hand], [], [], max(0, end - time.monotonic()))
+            assert ready, f"{word!r} never came: {self.shown!r}"
+            assert self._take(), f"ended without {word!r}: {self.shown!r}"
+        return self.shown
+
+    def end(self) -> int:
+        """Wait for the end and read all. Returns the exit code."""
+        code = self.process.wait(10)
+        while self._take():
+            pass
+        return code
+
+    def hang_up(self) -> None:
+        """Close the terminal while the run goes on."""
+        os.close(self._hand)
+        self._hand = -1
+
+    def close(self) -> None:
+        """Close the terminal and kill run_job.sh if it still runs."""
+        if self._hand >= 0:
+            os.close(self._hand)
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def _take(self) -> str:
+        try:
+            text = os.read(self._hand, 65536).decode()
+        except OSError:  # no process has the screen open
+            return ""
+        self._raw += text
+        return text
+
+
 def until(happened: Callable[[], Any], seconds: float = 10) -> None:
-    """Return as soon as `happened()`; fail when it has not within `seconds`."""
+    """Return as soon as `happened()` is true; fail when it is not within `seconds`."""
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, "it never happened"
@@ -122,7 +190,7 @@ def until(happened: Callable[[], Any], seconds: float = 10) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Whether the process is there and not only its remains."""
+    """Whether the process is alive, which a zombie is not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

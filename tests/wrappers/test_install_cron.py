@@ -1,6 +1,4 @@
-"""--install-cron and --remove-cron: our block comes and goes, and not a byte of anything else is
-changed.
-"""
+"""--install-cron and --remove-cron change our block, and not a byte of anything else."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ CRONTABS = {
 
 @pytest.fixture
 def here(tmp_path: Path) -> Crontab:
-    # Stable, so that a path in a message or in the crontab is the one the test knows.
+    # Resolved: messages and the crontab hold the path without symbolic links.
     return Crontab(tmp_path.resolve())
 
 
@@ -151,7 +149,7 @@ def test_a_crontab_that_cannot_be_read_is_never_written(here, option):
 def test_a_crontab_that_is_listed_in_part_is_never_written(here):
     here.spool.write_text("# precious\n" * 100)
     tool = (here.root / "tools/crontab").read_text()
-    # As on a disk that is full: what arrives in the file is less than what was sent.
+    # As on a full disk: less arrives in the file than `crontab` has sent.
     here.tool(
         "crontab",
         tool.replace(

@@ -1,4 +1,4 @@
-"""--install-cron and --remove-cron with the real `crontab`, on a spool of the test's own."""
+"""--install-cron and --remove-cron with the real `crontab`, on a spool that belongs to the test."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def test_the_real_crontab_takes_the_block_and_gives_everything_back(here, tmp_pa
     script = f"""
     set -e
     mount --make-rprivate / && mount -t tmpfs tmpfs /var/spool/cron
-    cd /var/spool/cron && mkdir crontabs && chgrp crontab crontabs && chmod 1730 crontabs
+    spool=/var/spool/cron/crontabs
+    mkdir $spool && chgrp crontab $spool && chmod 1730 $spool
     cd {tmp_path}; crontab mine; crontab -l >first
     {here.root}/run_job.sh --install-cron; crontab -l >second
     {here.root}/run_job.sh --install-cron; crontab -l >third

@@ -1,6 +1,4 @@
-"""What an answer of a channel means: delivered, refused for good and told in its own word, or tried
-again and kept.
-"""
+"""A channel's answer: it took the alert, or refused it for good, or may take it at another try."""
 
 from __future__ import annotations
 
@@ -64,7 +62,7 @@ def test_what_passes_is_tried_again(here, answers, waits):
     done = here.notify("fails")
     assert done.stderr.count("\n") == 1
     assert len(here.catcher.at("slack")) == len(answers)
-    assert len({one.body for one in here.catcher.at("slack")}) == 1
+    assert len({request.body for request in here.catcher.at("slack")}) == 1
     assert here.waits() == waits
     assert here.outbox() == []
 

@@ -1,6 +1,4 @@
-"""What each channel gets, what each answer means, and that nothing is given up early or tried for
-ever.
-"""
+"""What each channel gets, and what stands in it."""
 
 from __future__ import annotations
 
@@ -19,9 +17,9 @@ from rigs.notify_fixtures import ROUTING_KEY, Watched, catching
 LOG = b"""\
 2026-11-22T02:00:01Z INFO  [ID] chunk 1/1: 50 records answered
 2026-11-22T02:00:02Z ERROR [ID] record 17: dead letter: refused
-2026-11-22T02:00:03Z INFO  [ID] SUMMARY job=loud run=ID status=records_failed records=500 \
-done=499 failed=0 dead=1 \
-requests=10 attempts=11 input_tokens=7409 output_tokens=2505 usd=0.0131 seconds=9
+2026-11-22T02:00:03Z INFO  [ID] SUMMARY job=loud run=ID status=records_failed \
+records=500 done=499 failed=0 dead=1 requests=10 attempts=11 \
+input_tokens=7409 output_tokens=2505 usd=0.0131 seconds=9
 """
 COUNTS = {"records": 500, "done": 499, "failed": 0, "dead": 1, "requests": 10, "attempts": 11}
 COUNTS_AND_COST = {**COUNTS, "input_tokens": 7409, "output_tokens": 2505, "usd": 0.0131}
@@ -44,9 +42,9 @@ def test_every_channel_that_is_set_gets_the_alert(here):
 
 def test_the_webhook_gets_everything_one_needs_to_act(here):
     here.says(LOG, code=3)
-    [one] = here.catcher.at("webhook")
-    alert = one.json
-    assert one.headers["Content-Type"] == "application/json"
+    [request] = here.catcher.at("webhook")
+    alert = request.json
+    assert request.headers["Content-Type"] == "application/json"
     assert re.fullmatch(r"\d{8}T\d{6}Z-\d+", alert["run_id"])
     assert f"[{alert['run_id']}] START" in here.log("loud")
     assert alert["host"] == re.sub(r"[^\w.-]", "_", socket.gethostname())
@@ -76,7 +74,10 @@ def test_the_command_to_run_again_can_be_pasted_as_it_is(here):
 def test_a_run_without_a_summary_has_no_counts(here):
     here.says(LOG)
     here.says(b"nothing to count\n", code=2)
-    assert [one.json["counts"] for one in here.catcher.at("webhook")] == [COUNTS_AND_COST, None]
+    assert [request.json["counts"] for request in here.catcher.at("webhook")] == [
+        COUNTS_AND_COST,
+        None,
+    ]
 
 
 def test_what_another_run_has_logged_is_not_taken_for_this_ones(here):
@@ -99,9 +100,9 @@ def test_the_last_three_errors_are_the_reasons(here):
 def test_slack_gets_one_text(here):
     here.use("slack")
     here.says(LOG, code=3)
-    [one] = here.catcher.at("slack")
-    text = one.json["text"]
-    assert list(one.json) == ["text"]
+    [request] = here.catcher.at("slack")
+    text = request.json["text"]
+    assert list(request.json) == ["text"]
     assert text.startswith(":rotating_light: *loud failed on ")
     assert "why: `record 17: dead letter: refused`\n" in text
     assert text.count("```") == 2
@@ -111,10 +112,10 @@ def test_slack_gets_one_text(here):
 def test_pagerduty_opens_and_resolves_the_same_incident(here):
     here.use("pagerduty")
     here.ends(1, 75, 75, 75, 0)
-    trigger, stuck, resolve = (one.json for one in here.catcher.at("pagerduty"))
+    trigger, stuck, resolve = (request.json for request in here.catcher.at("pagerduty"))
     assert trigger["event_action"] == stuck["event_action"] == "trigger"
     assert trigger["dedup_key"] == stuck["dedup_key"] == trigger["payload"]["source"] + "/varies"
-    assert [one["payload"]["severity"] for one in (trigger, stuck)] == ["error", "warning"]
+    assert [event["payload"]["severity"] for event in (trigger, stuck)] == ["error", "warning"]
     assert trigger["payload"]["custom_details"]["exit_code"] == 1
     assert trigger["payload"]["custom_details"]["log_tail"]
     assert resolve == {
@@ -165,7 +166,7 @@ def test_several_addresses_are_one_mail(here):
 def test_a_job_may_have_a_channel_of_its_own(here):
     here.use("webhook", ALERT_WEBHOOK_URL_FAILS=here.catcher.settings("slack")["SLACK_WEBHOOK_URL"])
     here.notify("fails")
-    assert [one.path for one in here.catcher.received] == ["/services/T0/B0/slacksecret"]
+    assert [request.path for request in here.catcher.received] == ["/services/T0/B0/slacksecret"]
 
 
 def test_a_setting_is_found_in_dotenv_too(here):

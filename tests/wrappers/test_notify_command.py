@@ -1,4 +1,4 @@
-"""What a person asks of it, --test and --help, and what a monitor elsewhere hears: PING_URL."""
+"""notify_on_failure.sh --test and --help, and the pings to a monitor (PING_URL)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def here(tmp_path: Path) -> Iterator[Watched]:
 
 def pings(here: Watched) -> list[tuple[str, str]]:
     """Path and id of each ping."""
-    split = (one.path.split("?rid=") for one in here.catcher.at("/ping"))
+    split = (request.path.split("?rid=") for request in here.catcher.at("/ping"))
     return [(path, rid) for path, rid in split]
 
 
@@ -35,7 +35,7 @@ def test_a_monitor_is_told_of_the_start_and_of_the_exit_code(here, code):
     assert (start, finish) == ("/ping/varies/start", f"/ping/varies/{code}")
     assert first == second
     assert re.fullmatch(UUID, first)
-    bodies = [one.body.decode() for one in here.catcher.at("/ping")]
+    bodies = [request.body.decode() for request in here.catcher.at("/ping")]
     assert bodies == ["", here.log("varies").rstrip("\n")]
 
 
@@ -81,7 +81,7 @@ def test_test_says_how_each_channel_answered(here):
         ["email", "ok:"],
         ["webhook", "ok:"],
     ]
-    assert [one.json["event_action"] for one in here.catcher.at("pagerduty")] == [
+    assert [request.json["event_action"] for request in here.catcher.at("pagerduty")] == [
         "trigger",
         "resolve",
     ]

@@ -1,6 +1,4 @@
-"""Whatever stands in a log: the alert is valid for its channel, within its limits, and holds no
-secret.
-"""
+"""Whatever a log holds: the alert is valid, keeps the channel's limits and holds no secret."""
 
 from __future__ import annotations
 
@@ -26,12 +24,16 @@ HOSTILE = {
     "backticks": b"``` end of the fence ``` ` ``",
     "mentions": b"<!channel> <@U123> <https://evil.example|fine> &amp; &lt; @here",
     "braces": b'"},{"text":"mine"}]} ]]> </script>',
-    "ansi": b"\x1b[1;31mred\x1b[0m \x1b]0;title\x07 "
-    b"\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\ \x1b(B \x1bc \x1b",
+    "ansi": (
+        b"\x1b[1;31mred\x1b[0m \x1b]0;title\x07 "
+        b"\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\ \x1b(B \x1bc \x1b"
+    ),
     "control characters": bytes(range(1, 32)) + b"\x7f",
     "nul": b"before\0after\0\0",
-    "invalid utf-8": b"caf\xe9 \xff\xfe \xc0\x80 \xe2\x82 \xed\xa0\x80 "
-    b"\xf4\x90\x80\x80 \xf8\x88\x80\x80\x80 \x80 ok",
+    "invalid utf-8": (
+        b"caf\xe9 \xff\xfe \xc0\x80 \xe2\x82 \xed\xa0\x80 "
+        b"\xf4\x90\x80\x80 \xf8\x88\x80\x80\x80 \x80 ok"
+    ),
     "c1, separators and bidi": "\u009b31m \u0085 \u2028 \u2029 \u202e \u2066 x".encode(),
     "every byte": bytes(range(256)) * 12,
     "a long line": b"x" * 200_000,
@@ -64,7 +66,7 @@ def strings(value: object) -> Iterator[str]:
 
 
 def check_valid(catcher: Catcher, mail: bytes) -> None:
-    """What arrived is right for each channel, byte by byte."""
+    """Assert that each channel got a valid message within its limits."""
     [slack], [pagerduty], [webhook] = (
         catcher.at(name) for name in ("slack", "pagerduty", "webhook")
     )
@@ -86,9 +88,10 @@ def check_valid(catcher: Catcher, mail: bytes) -> None:
         mail.decode(),
     ]:
         bad = [
-            one
-            for one in value
-            if unicodedata.category(one) in ("Cc", "Zl", "Zp", "Cs") and one not in "\n\t"
+            character
+            for character in value
+            if unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs")
+            and character not in "\n\t"
         ]
         assert bad == []
 
@@ -138,13 +141,15 @@ def leaky() -> bytes:
 
 
 def everything(here: Watched) -> str:
-    """All that left the machine or waits to, addresses apart."""
-    bodies = [one.body for one in here.catcher.received if one.path != "/v2/enqueue"]
+    """All that left the machine or waits to leave it, without addresses and routing keys."""
+    requests = here.catcher.received
+    bodies = [request.body for request in requests if request.path != "/v2/enqueue"]
     bodies += [
-        one.body.replace(ROUTING_KEY.encode(), b"", 1) for one in here.catcher.at("pagerduty")
+        request.body.replace(ROUTING_KEY.encode(), b"", 1)
+        for request in here.catcher.at("pagerduty")
     ]
-    bodies += [one.read_bytes() for one in (here.root / "state").glob("*.alerted")]
-    bodies += [one.read_bytes() for one in here.outbox()]
+    bodies += [path.read_bytes() for path in (here.root / "state").glob("*.alerted")]
+    bodies += [path.read_bytes() for path in here.outbox()]
     return b"\n".join([*bodies, (here.root / "mail").read_bytes()]).decode()
 
 
@@ -178,29 +183,32 @@ def test_without_log_tail_no_word_of_the_log_leaves_the_machine(here):
     assert "Jane" not in text and "START" not in text
     alert = here.catcher.at("webhook")[0].json
     assert (alert["log_tail"], alert["reasons"], alert["counts"]) == ("", [], {"records": 7})
-    assert [one.body for one in here.catcher.at("/ping")] == [b"", b""]
+    assert [request.body for request in here.catcher.at("/ping")] == [b"", b""]
 
 
 def test_nothing_secret_is_in_any_command_line_while_it_is_sent(here):
-    found: list[str] = []
-    sampled: list[int] = []
+    leaks: list[str] = []
+    samples: list[int] = []
 
     def sample() -> None:
-        found.extend(processes_holding([*SECRETS, "Jane Doe"]))
-        sampled.append(1)
+        leaks.extend(processes_holding([*SECRETS, "Jane Doe"]))
+        samples.append(1)
 
     here.catcher.while_held = sample
     here.tool(
         "sendmail",
-        f'cp -r /proc/$PPID/cmdline "{here.root}/parent"; echo "$@" >"{here.root}/arguments"; cat '
-        ">/dev/null",
+        f"""
+        cp -r /proc/$PPID/cmdline "{here.root}/parent"
+        echo "$@" >"{here.root}/arguments"
+        cat >/dev/null
+        """,
     )
     ping = here.catcher.settings("ping")["PING_URL"] + "?token=pingsecret"
     here.use(*CHANNELS, PING_URL=ping, ANTHROPIC_API_KEY=KEY)
     here.says(b"Jane Doe\n")
-    least = 5
-    assert len(sampled) == least  # three channels, two pings
-    assert found == []
+    channels, pings = 3, 2
+    assert len(samples) == channels + pings
+    assert leaks == []
     assert "Jane" not in (here.root / "parent").read_text() + (here.root / "arguments").read_text()
 
 
@@ -209,9 +217,8 @@ def test_the_outbox_holds_no_secret(here):
         here.catcher.script[channel] = [(500, "")] * 3
     here.env["ANTHROPIC_API_KEY"] = OURS
     here.says(leaky())
-    kept = [one.read_text() for one in here.outbox()]
-    assert [json.loads(one) is not None for one in kept] == [True] * 3
-    assert [
-        secret for secret in [*SECRETS, "127.0.0.1:"] if any(secret in one for one in kept)
-    ] == []
-    assert [one.stat().st_mode & 0o777 for one in here.outbox()] == [0o600] * 3
+    kept = [path.read_text() for path in here.outbox()]
+    assert [json.loads(text) is not None for text in kept] == [True] * 3
+    secrets = [*SECRETS, "127.0.0.1:"]
+    assert [secret for secret in secrets if any(secret in text for text in kept)] == []
+    assert [path.stat().st_mode & 0o777 for path in here.outbox()] == [0o600] * 3

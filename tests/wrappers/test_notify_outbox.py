@@ -1,6 +1,4 @@
-"""An alert that could not be delivered waits, whole and in order, for the next run of any job, and
-is sent once.
-"""
+"""An alert that could not be delivered waits for the next run of any job, which sends it once."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ def here(tmp_path: Path) -> Iterator[Watched]:
 
 
 def down(here: Watched, job: str = "fails", channel: str = "webhook") -> None:
-    """Let one run fail while nobody answers."""
+    """Let one run fail while the channel cannot be reached."""
     env = {"SLACK_WEBHOOK_URL": "http://127.0.0.1:1/x"} if channel == "slack" else {}
     env |= {"ALERT_WEBHOOK_URL": "http://127.0.0.1:1/x"} if channel == "webhook" else {}
     here.notify(job, env=env)
@@ -56,7 +54,7 @@ def test_what_is_sent_later_is_what_would_have_been_sent(here):
     here.notify("fails")
     here.notify("works")
     for channel in ("slack", "pagerduty"):
-        bodies = [one.body for one in here.catcher.at(channel)]
+        bodies = [request.body for request in here.catcher.at(channel)]
         assert len(bodies) == 4
         assert len(set(bodies)) == 1
 

@@ -1,6 +1,4 @@
-"""The exit status is the job's whatever becomes of the alert, and whatever is broken is what the
-alert tells of.
-"""
+"""The exit code is the job's, whatever happens to the alert; and the alert says what is broken."""
 
 from __future__ import annotations
 
@@ -34,13 +32,14 @@ def replace_run_job(here: Watched, script: str, mode: int = 0o755) -> None:
 
 
 def the_alert(here: Watched) -> dict[str, object]:
-    [one] = here.catcher.at("webhook")
-    return dict(one.json)
+    [request] = here.catcher.at("webhook")
+    return dict(request.json)
 
 
 @pytest.mark.parametrize("channel", ["webhook", "none"])
 def test_each_exit_code_is_kept(here, channel):
-    here.use(*[channel][: channel == "webhook"])
+    if channel == "none":
+        here.use()
     replace_run_job(here, '#!/bin/sh\nexit "$2"\n')
     codes = (
         [*range(256)]
@@ -123,9 +122,9 @@ def test_a_dotenv_that_cannot_be_read_is_alerted_of_by_what_the_environment_hold
     done = here.notify("works")
     assert done.returncode == 78
     assert (
-        f"notify_on_failure.sh: {here.root}/.env cannot be read: only settings in the environment "
-        "are used" in done.stderr
-    )
+        f"notify_on_failure.sh: {here.root}/.env cannot be read: "
+        "only settings in the environment are used"
+    ) in done.stderr
     assert ".env cannot be read: only settings in the environment" in str(the_alert(here)["text"])
 
 
@@ -181,7 +180,7 @@ def test_a_job_that_there_is_not_is_alerted_of(here, name):
     assert alert["code"] == 2
     assert str(alert["job"]).strip("abcdefghijklmnopqrstuvwxyz_0123456789") == ""
     assert "no job is called" in str(alert["reasons"])
-    assert [one.name for one in (here.root / "state").glob("*.alerted")] == [
+    assert [path.name for path in (here.root / "state").glob("*.alerted")] == [
         f"{alert['job']}.alerted"
     ]
 

@@ -1,6 +1,4 @@
-"""When an alert is due: once for each streak, again after some hours or with another code, and once
-when it is over.
-"""
+"""When an alert is due: at the first failure, hours later, for another code, and at the end."""
 
 from __future__ import annotations
 
@@ -110,7 +108,7 @@ def test_being_stuck_is_repeated_after_hours_of_silence(here):
     here.ends(75, 75, 75)
     here.backdate("varies", 6.5)
     here.ends(75)
-    first, second = (one.json["text"] for one in here.catcher.at("webhook"))
+    first, second = (request.json["text"] for request in here.catcher.at("webhook"))
     assert "is it stuck? exit 75 (not now) 3 times in a row" in first
     assert "4 times in a row, for 6h 30m" in second
 

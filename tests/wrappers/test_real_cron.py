@@ -1,8 +1,7 @@
-"""The shipped crontab under the real cron daemon: it fires, fails and recovers, and exactly two
-messages arrive.
+"""The shipped crontab under the real cron daemon: a job fails and recovers, two messages arrive.
 
-Only the daemon's clock is faked (libfaketime), and its folders are mounted over: the machine's
-crontabs are not touched.
+The test fakes only the daemon's clock (libfaketime). It mounts folders of its own over the
+daemon's, and so does not touch the machine's crontabs.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ kill "$daemon"
 
 
 def missing() -> str:
-    """What this machine lacks, or nothing."""
+    """What this machine lacks for the test, or an empty string."""
     if os.geteuid() != 0:
         return "root"
     for tool in ("cron", "crontab", "unshare"):
@@ -56,8 +55,9 @@ def missing() -> str:
 
 
 def fire(here: Watched, number: int) -> None:
-    """Start the daemon ten seconds (one, to us) before 06:17 of a day, and stop it when the run of
-    that number is over.
+    """Let cron run the job on the morning of that day, and wait for the end of that run.
+
+    The daemon starts ten of its seconds before 06:17, which take one of ours.
     """
     [library] = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
     env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "MAIL_FILE": str(here.root / "cron-mail")}
@@ -79,7 +79,7 @@ def fire(here: Watched, number: int) -> None:
 
 
 def running(here: Watched) -> bool:
-    """Whether any process of this installation is left."""
+    """Whether a notify_on_failure.sh of this installation still runs."""
     mine = f"{here.root}/notify_on_failure.sh"
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:

@@ -1,19 +1,16 @@
-"""What run_job.sh does for everyone: finds the job from anywhere, hands it its arguments, keeps its
-exit status.
-"""
+"""run_job.sh finds the job from anywhere, hands it its arguments and returns its exit code."""
 
 from __future__ import annotations
 
 import os
 import re
-import stat
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from rigs.wrapper_fixtures import Installation
+from rigs.wrapper_fixtures import REPOSITORY, Installation
 
 HOSTILE = [
     "two words",
@@ -186,6 +183,15 @@ def test_help_prints_the_comment_at_the_top(here):
     assert "set -u" not in done.stdout
 
 
+def test_each_setting_of_the_manual_is_in_the_example(here):
+    example = (REPOSITORY / ".env.example").read_text()
+    manual = here.run("--help").stdout
+    for line in manual.splitlines():
+        name = line.strip().split("=")[0]
+        if name.startswith(("JOB_", "LOG_")) and "=" in line and name.isupper():
+            assert line.split()[0] in example
+
+
 def test_list_names_each_job_with_the_first_line_of_its_docstring(here):
     here.job("other", summary="Do something else.\n\nAnd more.\n")
     (here.root / "jobs/common").mkdir()
@@ -253,146 +259,3 @@ def test_a_demo_lives_in_a_place_of_its_own(here):
     }
     assert not (here.root / "logs").exists()
     assert not (here.root / "reports").exists()
-
-
-def test_what_a_run_makes_is_nobody_elses_to_read(here):
-    here.run("hello")
-    for name in ("logs", "state", "reports"):
-        assert stat.S_IMODE((here.root / name).stat().st_mode) == 0o700
-    for path in (
-        here.root / "logs/hello.log",
-        here.root / "state/history.tsv",
-        here.root / "state/hello.lock",
-    ):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-@pytest.mark.parametrize("name", ["logs", "state", "reports"])
-def test_a_directory_that_is_a_file_is_named_and_nothing_starts(here, name):
-    (here.root / name).write_text("")
-    done = here.run("hello")
-    assert (done.returncode, done.stdout) == (73, "")
-    assert done.stderr.count("\n") == 1
-    assert f"cannot write in {here.root / name}: " in done.stderr
-
-
-def test_a_directory_that_cannot_be_written_is_remembered_in_the_history(here):
-    (here.root / "reports").write_text("")
-    here.run("hello")
-    [line] = here.history()
-    assert line[2:4] == ["hello", "73"]
-    assert "cannot write in " in line[5]
-
-
-def test_a_directory_on_a_read_only_file_system_is_named(here):
-    # Its permissions let root write, and still nothing can be made in it.
-    (here.root / "reports").symlink_to("/proc")
-    done = here.run("hello")
-    assert done.returncode == 73
-    assert f"cannot write in {here.root}/reports: " in done.stderr
-
-
-def test_all_three_directories_are_proved_without_leaving_a_trace(here):
-    here.run("hello")
-    left = {path.name for path in here.root.rglob("*") if ".writable" in path.name}
-    assert left == set()
-
-
-def test_a_log_that_cannot_be_written_is_named(here):
-    (here.root / "logs/hello.log").mkdir(parents=True)
-    done = here.run("hello")
-    assert (done.returncode, done.stdout) == (73, "")
-    assert f"cannot write {here.root}/logs/hello.log: " in done.stderr
-
-
-def test_a_full_disk_stops_a_run_before_it_begins(here):
-    (here.root / "logs").mkdir()
-    (here.root / "logs/hello.log").symlink_to("/dev/full")
-    done = here.run("hello")
-    assert (done.returncode, done.stdout) == (74, "")
-    assert "is the disk full?" in done.stderr
-    assert here.history()[0][3] == "74"
-
-
-def test_a_history_that_cannot_be_written_changes_nothing(here):
-    (here.root / "state/history.tsv").mkdir(parents=True)
-    done = here.run("hello")
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_the_history_has_one_line_for_each_run(here):
-    here.job("fails", "raise SystemExit(3)")
-    here.run("hello")
-    here.run("fails")
-    first, second = here.history()
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", first[0])
-    assert re.fullmatch(r"\d{8}T\d{6}Z-\d+", first[1])
-    assert first[2:4] == ["hello", "0"]
-    assert first[4].isdigit()
-    assert first[5] == "done, or nothing to do"
-    assert second[2:4] == ["fails", "3"]
-    assert second[5] == "finished, but records failed or became dead letters"
-
-
-def test_the_history_gives_the_jobs_own_reason_when_it_has_one(here):
-    here.job(
-        "refused",
-        """
-        lines = ("ERROR", "first"), ("ERROR", "no credit\\tleft\\x1b[0m"), ("INFO ", "x")
-        for level, text in lines:
-            say(f"2026-11-22T02:00:01Z {level} [{os.environ['RUN_ID']}] {text}")
-        say(f"2026-11-22T02:00:01Z ERROR [another-run] not mine")
-        raise SystemExit(77)
-        """,
-    )
-    here.run("refused")
-    assert here.history()[0][5] == "no credit left [0m"
-
-
-def test_the_reason_of_a_job_that_says_not_now_is_its_last_warning(here):
-    here.job(
-        "later",
-        """
-        lines = ("WARN ", "slow"), ("WARN ", "message batch still processing"), ("INFO ", "x")
-        for level, text in lines:
-            say(f"2026-11-22T02:00:01Z {level} [{os.environ['RUN_ID']}] {text}")
-        raise SystemExit(75)
-        """,
-    )
-    here.run("later")
-    assert here.history()[0][5] == "message batch still processing"
-
-
-def test_a_long_reason_is_cut_between_two_characters(here):
-    here.job(
-        "long",
-        """
-        say(f"2026-11-22T02:00:01Z ERROR [{os.environ['RUN_ID']}] x" + "\u00e9" * 300)
-        raise SystemExit(1)
-        """,
-    )
-    here.run("long")
-    reason = here.history()[0][5]
-    assert reason == "x" + "\u00e9" * 99
-
-
-def test_a_time_limit_is_the_reason_whatever_the_job_said_before(here):
-    here.job(
-        "slow",
-        """
-        say(f"2026-11-22T02:00:01Z ERROR [{os.environ['RUN_ID']}] something else")
-        raise SystemExit(124)
-        """,
-    )
-    here.run("slow")
-    assert here.history()[0][5] == "time limit (JOB_TIMEOUT)"
-
-
-def test_thirty_runs_that_end_at_once_leave_thirty_whole_lines_of_history(here):
-    for number in range(30):
-        here.job(f"job{number}")
-    started = [here.start(f"job{number}") for number in range(30)]
-    for process in started:
-        process.communicate(timeout=30)
-    assert sorted(line[2] for line in here.history()) == sorted(f"job{n}" for n in range(30))
-    assert {len(line) for line in here.history()} == {6}

@@ -1,6 +1,4 @@
-"""One run of a job at a time, held by the kernel for as long as the wrapper or the job lives, and
-not a moment longer.
-"""
+"""The lock: one run of a job at a time, for exactly as long as the wrapper or the job lives."""
 
 from __future__ import annotations
 
@@ -96,7 +94,7 @@ def test_a_killed_job_leaves_no_lock_behind(here):
 
 
 def test_a_process_that_the_job_leaves_behind_does_not_keep_the_lock(here):
-    # What jobs/common/process/lock.py does first thing: the descriptor stays with the job itself.
+    # As jobs/common/process/lock.py does at first: no other process inherits the descriptor.
     here.job(
         "parent",
         """
@@ -136,8 +134,10 @@ def test_no_helper_is_given_the_lock(here):
     for name in ("gzip", "sleep"):
         here.tool(
             name,
-            f"if [ -e /proc/self/fd/9 ]; then echo {name} >>{here.root}/leaked; fi\n: "
-            f">{here.root}/{name}",
+            f"""
+            if [ -e /proc/self/fd/9 ]; then echo {name} >>{here.root}/leaked; fi
+            : >{here.root}/{name}
+            """,
         )
     settings = {"LOG_MAX_BYTES": "1", "JOB_TRIES": "2"}
     here.run("later", env=settings)

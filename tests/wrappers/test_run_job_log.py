@@ -1,4 +1,4 @@
-"""The log: whole lines between START and END, rotated under the lock, nothing lost."""
+"""The log: whole lines between START and END, none of them lost when the log is rotated."""
 
 from __future__ import annotations
 

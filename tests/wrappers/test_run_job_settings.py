@@ -1,6 +1,4 @@
-"""Settings: from the environment, then .env, then the default; .env is data and means to bash what
-it means to Python.
-"""
+"""Settings come from the environment, then from .env, which bash and Python read alike."""
 
 from __future__ import annotations
 
@@ -158,9 +156,7 @@ def test_bytes_that_are_no_text_in_dotenv_do_not_hang_the_reader(tmp_path):
 
 @pytest.fixture
 def here(tmp_path: Path) -> Installation:
-    """A job that is always tried again, so that the log names JOB_RETRY_WAIT; a word for the value
-    in use.
-    """
+    """The job `later` is always tried again, so that its log shows the JOB_RETRY_WAIT in use."""
     installation = Installation(tmp_path)
     installation.job("later", "raise SystemExit(75)")
     installation.tool("sleep", "exit 0")
@@ -279,15 +275,6 @@ def test_a_dotenv_that_cannot_be_read_is_refused_by_name(here):
     done = here.run("later")
     assert done.returncode == 78
     assert f"cannot read {here.root}/.env: " in done.stderr
-
-
-def test_each_setting_of_the_manual_is_in_the_example(here):
-    example = (REPOSITORY / ".env.example").read_text()
-    manual = here.run("--help").stdout
-    for line in manual.splitlines():
-        name = line.strip().split("=")[0]
-        if name.startswith(("JOB_", "LOG_")) and "=" in line and name.isupper():
-            assert line.split()[0] in example
 
 
 def test_the_example_can_be_used_as_it_is(here):

@@ -1,6 +1,4 @@
-"""venv/: made when it is missing, broken or out of date; made once; and when it cannot be made, one
-line says why.
-"""
+"""run_job.sh makes venv/ when it is missing, broken or out of date, or says why it cannot."""
 
 from __future__ import annotations
 
@@ -14,8 +12,7 @@ import pytest
 
 from rigs.wrapper_fixtures import REPOSITORY, Installation, until
 
-# A python3 that is new enough, whose venv is a copy of itself, and whose pip writes down what it
-# was asked for.
+# A python3 that is new enough. Its venv is a copy of itself; its pip writes down its arguments.
 GOOD = """
 case "$*" in
   '-c '*find_spec*) echo '3.12.1 able' ;;
@@ -39,7 +36,7 @@ exit 1
 
 
 class Fresh(Installation):
-    """An installation as cloned: no venv/."""
+    """An installation as git clones it, without venv/."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -56,7 +53,7 @@ class Fresh(Installation):
 
 @pytest.fixture
 def here(tmp_path: Path) -> Fresh:
-    # Every Python of the machine is hidden behind one that is too old.
+    # One that is too old stands before every Python of the machine.
     installation = Fresh(tmp_path)
     for version in ("", ".11", ".12", ".13", ".14"):
         installation.tool(f"python3{version}", "echo '3.9.2 able'")

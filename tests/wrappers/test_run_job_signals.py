@@ -1,4 +1,4 @@
-"""However a run is made to end, everything ends, and the exit status is what became of the job."""
+"""Whatever ends a run: all of its processes end, and the exit code says what the job came to."""
 
 from __future__ import annotations
 
@@ -108,8 +108,11 @@ def test_a_job_that_is_killed_gives_128_and_the_signal(here, name):
     number = signal.Signals[name]
     here.job(
         "dies",
-        "import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); os.kill(os.getpid(), "
-        f"{number})",
+        f"""
+        import resource
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.kill(os.getpid(), {number})
+        """,
     )
     done = here.run("dies")
     assert done.returncode == 128 + number
@@ -173,76 +176,8 @@ def test_what_the_job_has_started_ends_with_it(here, how):
     until(lambda: not any(is_running(pid) for pid in family))
 
 
-def test_a_job_that_says_not_now_is_tried_as_often_as_asked(here):
-    here.job("later", "mark('tries', (HERE / 'tries').read_text() + 'x'); raise SystemExit(75)")
-    (here.root / "tries").write_text("")
-    done = here.run("later", env={"JOB_TRIES": "3", "JOB_RETRY_WAIT": "0"})
-    assert done.returncode == 75
-    assert (here.root / "tries").read_text() == "xxx"
-    assert here.log("later").count("ended with 75 (not now): again in 0s") == 2
-    assert len(here.history()) == 1
-
-
-def test_a_try_that_succeeds_is_the_last(here):
-    here.job(
-        "later",
-        "again = (HERE / 'once').exists(); mark('once'); raise SystemExit(0 if again else 75)",
-    )
-    assert here.run("later", env={"JOB_TRIES": "5", "JOB_RETRY_WAIT": "0"}).returncode == 0
-    assert here.log("later").count("again in") == 1
-
-
-@pytest.mark.parametrize("code", [1, 3, 69, 78, 124, 137])
-def test_nothing_but_not_now_is_tried_again(here, code):
-    here.job("fails", f"raise SystemExit({code})")
-    assert here.run("fails", env={"JOB_TRIES": "3", "JOB_RETRY_WAIT": "0"}).returncode == code
-    assert "again in" not in here.log("fails")
-
-
-def test_a_busy_lock_is_not_tried_again(here):
-    with here.start("listens"):
-        pid_of(here, "running")
-        assert here.run("listens", env={"JOB_TRIES": "3", "JOB_RETRY_WAIT": "0"}).returncode == 75
-        assert "again in" not in here.log("listens")
-        (here.root / "door").write_text("")
-
-
-def test_a_job_that_was_told_to_stop_is_not_tried_again(here):
-    with here.start("listens", env={"JOB_TRIES": "3", "JOB_RETRY_WAIT": "0"}) as wrapper:
-        pid_of(here, "running")
-        wrapper.terminate()
-        wrapper.communicate(timeout=10)
-    assert wrapper.returncode == 75
-    assert "again in" not in here.log("listens")
-
-
-def test_the_wait_for_another_try_ends_at_once_when_told_to_stop(here):
-    here.job("later", "raise SystemExit(75)")
-    with here.start("later", env={"JOB_TRIES": "2", "JOB_RETRY_WAIT": "1h"}) as wrapper:
-        until(lambda: "again in 3600s" in here.log("later"))
-        wrapper.terminate()
-        wrapper.communicate(timeout=5)
-    assert wrapper.returncode == 75
-    assert " END code=75 " in here.log("later")
-
-
-def test_a_stop_that_comes_just_before_the_wait_for_another_try_is_not_lost(here):
-    here.job("later", "raise SystemExit(75)")
-    settings = {"JOB_TRIES": "2", "JOB_RETRY_WAIT": "1h"}
-    for _ in range(10):
-        before = here.log("later").count("again in")
-        with here.start("later", env=settings) as wrapper:
-            while here.log("later").count("again in") == before:
-                pass
-            wrapper.terminate()
-            wrapper.communicate(timeout=10)
-        assert wrapper.returncode == 75
-
-
 def test_term_at_any_moment_ends_everything(here):
-    """From the first instant on: nothing hangs, nothing is left, and the status is one that
-    stopping can give.
-    """
+    """From the first instant on, nothing hangs, nothing is left, and the exit code fits a stop."""
     here.job("listens", LISTENS.format(code=75).replace("meet", "time.sleep(0); meet"))
     for step in range(24):
         with here.start("listens", stderr=subprocess.DEVNULL) as wrapper:
@@ -287,7 +222,8 @@ def test_what_ignores_a_stop_is_killed_even_when_its_job_is_gone(here):
 
 
 def test_a_job_that_timeout_left_alone_is_told_to_stop_all_the_same(here):
-    # As timeout does when the signal finds it between starting the job and knowing about it.
+    # `timeout` does so when the signal comes after it has started the job, but before it knows the
+    # job's pid.
     here.tool("timeout", OWN_GROUP.format(python=sys.executable))
     with here.start("listens") as wrapper:
         job = pid_of(here, "running")

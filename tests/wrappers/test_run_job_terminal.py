@@ -1,83 +1,16 @@
-"""What a person sees who runs a job by hand: the lines of the log, and Ctrl-C ends everything."""
+"""A person who runs a job at a terminal sees the lines of the log, and Ctrl-C ends everything."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
-import select
-import subprocess
-import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from rigs.wrapper_fixtures import Installation, is_running, until
-
-
-class Terminal:
-    """run_job.sh at a terminal of its own, and what has been shown there so far."""
-
-    def __init__(
-        self, here: Installation, *arguments: str, env: dict[str, str] | None = None
-    ) -> None:
-        self._raw = ""
-        self._hand, screen = pty.openpty()
-        self.process = subprocess.Popen(
-            [str(here.root / "run_job.sh"), *arguments],
-            stdin=screen,
-            stdout=screen,
-            stderr=screen,
-            env={**here.env, **(env or {})},
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
-        )
-        os.close(screen)
-
-    @property
-    def shown(self) -> str:
-        return self._raw.replace("\r\n", "\n")
-
-    def type(self, text: str) -> None:
-        os.write(self._hand, text.encode())
-
-    def read(self, word: str, seconds: float = 10) -> str:
-        """All that is shown, up to the moment at which `word` is there."""
-        end = time.monotonic() + seconds
-        while word not in self.shown:
-            ready, _, _ = select.select([self._hand], [], [], max(0, end - time.monotonic()))
-            assert ready, f"{word!r} never came: {self.shown!r}"
-            assert self._take(), f"ended without {word!r}: {self.shown!r}"
-        return self.shown
-
-    def end(self) -> int:
-        """The exit status; `shown` is complete then."""
-        code = self.process.wait(10)
-        while self._take():
-            pass
-        return code
-
-    def hang_up(self) -> None:
-        os.close(self._hand)
-        self._hand = -1
-
-    def close(self) -> None:
-        if self._hand >= 0:
-            os.close(self._hand)
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-
-    def _take(self) -> str:
-        try:
-            text = os.read(self._hand, 65536).decode()
-        except OSError:  # nobody holds the screen any more
-            return ""
-        self._raw += text
-        return text
+from rigs.wrapper_fixtures import Installation, Terminal, is_running, until
 
 
 @pytest.fixture
@@ -145,7 +78,7 @@ def test_a_thousand_lines_arrive_whole_and_in_order_before_the_end(here, at_term
 
 def test_all_is_in_the_log_by_the_time_the_run_has_ended(here, at_terminal):
     here.job("talks", "say('one')")
-    # A slow one: it writes only when it has read all there is to read.
+    # A slow tee: it writes nothing before it has read everything.
     here.tool("tee", 'all=$(cat); /bin/sleep 0.3; printf "%s\\n" "$all" | /usr/bin/tee "$@"')
     terminal = at_terminal("talks")
     terminal.process.wait(10)
@@ -170,8 +103,10 @@ def test_without_a_terminal_the_job_is_told_of_none(here):
 def test_a_job_can_ask_the_person(here, at_terminal):
     here.job(
         "asks",
-        "print('really? ', end='', flush=True); answer = input(); raise SystemExit(7 if answer == "
-        "'yes' else 8)",
+        """
+        print('really? ', end='', flush=True)
+        raise SystemExit(7 if input() == 'yes' else 8)
+        """,
     )
     terminal = at_terminal("asks")
     terminal.read("really? ")
@@ -213,13 +148,13 @@ def test_ctrl_c_reaches_the_job_once_and_as_term(here, at_terminal):
     here.job(
         "listens",
         """
+        received = []
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-            signal.signal(number, lambda n, f: told.append(n))
-        told = []
+            signal.signal(number, lambda n, f: received.append(n))
         say("at work")
-        while not told: time.sleep(0.01)
+        while not received: time.sleep(0.01)
         meet("door")
-        say(sorted(set(told)))
+        say(sorted(set(received)))
         """,
     )
     terminal = at_terminal("listens")
