@@ -97,14 +97,14 @@ prepare_ping
 listen
 trap : PIPE # the reader of our stderr may go away
 
-early=''
+before_pid=''
 if [[ -n $ping_url || -n $(compgen -G "$outbox/[0-9]*") ]]; then
   before </dev/null >/dev/null &
-  early=$!
+  before_pid=$!
 fi
 
 utc %Y%m%dT%H%M%SZ
-stamp=$REPLY began=$EPOCHSECONDS said=''
+stamp=$REPLY began=$EPOCHSECONDS stderr_end=''
 [[ -t 0 ]] || exec </dev/null
 if [[ -t 2 ]]; then
   "$root/run_job.sh" "$@" <&0 &
@@ -112,21 +112,21 @@ if [[ -t 2 ]]; then
 else
   # run_job.sh's stderr goes to ours. We keep the end of it: without a log, the alert quotes that.
   coproc stderr_copy { trap '' TERM INT HUP PIPE; { tee >(exec tail -c 6300 >&3) >&2; } 3>&1; }
-  words_out=${stderr_copy[0]} words_in=${stderr_copy[1]}
-  exec {speak}>&"$words_in" {listen}<&"$words_out" {words_in}>&- {words_out}<&-
-  "$root/run_job.sh" "$@" <&0 2>&"$speak" {speak}>&- {listen}<&- &
+  tail_out=${stderr_copy[0]} tee_in=${stderr_copy[1]}
+  exec {to_tee}>&"$tee_in" {from_tail}<&"$tail_out" {tee_in}>&- {tail_out}<&-
+  "$root/run_job.sh" "$@" <&0 2>&"$to_tee" {to_tee}>&- {from_tail}<&- &
   await_child
-  exec {speak}>&-
-  IFS= read -r -d '' -t 2 -u "$listen" said
+  exec {to_tee}>&-
+  IFS= read -r -d '' -t 2 -u "$from_tail" stderr_end
 fi
 pid=$!
 elapsed
 seconds=$REPLY
-[[ -z $early ]] || wait "$early"
+[[ -z $before_pid ]] || wait "$before_pid"
 
 # --- alerts and the ping ---
 
 if ((status)) || [[ -n $ping_url || -e $streak ]]; then
-  after "$pid" "$began" "$stamp" "$said" </dev/null >/dev/null
+  after "$pid" "$began" "$stamp" "$stderr_end" </dev/null >/dev/null
 fi
 exit "$status"

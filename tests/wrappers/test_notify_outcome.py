@@ -206,6 +206,28 @@ def test_a_signal_is_passed_on_and_what_comes_of_it_is_kept(here, number):
     assert the_alert(here)["code"] == 9
 
 
+def test_each_of_several_signals_is_passed_on(here):
+    here.job(
+        "stubborn",
+        """
+        stops = 0
+        def stop(number, frame):
+            global stops
+            stops += 1
+            mark(f"stop{stops}")
+        signal.signal(signal.SIGTERM, stop)
+        mark("running")
+        while stops < 3: time.sleep(0.01)
+        """,
+    )
+    with here.start("stubborn", command=str(here.root / "notify_on_failure.sh")) as process:
+        until(here.exists("running"))
+        for number in (1, 2, 3):
+            process.terminate()
+            until(here.exists(f"stop{number}"))
+        assert process.wait(10) == 0
+
+
 def test_a_run_job_that_is_killed_is_alerted_of_while_the_job_lives_on(here):
     here.job("slow", RUNS)
     door = here.fifo("door")

@@ -48,7 +48,7 @@ def test_a_directory_that_cannot_be_written_is_remembered_in_the_history(here):
 
 
 def test_a_directory_on_a_read_only_file_system_is_named(here):
-    # Its permissions let root write, and still nothing can be made in it.
+    # By its permissions root can write there, and yet nobody can make a file in it.
     (here.root / "reports").symlink_to("/proc")
     done = here.run("hello")
     assert done.returncode == 73

@@ -172,7 +172,7 @@ def test_the_lock_file_names_the_last_holder_alone(here):
 
 
 def test_a_lock_file_that_was_deleted_between_opening_and_locking_is_not_trusted(here):
-    # flock, the first time, deletes the file under the wrapper, as a careless clean-up would.
+    # The first flock deletes the file under the wrapper, as a careless clean-up would.
     here.tool(
         "flock",
         f"""
