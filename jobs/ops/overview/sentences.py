@@ -8,7 +8,7 @@ from common import times
 from common.process.words import duration
 from ops.overview.model import Cost, JobStatus, Run, Status
 
-# As the wrapper says them (wrapper.sh, words_for).
+# As the wrapper says them (wrappers/shared.sh, words_for).
 _CODES = {
     0: "done, or nothing to do",
     1: "unexpected error",
