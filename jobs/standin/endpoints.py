@@ -7,7 +7,6 @@ from collections.abc import Callable
 from itertools import count as counter
 from typing import Any
 
-from standin import event_stream
 from standin.billing import Bills
 from standin.fault_kinds import MESSAGE_BATCHES, MESSAGES, RESULTS
 from standin.gates import check_key, checked_version, decoded
@@ -84,12 +83,7 @@ class Api:
         )
         if made.bill:
             self.bills.add(made.bill)
-        if body.get("stream"):
-            reply = Reply(
-                200, event_stream.encoded(made.message), request_id, event_stream.EVENT_STREAM
-            )
-        else:
-            reply = Reply(200, json.dumps(made.message).encode(), request_id)
+        reply = Reply(200, json.dumps(made.message).encode(), request_id)
         return self.timed(spoiled(reply, fault), self.latency)
 
     def timed(self, reply: Reply, latency: float) -> Reply:

@@ -108,6 +108,8 @@ def check_small_settings(body: Body) -> None:
         raise invalid("speed: Input should be 'standard' or 'fast'")
     if not isinstance(body.get("stream", False), bool):
         raise invalid("stream: Input should be a valid boolean")
+    if body.get("stream"):
+        raise invalid("stream: the stand-in does not stream: no job asks for it")
     sequences = body.get("stop_sequences", [])
     if not isinstance(sequences, list) or not all(isinstance(text, str) for text in sequences):
         raise invalid("stop_sequences: Input should be a valid list of strings")

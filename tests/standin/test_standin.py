@@ -65,14 +65,10 @@ def test_each_answer_and_request_has_an_id_of_its_own(claude: anthropic.Anthropi
     assert len({message._request_id for message in messages}) == 5
 
 
-def test_a_streamed_answer_is_the_same_message(claude: anthropic.Anthropic) -> None:
-    request = params(records("Where is my parcel?", "The teapot is broken!"), Digest)
-    with claude.messages.stream(**request) as stream:
-        streamed = stream.get_final_message()
-    whole = claude.messages.create(**request)
-    assert text_of(streamed) == text_of(whole)
-    assert streamed.usage.output_tokens == whole.usage.output_tokens
-    assert streamed.stop_reason == "end_turn"
+def test_a_stream_is_refused_since_no_job_asks_for_one(claude: anthropic.Anthropic) -> None:
+    request = params(records("Where is my parcel?"), Digest)
+    with pytest.raises(anthropic.BadRequestError, match="does not stream"):
+        claude.messages.create(**request, stream=True)
 
 
 def test_models_are_listed_and_shown(claude: anthropic.Anthropic) -> None:
