@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from common import times
+from common.ledger.figures import Records
 from common.process.words import duration
 from ops.overview.model import Cost, JobStatus, Run, Status
 
@@ -132,6 +133,16 @@ def retry_command(job: JobStatus, *, demo: bool) -> str:
 def retry_hint(job: JobStatus) -> str:
     """What else has to be known for that; "" for nothing."""
     return "for a day older than a week add --date YYYY-MM-DD" if job.has_days else ""
+
+
+def next_run(records: Records) -> str:
+    """What the next run does about records that are not at their end; "" for nothing."""
+    plans = []
+    if records.failed:
+        plans.append(f"{counted(records.failed, 'failed record')} asked again")
+    if records.waiting:
+        plans.append(f"{counted(records.waiting, 'waiting record')} taken up where they stand")
+    return f"In the next run: {'; '.join(plans)}." if plans else ""
 
 
 def troubles(status: Status) -> list[str]:

@@ -233,15 +233,9 @@ def _letters(status: Status, job: JobStatus, look: Look) -> Iterator[str]:
         )
         if hint:
             yield f"                 ({hint})"
-    if job.records and job.records.failed + job.records.waiting:
-        waits = [
-            f"{sentences.counted(job.records.failed, 'failed record')} asked again"
-            * bool(job.records.failed),
-            f"{sentences.counted(job.records.waiting, 'record')} sent or answered and taken up "
-            "where they stand" * bool(job.records.waiting),
-        ]
+    if job.records and (next_run := sentences.next_run(job.records)):
         yield ""
-        yield from _wrap(f"In the next run: {'; '.join(filter(None, waits))}.", look.width)
+        yield from _wrap(next_run, look.width)
 
 
 def _wrap(text: str, width: int) -> list[str]:
