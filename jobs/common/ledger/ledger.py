@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 
 from common import times
 from common.claude.pricing import Tokens
@@ -27,6 +26,7 @@ from common.ledger.states import (
 
 CRASHES_TO_DEAD = 3  # runs that died with a record in flight before it is given up on
 _LOOKED_UP = 500  # records whose state is asked for at once
+_STATUS = {str(status): status for status in RecordStatus}
 
 
 class Ledger:
@@ -37,38 +37,34 @@ class Ledger:
         self._db = file.db
         self.job = job
         self.run_id = run_id
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """Commit everything inside together, on disk when the block ends.
-
-        Raises JobExit (74) where the disk does not take it.
-        """
-        return self._file.transaction()
-
-    def release_ballast(self) -> None:
-        """Give back the disk space kept for a full disk, so that answers in flight find a place."""
-        self._file.release_ballast()
+        # Commits everything inside together; see LedgerFile.
+        self.transaction = file.transaction
+        # Makes room for answers in flight on a full disk.
+        self.release_ballast = file.release_ballast
 
     def states(self, record_ids: Sequence[str]) -> dict[str, RecordState]:
         """What it holds of these records, by id; a fresh record is not in the answer."""
         states = {}
         for first in range(0, len(record_ids), _LOOKED_UP):
             group = record_ids[first : first + _LOOKED_UP]
-            marks = ",".join("?" * len(group))
-            for row in self._db.execute(
-                "select record_id, records.status, records.request_id, run_id, failures, crashes,"
-                " records.error from records left join requests using (request_id)"
-                f" where records.job = ? and record_id in ({marks})",
+            rows = self._db.execute(
+                "select record_id, status, coalesce(request_id, ''), failures, crashes,"
+                f" coalesce(error, '') from records where job = ? and record_id in {_marks(group)}",
                 (self.job, *group),
-            ):
-                states[row["record_id"]] = RecordState(
-                    record_id=row["record_id"],
-                    status=RecordStatus(row["status"]),
-                    request_id=row["request_id"] or "",
-                    run_id=row["run_id"] or "",
-                    failures=row["failures"],
-                    crashes=row["crashes"],
-                    error=row["error"] or "",
+            ).fetchall()
+            # Many records share a request: a join would look up its run for each of them.
+            requests = {row[2] for row in rows}
+            run_of = dict(
+                self._db.execute(
+                    f"select request_id, run_id from requests where request_id in"
+                    f" {_marks(requests)}",
+                    (*requests,),
+                ).fetchall()
+            )
+            for record_id, status, request_id, failures, crashes, error in rows:
+                run_id = run_of.get(request_id, "")
+                states[record_id] = RecordState(
+                    record_id, _STATUS[status], request_id, run_id, failures, crashes, error
                 )
         return states
 
@@ -286,3 +282,8 @@ class Ledger:
 def _stored(row: tuple[str, str, str, str | None]) -> StoredRequest:
     request_id, run_id, record_ids, answer = row
     return StoredRequest(request_id, run_id, json.loads(record_ids), answer or "")
+
+
+def _marks(values: Collection[object]) -> str:
+    """Placeholders for as many values."""
+    return f"({','.join('?' * len(values))})"
