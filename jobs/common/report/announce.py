@@ -6,6 +6,7 @@ A failure is a warning, never the run's.
 from __future__ import annotations
 
 import re
+from html import escape
 from pathlib import Path
 
 from common.context import Context
@@ -48,6 +49,4 @@ def announce(context: Context, report: DayReport, path: Path, *, again: bool) ->
 
 def slack_text(text: str) -> str:
     """`text` as Slack shows it to the letter: no mention, no link of its own making."""
-    for character, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-        text = text.replace(character, escaped)
-    return text[:_MOST_CHARACTERS]
+    return escape(text, quote=False)[:_MOST_CHARACTERS]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from common.process.words import counted
 from common.report import phrases
 from common.report.day_report import DayReport, Entry, Footer, Quote, Section
 from common.report.markdown_escape import escaped
@@ -43,9 +44,7 @@ def _blocks(report: DayReport) -> Iterator[str]:
 
 def _glance(report: DayReport) -> Iterator[str]:
     compared = phrases.compared(report)
-    first = f"**{phrases.counted(report.records, 'record')}**" + (
-        f", {compared}" if compared else ""
-    )
+    first = f"**{counted(report.records, 'record')}**" + (f", {compared}" if compared else "")
     hours = [escaped(sentence) for sentence in phrases.hours_said(report)]
     said = [f"{first}.", *hours, f"Times are in {_text(report.timezone, WORD)}."]
     yield "## At a glance"
@@ -148,7 +147,7 @@ def _missing(report: DayReport) -> Iterator[str]:
 def _footer(footer: Footer) -> str:
     facts = [
         f"Model {_text(footer.model, WORD)}",
-        phrases.counted(footer.requests, "request"),
+        counted(footer.requests, "request"),
         phrases.tokens(footer),
         escaped(phrases.cost(footer)),
         f"run {_text(footer.run_id, WORD)}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+from common.process.words import counted
 from common.report.day_report import DayReport, Entry, Footer
 from common.report.plain_text import HOUR, WORD, plain
 
@@ -19,23 +20,18 @@ NO_REASON = "no reason known"
 UNREAD_SHOWN = 20
 
 # Not strftime: its names follow the machine's locale.
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
 
 
 def long_day(day: date) -> str:
-    return f"{_WEEKDAYS[day.weekday()]} {day.day} {_MONTHS[day.month - 1]} {day.year}"
+    return f"{day:%A} {day.day} {day:%B} {day.year}"
 
 
 def weekday(day: date) -> str:
-    return _WEEKDAYS[day.weekday()][:3]
+    return f"{day:%a}"
 
 
 def short_day(day: date) -> str:
-    return f"{weekday(day)} {day.day:>2} {_MONTHS[day.month - 1][:3]}"
+    return f"{day:%a %e %b}"
 
 
 def number(value: float) -> str:
@@ -47,11 +43,6 @@ def number(value: float) -> str:
 
 def noun(count: int, one: str) -> str:
     return one if count == 1 else f"{one}s"
-
-
-def counted(count: int, one: str) -> str:
-    """(1, "record") -> "1 record", (1200, "record") -> "1,200 records"."""
-    return f"{number(count)} {noun(count, one)}"
 
 
 def share(part: int, whole: int) -> str:

@@ -12,6 +12,7 @@ from html import escape
 from pathlib import Path
 
 from common.html_document import document
+from common.process.words import counted
 from common.report import phrases
 from common.report.day_report import DayReport, Footer, Quote, Section
 from common.report.plain_text import DETAIL, HOUR, QUOTE, SUMMARY, TITLE, WORD, plain
@@ -88,7 +89,7 @@ def _chart(
         )
         height = phrases.heights(counts)[place]
         yield (
-            f'<li class="{looks}" title="{name}: {phrases.counted(count, "record")}" '
+            f'<li class="{looks}" title="{name}: {counted(count, "record")}" '
             f'style="--height:{height:.4f}"><span '
             f'class="count">{phrases.number(count)}</span><i></i>'
             f'<span class="label">{label}</span></li>'
@@ -159,7 +160,7 @@ def _missing(report: DayReport) -> Iterator[str]:
 def _footer(footer: Footer) -> str:
     facts = [
         f"Model {_inline(footer.model, WORD)}",
-        phrases.counted(footer.requests, "request"),
+        counted(footer.requests, "request"),
         phrases.tokens(footer),
         escape(phrases.cost(footer), quote=True),
         f"run {_inline(footer.run_id, WORD)}",

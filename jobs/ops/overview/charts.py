@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from html import escape
 
-from common.process.words import duration
+from common.process.words import counted, duration
 from ops.overview import sentences
 from ops.overview.model import Day
 
@@ -61,7 +61,7 @@ def _column(
         height = 2.0
     said = f"{day.day}: {shown(value)}"
     if day.runs:
-        said += f", {sentences.counted(day.runs, 'run')}"
+        said += f", {counted(day.runs, 'run')}"
     if day.bad_runs:
         said += f", {day.bad_runs} failed"
     return (

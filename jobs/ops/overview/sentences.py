@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from common import times
 from common.ledger.figures import Records
-from common.process.words import duration
+from common.process.words import counted, duration, span
 from ops.overview.model import Cost, JobStatus, Run, Status
 
 # As the wrapper says them (wrappers/shared.sh, words_for).
@@ -68,18 +68,6 @@ def age(stamp: str, now: str) -> str:
     return span((today - then).total_seconds())
 
 
-def span(seconds: float) -> str:
-    """A length of time in at most two units."""
-    minutes = int(seconds // 60)
-    if minutes < 1:
-        return f"{max(0, int(seconds))}s"
-    if minutes < 60:
-        return f"{minutes}m"
-    if minutes < 24 * 60:
-        return f"{minutes // 60}h {minutes % 60}m"
-    return f"{minutes // 1440}d {minutes % 1440 // 60}h"
-
-
 def took(run: Run) -> str:
     """How long a run took."""
     if run.seconds is None:
@@ -96,11 +84,6 @@ def usd(amount: float | None) -> str:
     if amount < 0.0001:
         return "under $0.0001"
     return f"${amount:.4f}" if amount < 1 else f"${amount:,.2f}"
-
-
-def counted(count: int, one: str) -> str:
-    """(1, "record") -> "1 record", (1200, "record") -> "1,200 records"."""
-    return f"{count:,} {one}{'' if count == 1 else 's'}"
 
 
 def ended_at(run: Run) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from common.html_document import document
 from common.process import exits
 from common.process.files import make_folder, write_whole
+from common.process.words import counted
 from ops.overview import sentences
 from ops.overview.charts import charts
 from ops.overview.model import JobStatus, Run, Status
@@ -122,7 +123,7 @@ def _facts(status: Status, job: JobStatus) -> Iterator[tuple[str, str]]:
     elif job.last_run and not job.last_success:
         yield "Last success", "none that is known of"
     for one in job.message_batches:
-        name, requests = _text(one.message_batch_id), sentences.counted(one.requests, "request")
+        name, requests = _text(one.message_batch_id), counted(one.requests, "request")
         ages = (
             f"{sentences.age(one.created_at, now)} old, expires {sentences.plain(one.expires_at)}"
         )
@@ -131,7 +132,7 @@ def _facts(status: Status, job: JobStatus) -> Iterator[tuple[str, str]]:
     if job.alert.alerted_since:
         said.append(f"sent; the trouble began {sentences.age(job.alert.alerted_since, now)} ago")
     if job.alert.undelivered:
-        waits = f"{sentences.counted(job.alert.undelivered, 'alert')} not delivered for"
+        waits = f"{counted(job.alert.undelivered, 'alert')} not delivered for"
         age = sentences.age(job.alert.undelivered_since, now)
         said.append(f'<span class="warn">{waits} {age}</span>')
     if said:
@@ -149,7 +150,7 @@ def _letters(status: Status, job: JobStatus) -> Iterator[str]:
     dead = job.records.dead if job.records else 0
     if not dead:
         return
-    yield f'<div class="letters"><h3>{sentences.counted(dead, "dead letter")}</h3><ul>'
+    yield f'<div class="letters"><h3>{counted(dead, "dead letter")}</h3><ul>'
     for letter in job.dead_letters:
         yield (
             f"<li><code>{_text(letter.record_id[:80])}</code> "
@@ -169,7 +170,7 @@ def _models(job: JobStatus) -> Iterator[str]:
     yield "<div><h3>Cost this month</h3>"
     yield '<table class="models"><tbody>'
     for model in job.cost.models:
-        requests, usd = sentences.counted(model.requests, "request"), sentences.usd(model.usd)
+        requests, usd = counted(model.requests, "request"), sentences.usd(model.usd)
         yield f"<tr><td>{_text(model.model)}</td><td>{requests}</td><td>{usd}</td></tr>"
     yield f"<tr><th>In all</th><td></td><th>{sentences.usd(job.cost.month)}</th></tr>"
     yield f"<tr><td>Today</td><td></td><td>{sentences.usd(job.cost.today)}</td></tr>"

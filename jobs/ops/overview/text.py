@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from common.process.words import counted
 from ops.overview import sentences
 from ops.overview.model import JobStatus, Run, Status
 
@@ -118,7 +119,7 @@ def _facts(status: Status, job: JobStatus) -> Iterator[tuple[str, list[str]]]:
         if found.dead:
             yield "dead letters", [f"ask again: {sentences.retry_command(job, demo=status.demo)}"]
     for one in job.message_batches:
-        requests = f"{sentences.counted(one.requests, 'request')}, {one.status}"
+        requests = f"{counted(one.requests, 'request')}, {one.status}"
         ages = f"{sentences.age(one.created_at, now)} old, {_expiry(one.expires_at, now)}"
         yield "message batch", [f"{one.message_batch_id}, {requests}, {ages}"]
     yield from _cost(job)
@@ -133,7 +134,7 @@ def _cost(job: JobStatus) -> Iterator[tuple[str, list[str]]]:
         width = max(len(model.model) for model in job.cost.models)
         lines += [
             f"{model.model:<{width}}  {sentences.usd(model.usd):>10}  "
-            f"{sentences.counted(model.requests, 'request'):>15}"
+            f"{counted(model.requests, 'request'):>15}"
             for model in job.cost.models
         ]
     if more := sentences.unsettled(job.cost):
