@@ -1,6 +1,4 @@
-"""Which internet addresses are public: what is not can be this machine, its network, or the inside
-of its cloud.
-"""
+"""Which internet addresses are public, and not this machine, its network, or its cloud's inside."""
 
 from __future__ import annotations
 

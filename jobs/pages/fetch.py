@@ -1,5 +1,4 @@
-"""The pages that records point to, fetched before the records are sent. What cannot be had is
-noted, and nothing fails.
+"""Fetches the pages that records point to, before the records are sent. Notes what it cannot get.
 
 What a page says is written by others, as a record is: it travels escaped, in an element of its own.
 """

@@ -1,4 +1,4 @@
-"""The text of an HTML page. Reads each character once or twice, however the page is made."""
+"""The text of an HTML page, in a time that grows with its length alone."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def text_of_html(html: str) -> str:
 
 
 def _after(html: str, mark: str, start: int) -> int:
-    """Behind the next `mark`; what is never closed reaches to the end."""
+    """The position behind the next `mark`, the end where there is none."""
     found = html.find(mark, start)
     return len(html) if found < 0 else found + len(mark)
 

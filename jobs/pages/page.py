@@ -120,7 +120,7 @@ class _Fetching:
         raise NotFetched(f"more than {MOST_REDIRECTS} redirects")
 
     def too_late(self) -> str:
-        """That it took too long, if it did."""
+        """The words for having taken too long, "" where it did not."""
         late = time.monotonic() >= self._deadline
         return f"took longer than {self._seconds:g} s" if late else ""
 
@@ -224,9 +224,7 @@ def _decoded(body: bytes, content_type: str) -> str:
 
 
 def _in_words(error: Exception) -> str:
-    """An error without the address, which is the record's business, and without what a server
-    wrote.
-    """
+    """An error in words, without the address or anything that a server wrote."""
     from requests import exceptions
 
     if isinstance(error, exceptions.SSLError):

@@ -1,1 +1,1 @@
-"""What a first look needs: sample records, and a stand-in for Claude that answers on loopback."""
+"""What `--demo` needs: sample records, and a stand-in for Claude on this machine's loopback."""

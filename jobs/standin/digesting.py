@@ -1,7 +1,6 @@
-"""Digests by counting: which words many records share, which records stand out, what could be done.
+"""Digests by counting: which words many records share, and which records stand out.
 
-It reads like a digest, and says everywhere that words were counted: nobody should take it for
-more.
+A digest made here says in every entry that words were counted, so that nobody takes it for more.
 """
 
 import re
@@ -27,7 +26,7 @@ VERY_LONG = 400
 
 @dataclass
 class Entry:
-    """One theme, anomaly or action item, and the ids of what shows it."""
+    """One theme, anomaly or action item, and the ids of the records that show it."""
 
     title: str
     detail: str
@@ -125,7 +124,7 @@ def anomalies(records: list[Read]) -> list[Entry]:
 
 
 def action_items(records: list[Read]) -> list[Entry]:
-    """What the most frequent questions and alarms ask for."""
+    """Action items about the most frequent questions and alarms."""
     by_id = {record.id: record for record in records}
     entries = []
     for entry in anomalies(records):
@@ -151,7 +150,7 @@ def item(verb: str, rest: str, ids: list[str]) -> Entry:
 
 
 def section_maker(name: str) -> Callable[[list[Read]], list[Entry]]:
-    """What fills a section, told from its name; an unknown name gets themes."""
+    """The function that fills a section, chosen by its name; themes for an unknown name."""
     name = name.lower()
     if any(part in name for part in ("anomal", "unusual", "risk", "alert", "warning")):
         return anomalies

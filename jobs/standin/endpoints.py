@@ -51,7 +51,7 @@ class Api:
         self.request_prefix = secrets.token_hex(6)
 
     def handle(self, request: Request) -> Reply:
-        """The reply to any request; what it refuses is a reply too."""
+        """The reply to any request, a refusal included."""
         request_id = f"req_{self.request_prefix}{next(self.request_ids):08d}"
         template, own_id = route(request.path)
         self.requests[template] += 1
@@ -87,7 +87,7 @@ class Api:
         return self.timed(spoiled(reply, fault), self.latency)
 
     def timed(self, reply: Reply, latency: float) -> Reply:
-        """The reply, late by the latency, counted as in flight until it is out."""
+        """Delay the reply by the latency, and count it as in flight until it is sent."""
         reply.delay += latency
         reply.done = self.landed
         self.in_flight += 1

@@ -102,9 +102,7 @@ def other_fields(fields: Schema, root: Schema, known: set[str]) -> dict[str, Val
 
 
 def entry_maker(fields: Schema, root: Schema, ids_field: str) -> Callable[..., Any]:
-    """Makes an entry of a section in the order of its fields, those of no known name filled from
-    its detail.
-    """
+    """Makes an entry with the fields in order; its detail fills those of no known name."""
     rest = other_fields(fields, root, {"title", "detail", ids_field})
     ids = followed(fields[ids_field], root)
     id_of = typed_id(ids.get("items", {}), root)

@@ -1,6 +1,4 @@
-"""Every way of going wrong that can be scripted, where on a request's way it happens, and its
-options.
-"""
+"""Every fault that can be scripted, where on a request's way it happens, and its options."""
 
 from typing import Any
 

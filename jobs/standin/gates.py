@@ -1,6 +1,4 @@
-"""What every request passes first: whose key it carries, which API version, whether its body is
-JSON.
-"""
+"""What every request passes first: its key, its API version, its body as JSON."""
 
 import json
 from typing import Any
@@ -37,7 +35,7 @@ def checked_version(headers: dict[str, str]) -> str:
 
 
 def check_key(headers: dict[str, str]) -> None:
-    """Whose key is it? Any is good but those made to be refused."""
+    """Check the key: any is good but those made to be refused."""
     scheme, _, key = headers.get("authorization", "").partition(" ")
     key = key.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "").strip()
     if not key:

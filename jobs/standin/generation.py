@@ -1,4 +1,4 @@
-"""One generation: a request that was found good becomes a message, and a line on the bill."""
+"""One generation: a request that passed the checks becomes a message and a line on the bill."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -96,7 +96,7 @@ class Generator:
 
 
 def write(message: dict[str, Any], text: str, max_tokens: int, kind: str, usage: Usage) -> None:
-    """Put the answer's text into the message, as much of it as fits or as the fault leaves."""
+    """Put as much of the answer's text into the message as fits, or as the fault leaves."""
     if kind in HALVED:
         text = half(text)
         message["stop_reason"] = HALVED[kind]
@@ -116,7 +116,7 @@ def write(message: dict[str, Any], text: str, max_tokens: int, kind: str, usage:
 
 
 def refuse(message: dict[str, Any], category: str | None, usage: Usage) -> bool:
-    """Make the message a refusal before any output; whether it is billed hangs on the category."""
+    """Make the message a refusal without output; its category decides whether it is billed."""
     message["stop_reason"] = "refusal"
     message["stop_details"] = {
         "type": "refusal",

@@ -1,7 +1,7 @@
-"""Message batches: taken at once, processed over a while, ended, listed, cancelled, deleted.
+"""Message batches: created, processed over time, ended, listed, cancelled and deleted.
 
-Processing is a matter of time: at half of the duration half of the requests have an outcome. A
-stand-in that is started on an old state directory goes on where the last one stopped.
+After half of the duration half of the requests have an outcome. A stand-in that starts on an old
+state directory continues where the last one stopped.
 """
 
 import asyncio
@@ -212,7 +212,7 @@ class MessageBatches:
         return 0.0 if len(outcomes) < due else step
 
     def close(self, message_batch_id: str, outcome: str, now: float) -> None:
-        """End a message batch with that outcome for what has none yet."""
+        """End a message batch: its requests without an outcome get this one."""
         left = self.store.waiting(message_batch_id, MOST_REQUESTS)
         self.store.settle(
             message_batch_id,

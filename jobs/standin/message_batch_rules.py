@@ -1,6 +1,4 @@
-"""What the API checks at once when a message batch is made; the params of its requests it checks
-later.
-"""
+"""What the API checks when a message batch is created. It checks the requests' params later."""
 
 import re
 from typing import Any

@@ -1,6 +1,4 @@
-"""Where message batches are kept: SQLite, on disk to outlive the stand-in, in memory when it need
-not.
-"""
+"""Keeps message batches in SQLite: on disk to outlive the stand-in, else in memory."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator

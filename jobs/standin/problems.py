@@ -1,4 +1,4 @@
-"""How the stand-in says no: a status, a kind of error and words, in the shape the API uses."""
+"""Refusals: a status, a kind of error and its words, in the shape that the API uses."""
 
 import json
 from typing import Any

@@ -1,7 +1,6 @@
 """Which answer schemas the API compiles, and what it says of the others.
 
-A schema written by hand is checked by nobody before it is sent, so these rules are what a test of
-a job meets.
+Nobody checks a schema written by hand before it is sent: in a test of a job, these rules do.
 """
 
 import re

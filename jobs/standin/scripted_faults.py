@@ -140,7 +140,7 @@ def parse_rule(rule: Any, number: int) -> Rule:
 
 
 def check_path(path: Any, faults: list[Fault], where: str) -> None:
-    """A rule that could never hit is refused like one that cannot be understood."""
+    """Refuse a rule that could never hit, as one that nobody can understand."""
     if path not in PATHS:
         raise BadRule(f"{where}: unknown path {path!r}; known: {', '.join(sorted(PATHS))}")
     for kind in (fault.kind for fault in faults):

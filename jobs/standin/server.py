@@ -1,6 +1,4 @@
-"""HTTP/1.1 on one event loop, written by hand so that it costs next to nothing beside what it
-measures.
-"""
+"""HTTP/1.1 on one event loop, by hand, so that benchmarks measure jobs and not the server."""
 
 import asyncio
 from collections.abc import Callable
@@ -105,7 +103,7 @@ class Connection(asyncio.Protocol):
         return True
 
     def refuse(self, status: int, page: bytes) -> None:
-        """Answer what never became a request, and close."""
+        """Answer bytes that are no request, and close."""
         reply = Reply(status, page, "req_none", HTML)
         self.transport.write(head_of(reply, False) + page)
         self.transport.close()

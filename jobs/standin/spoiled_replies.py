@@ -1,6 +1,4 @@
-"""What a scripted fault makes of a reply: another one in its place, or the same one damaged on
-the way.
-"""
+"""Applies a scripted fault to a reply: another in its place, or the same one damaged."""
 
 from standin.problems import TOO_LARGE_PAGE, Refused
 from standin.scripted_faults import Fault

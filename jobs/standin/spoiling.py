@@ -1,6 +1,4 @@
-"""The faults themselves: refusals word for word as the API puts them, and answers with something
-wrong in them.
-"""
+"""The faults themselves: refusals in the API's words, and answers with something wrong in them."""
 
 import json
 from typing import Any

@@ -34,7 +34,7 @@ class StandIn:
 
     `state` keeps message batches over a restart; without it they are gone with the stand-in.
     `latency` delays each answer of POST /v1/messages by that many seconds. `faults` are rules as
-    in `faults.py`, or a JSON file of them (raises `BadRule` when one cannot be followed).
+    in `scripted_faults.py`, or a JSON file of them (raises `BadRule` when one cannot be followed).
     `billed` is a file that gets one JSON line per billed generation.
     """
 

@@ -1,6 +1,4 @@
-"""Is this a request the API would take? Every check here answers as the API does, in its words
-where known.
-"""
+"""Checks whether the API would take a request, and answers in the API's words if known."""
 
 from typing import Any
 

@@ -1,5 +1,4 @@
-"""What a request weighs: a deterministic count, the same wherever it is asked for, and the prompt
-cache.
+"""How many tokens a request has, always counted in the same way, and the prompt cache.
 
 Four bytes of UTF-8 make one token. No tokeniser does that, but everybody who counts gets the same
 number, so a test can compare what was billed with what was written down, to the token.

@@ -1,6 +1,4 @@
-"""What travels: a request as it came in, a reply as it goes out. No third party, no more HTTP
-than is needed.
-"""
+"""HTTP requests as they come in and replies as they go out, with no more HTTP than needed."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Files that others read while we write them, or after we died writing them."""
+"""Writes files whole: whoever reads them never finds half of one, not even after a crash."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name in the folder survive a power cut, too."""
+    """Sync the folder, so that the new name survives a power cut."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -48,9 +48,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove every unfinished file of a folder that only the caller writes to: their writers were
-    killed.
-    """
+    """Remove unfinished files of killed writers from a folder that only the caller writes to."""
     if folder.is_dir():
         for left in folder.glob(".*.part"):
             with contextlib.suppress(OSError):

@@ -1,5 +1,4 @@
-"""Progress for a person at a terminal: one line at the bottom that changes. It never reaches the
-log.
+"""Progress for a person at a terminal: a changing line at the bottom, which no log ever gets.
 
 The wrapper names the terminal (JOB_TERMINAL_FD), since stderr is a pipe to the log then; without
 the wrapper, stderr may be the terminal itself. Anywhere else nothing is shown.

@@ -1,4 +1,4 @@
-"""What SQLite raises, as one clear line with the exit code of whose fault it is."""
+"""Turns what SQLite raises into one clear line, with the exit code of whose fault it is."""
 
 from __future__ import annotations
 

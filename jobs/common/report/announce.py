@@ -1,7 +1,4 @@
-"""Says in Slack that a report is there: REPORT_SLACK_WEBHOOK_URL.
-
-A failure is a warning, never the run's.
-"""
+"""Announces a report in Slack (REPORT_SLACK_WEBHOOK_URL). A failure is only a warning."""
 
 from __future__ import annotations
 

@@ -48,9 +48,7 @@ class Gathered:
 
 
 def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Survey) -> bool:
-    """Write a day's report, unless it is there and up to date; False where a record of the day
-    still waits.
-    """
+    """Write a day's report unless it is up to date; False where a record of the day still waits."""
     gathered = _gather(context, day)
     if gathered.waiting:
         waiting = f"{gathered.waiting} of {gathered.records}"
@@ -130,19 +128,14 @@ def _gather(context: Context, day: Day) -> Gathered:
 
 
 def _say_pruned(context: Context, day: Day, path: Path) -> None:
-    """A digest of the day is gone: half a day is no report, so what is there stays.
-
-    Not silently: it lacks records.
-    """
+    """Say that a digest of the day was pruned: the report that is there stays as it is."""
     stays = "the report that is there stays as it is" if path.exists() else "no report is written"
     again = f"--date {day} --reprocess digests the whole day again"
     context.tally.lack(f"{day}: answers of this day were pruned: {stays}; {again}")
 
 
 def _groups(context: Context, gathered: Gathered) -> tuple[list[Group], int] | None:
-    """The findings of all the day's digests, and how many ids were removed from them; None where a
-    digest is gone.
-    """
+    """The day's findings, and how many ids were removed from them; None where a digest is gone."""
     groups: list[Group] = []
     removed = 0
     for request_id, owned in gathered.digested.items():

@@ -1,8 +1,8 @@
 """A finished day's report: what is in it.
 
-`composing.py` computes a DayReport; `markdown.py` and `page.py` show it; `write.py` writes both to
-disk. Every count is computed by the code from record ids, never believed from the model; every text
-in it may come from a record or from the model, and is shown as text, never as markup.
+`compose.py` computes a DayReport; `markdown.py` and `report_page.py` show it; `write.py` puts it on
+disk. The code computes every count from record ids and believes none of the model's. Every text in
+it may come from a record or from the model, and is shown as text, never as markup.
 """
 
 from __future__ import annotations

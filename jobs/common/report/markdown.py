@@ -121,7 +121,7 @@ def _body(entry: Entry) -> Iterator[str]:
 
 
 def _quote(quote: Quote) -> str:
-    """Time and id come first: the line runs left to right, whatever script the text is in."""
+    """A quote with time and id first, so that the line runs left to right in any script."""
     text = _text(quote.text, QUOTE) or "(no text)"
     return f"> {quote.at:%H:%M}, record {_text(quote.record_id, WORD)} — “{text}”"
 

@@ -1,5 +1,4 @@
-"""The digests of a day become one: by one request where they fit into it, in rounds where they are
-many.
+"""Merges the digests of a day: by one request where they fit into it, else in rounds.
 
 A merge's request id is made of what it asks, so an answer that was paid for is found again by any
 later run. Where Claude will not merge, the findings stand as they are: the report is written all

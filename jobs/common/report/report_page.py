@@ -2,7 +2,7 @@
 printed.
 
 Every text of a record or of the model goes through `_inline` or `_block`, which escape it and let
-it run in the direction of its own script; all else in here is ours. The looks are in `page.css`.
+it run in the direction of its own script; all else in here is ours. Its style is report_page.css.
 """
 
 from __future__ import annotations

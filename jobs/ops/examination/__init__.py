@@ -1,3 +1,1 @@
-"""The checks of `./run_job.sh doctor`: each room looks at one subject, changes nothing, and yields
-lines.
-"""
+"""The checks of `./run_job.sh doctor`: each file examines one subject and changes nothing."""

@@ -110,9 +110,7 @@ def send(root: Path) -> Iterator[Line]:
 
 
 def _answer(said: str, code: int) -> Line | None:
-    """One line of the script's, `CHANNEL ok: …`, `CHANNEL REFUSED: …` and the like; None for a
-    channel that is not set.
-    """
+    """The finding in a line of the script's, such as `CHANNEL ok: …`; None: it is not set."""
     channel, _, answer = said.strip().partition(" ")
     answer = answer.strip()
     if not channel or answer.startswith("not set"):

@@ -34,10 +34,7 @@ class Said:
 
 
 def check(installation: Installation) -> Iterator[Line]:
-    """Each distinct key, address and model of the jobs.
-
-    Without jobs, those of the general settings.
-    """
+    """Try each distinct key, address and model of the jobs; without jobs, the general settings'."""
     asked: dict[tuple[str, str, str], list[str]] = {}
     for job in installation.jobs or ("",):
         settings = installation.settings(job)

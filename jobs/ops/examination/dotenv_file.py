@@ -1,6 +1,4 @@
-""".env: who may read it, whether every line of it is understood, and whether every name in it is
-one.
-"""
+""".env: who may read it, whether its lines can be read, and whether their names are settings."""
 
 from __future__ import annotations
 
@@ -22,10 +20,7 @@ _WRAPPERS_OWN = ("PYTHON",)  # run_job.sh reads it from the environment alone
 
 
 def read(path: Path) -> tuple[dict[str, str], list[Line]]:
-    """What can be read of .env, and what is wrong with its lines.
-
-    No line is shown: it may well be the key.
-    """
+    """What .env holds, and what is wrong with its lines. Shows no line: it may well be the key."""
     from dotenv.parser import parse_stream
 
     try:

@@ -1,4 +1,4 @@
-"""All checks in the order in which to mend what they find: what the next one needs comes first."""
+"""All checks, in the order in which to mend what they find."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ops.facts.known_jobs import scripts
 def examine(
     root: Path, environ: Mapping[str, str], job: str = "", *, offline: bool, send: bool
 ) -> Iterator[Line]:
-    """Every line, as it becomes known. None of them holds a secret."""
+    """Yield each finding as soon as its check has made it. None holds a secret."""
     path = root / ".env"
     all_jobs = tuple(scripts(root))
     about_dotenv: list[Line] = []
@@ -50,7 +50,7 @@ def examine(
 
 
 def _guarded(subject: str, check: Callable[[], Iterable[Line]]) -> Iterator[Line]:
-    """A check that cannot be made is a finding, and not the end of the others."""
+    """Make a check that breaks a finding of its own, so that the others go on."""
     try:
         yield from check()
     except ImportError as error:
@@ -60,7 +60,7 @@ def _guarded(subject: str, check: Callable[[], Iterable[Line]]) -> Iterator[Line
         yield fail(subject, f"cannot be checked: {reason}", "this is a bug of doctor's: report it")
 
 
-# Each room is imported when it is its turn: some need packages, and those may be what is broken.
+# Each check is imported at its turn: it may need the very package that is broken.
 
 
 def _settings(installation: Installation) -> Iterator[Line]:

@@ -16,9 +16,7 @@ _LOW, _FULL = 1_000_000_000, 100_000_000  # bytes
 
 
 def check(root: Path) -> Iterator[Line]:
-    """Each folder by writing in it: permissions say nothing to root, and nothing about a read-only
-    mount.
-    """
+    """Try each folder by writing in it: permissions say nothing about root or a mount."""
     owner = root.stat().st_uid
     me = os.geteuid()
     if me == 0 and owner != 0:
@@ -74,7 +72,7 @@ def disk(root: Path) -> Iterator[Line]:
 
 
 def room(folder: Path, free: int, files: int) -> Line:
-    """What that many free bytes, and that many files that can still be made, mean."""
+    """What so many free bytes and free inodes mean."""
     remedy = "make room: ./run_job.sh prune --older-than 90d, or what `du -xh / | sort -h` shows"
     text = f"{free / 1e9:,.1f} GB free for {folder}"
     if free < _FULL:

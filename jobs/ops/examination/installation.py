@@ -1,6 +1,4 @@
-"""What is examined: one installation, its jobs and its settings, read so that one mistake does not
-hide the next.
-"""
+"""The installation that doctor examines: its jobs and settings, with no mistake hiding another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a check has to say: one line each, with the remedy where there is something to mend."""
+"""The findings of checks: one line each, with a remedy where there is something to mend."""
 
 from __future__ import annotations
 
@@ -32,20 +32,17 @@ def ok(subject: str, text: str) -> Line:
 
 
 def warn(subject: str, text: str, remedy: str = "") -> Line:
-    """It will run, but not as somebody may think."""
+    """It will run, but perhaps not as its user thinks."""
     return Line(WARN, subject, text, remedy)
 
 
 def fail(subject: str, text: str, remedy: str = "") -> Line:
-    """It will not run.
-
-    Without a remedy where the text names it, as the message of a JobExit does.
-    """
+    """It will not run. The remedy is empty where the text, such as a JobExit's, names it."""
     return Line(FAIL, subject, text, remedy)
 
 
 def ending(secret: str) -> str:
-    """A secret as it may be shown: its last four characters, and none of a short one."""
+    """The part of a secret that may be shown: its last four characters, none of a short one."""
     return f"…{secret[-4:]}" if len(secret) >= 16 else "…"
 
 
@@ -61,7 +58,7 @@ def clean(line: Line, secrets: Iterable[str]) -> Line:
 
 
 def shown(lines: Sequence[Line], *, colour: bool, width: int = 0) -> str:
-    """The lines, aligned; with a width, what is longer goes on below its own beginning."""
+    """The lines, aligned; with a width, longer texts continue below their own beginning."""
     subjects = max((len(line.subject) for line in lines), default=0)
     indent = 4 + 2 + subjects + 2
     text = ""

@@ -14,9 +14,7 @@ _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
 def file_system(path: Path, mountinfo: str | None = None) -> str:
-    """The type of the file system that holds a path, which need not exist yet; "" where it cannot
-    be known.
-    """
+    """The type of the file system of a path, which need not exist yet; "" where it is unknown."""
     if mountinfo is None:
         try:
             mountinfo = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")

@@ -18,7 +18,7 @@ REBUILD = "rm -r venv, then ./run_job.sh --setup"
 
 
 def check(root: Path, venv: Path | None = None) -> Iterator[Line]:
-    """Look at this very Python, which should be that of the installation's venv/."""
+    """Examine this Python, which should be the one of the installation's venv/."""
     venv = venv or root / "venv"
     version = ".".join(str(part) for part in sys.version_info[:3])
     if sys.version_info[:2] < _OLDEST:

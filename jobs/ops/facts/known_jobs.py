@@ -1,6 +1,4 @@
-"""Which jobs an installation knows: those with a script, and those of which only a ledger or a line
-of history is left.
-"""
+"""The jobs of an installation: those with a script, and those that left a ledger or history."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What has been said about failures, and what could not be delivered yet: state/JOB.alerted and
-state/outbox/.
-"""
+"""Alerts about failures: those sent (state/JOB.alerted) and those waiting (state/outbox/)."""
 
 from __future__ import annotations
 

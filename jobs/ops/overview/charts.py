@@ -1,6 +1,4 @@
-"""A column for each of a job's last thirty days, as SVG: it stretches with its place and needs no
-script.
-"""
+"""A column for each of a job's last thirty days, as SVG that needs no script."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Everything there is to know, put together: scripts, ledgers, history.tsv, locks, alerts. Nothing
-is changed.
+"""Gathers what `status` shows: scripts, ledgers, history.tsv, locks, alerts. Changes nothing.
 
-What cannot be read is a note; the rest is there all the same.
+Where something cannot be read, a note says so, and the rest is gathered all the same.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Is a lock held? Asked so that neither its holder nor one who wants it now ever notices."""
+"""Whether a lock is held, found out without disturbing its holder or anybody who wants it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ops.overview.model import Lock
 
 
 def held(path: Path, ended: Collection[str]) -> Lock | None:
-    """Who holds the lock, None where nobody does. `ended`: the runs of which that is known."""
+    """Who holds the lock, None for nobody. `ended`: the runs that are known to have ended."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

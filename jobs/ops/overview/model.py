@@ -1,6 +1,4 @@
-"""What there is to know about an installation: read by `gather.py`, shown by `text.py`, `page.py`
-and --json.
-"""
+"""What `status` knows: gather.py reads it, text.py and status_page.py show it."""
 
 from __future__ import annotations
 
@@ -85,7 +83,7 @@ class Lock:
 
 @dataclass(frozen=True)
 class Alert:
-    """What has been said about a job, and what could not be said yet."""
+    """The alerts about a job: sent, and waiting to be sent."""
 
     alerted_since: str = ""  # state/JOB.alerted
     undelivered: int = 0  # files in state/outbox/

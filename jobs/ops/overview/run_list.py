@@ -1,6 +1,4 @@
-"""A job's runs, from two memories: the ledger knows what they did, history.tsv how they ended and
-which never began.
-"""
+"""A job's runs: the ledger knows what they did, history.tsv how they ended."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def retry_command(job: JobStatus, *, demo: bool) -> str:
 
 
 def retry_hint(job: JobStatus) -> str:
-    """What else has to be known for that; "" for nothing."""
+    """A hint for --retry-dead, "" for none."""
     return "for a day older than a week add --date YYYY-MM-DD" if job.has_days else ""
 
 

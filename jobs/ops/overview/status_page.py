@@ -1,7 +1,7 @@
 """The state of an installation as one HTML page: no script, no request for anything, good on a
 phone.
 
-Every text that is not ours goes through `_text`. The looks are in `page.css`.
+Every text that is not ours goes through `_text`. Its style is status_page.css.
 """
 
 from __future__ import annotations
@@ -199,5 +199,5 @@ def _runs(job: JobStatus) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    """A text from elsewhere, as text."""
+    """Escape a text that is not ours."""
     return escape(text, quote=True)

@@ -1,4 +1,4 @@
-"""When this machine's clocks are set forward or back, and what that does to a line of a crontab."""
+"""When this machine's clocks change, and what that does to a line of a crontab."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OFTEN = 4  # hours of a day: whoever runs more often than this does not care ab
 
 @dataclass(frozen=True)
 class ClockChange:
-    """Local times from `start` to `end`, which a night skips or has twice."""
+    """The local times from `start` to `end`, which the clocks skip or repeat in one night."""
 
     start: datetime
     end: datetime
@@ -25,7 +25,7 @@ class ClockChange:
 
 
 def machine_zone(localtime: Path = Path("/etc/localtime")) -> tzinfo:
-    """The zone that the cron daemon lives in, whatever TZ this shell has."""
+    """The time zone of the cron daemon, whatever TZ this shell has."""
     try:
         with localtime.open("rb") as file:
             return ZoneInfo.from_file(file)
@@ -54,7 +54,7 @@ def changes(zone: tzinfo, since: datetime) -> Iterator[ClockChange]:
 
 
 def touched(schedule: Schedule, change: ClockChange) -> bool:
-    """Whether a line that fires a few times a day does so within what is skipped or doubled."""
+    """Whether a line that fires a few times a day fires in the skipped or repeated hour."""
     if len(schedule.hours) > _OFTEN:
         return False
     minutes = int((change.end - change.start) / _MINUTE)

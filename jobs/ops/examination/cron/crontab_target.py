@@ -1,4 +1,4 @@
-"""What a line of a crontab starts: which file, of which installation, with which job."""
+"""What a crontab line starts: which file, of which installation, with which job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SUBJECT = "crontab"
 
 
 def target(installation: Installation, entry: Entry, home: Path) -> Iterator[Line]:
-    """Whether the script is there, is this installation's, and is given a job that there is."""
+    """Whether the script exists, belongs to this installation, and is given an existing job."""
     where, script = f"line {entry.number}", script_of(entry, home)
     if "$" in str(script):
         yield warn(_SUBJECT, f"{where}: cannot tell what {script} is", "write the path out")

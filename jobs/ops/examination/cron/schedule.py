@@ -43,10 +43,7 @@ class Schedule:
 
 
 def parse(text: str) -> Schedule | None:
-    """The schedule of `17 6 * * *` or `@daily`; None for @reboot.
-
-    Raises ValueError for what is none.
-    """
+    """The schedule of `17 6 * * *` or `@daily`; None for @reboot. Raises ValueError otherwise."""
     if text == "@reboot":
         return None
     fields = _SPECIAL.get(text, text).split()
