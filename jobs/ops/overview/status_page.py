@@ -17,7 +17,8 @@ from common.process.files import make_folder, write_whole
 from common.process.words import counted
 from ops.overview import sentences
 from ops.overview.charts import charts
-from ops.overview.model import JobStatus, Run, Status
+from ops.overview.job_facts import FIGURES, Fact, facts
+from ops.overview.model import JobStatus, Status
 
 _RUNS = 8
 
@@ -75,8 +76,7 @@ def _job(status: Status, job: JobStatus) -> Iterator[str]:
     yield f'<p class="state {kind}">{sentences.STATES[job.state].lower()}</p></div>'
     yield "<div>"
     yield "<dl>"
-    for label, text in _facts(status, job):
-        yield f"<div><dt>{label}</dt><dd>{text}</dd></div>"
+    yield from (_fact(fact) for fact in facts(status, job) if fact.label not in FIGURES)
     yield "</dl>"
     if job.records:
         yield '<ul class="records">'
@@ -94,56 +94,12 @@ def _job(status: Status, job: JobStatus) -> Iterator[str]:
     yield "</div></div></section>"
 
 
-def _facts(status: Status, job: JobStatus) -> Iterator[tuple[str, str]]:
-    now = status.at
-    if job.note:
-        yield "Ledger", f'<span class="warn">{_text(job.note)}</span>'
-    if job.lock:
-        since = (
-            f" since {sentences.plain(job.lock.since)}, {sentences.age(job.lock.since, now)}"
-            if job.lock.since
-            else ""
-        )
-        pid = f", pid {_text(job.lock.pid)}" if job.lock.pid else ""
-        yield "Running", f"{since}{pid}"
-    if job.last_run:
-        reason = (
-            f'<span class="reason">{_text(job.last_run.reason)}</span>'
-            if job.last_run.reason
-            else ""
-        )
-        yield (
-            "Last run",
-            f"{_when(job.last_run, now)}<br>{_text(sentences.outcome(job.last_run))}{reason}",
-        )
-    elif not job.lock:
-        yield "Last run", "not known" if job.note else "none: it has never run"
-    if job.last_success and job.last_success != job.last_run:
-        yield "Last success", _when(job.last_success, now)
-    elif job.last_run and not job.last_success:
-        yield "Last success", "none that is known of"
-    for one in job.message_batches:
-        name, requests = _text(one.message_batch_id), counted(one.requests, "request")
-        ages = (
-            f"{sentences.age(one.created_at, now)} old, expires {sentences.plain(one.expires_at)}"
-        )
-        yield "Message batch", f"{name}<br>{requests}, {_text(one.status)}, {ages}"
-    said = []
-    if job.alert.alerted_since:
-        said.append(f"sent; the trouble began {sentences.age(job.alert.alerted_since, now)} ago")
-    if job.alert.undelivered:
-        waits = f"{counted(job.alert.undelivered, 'alert')} not delivered for"
-        age = sentences.age(job.alert.undelivered_since, now)
-        said.append(f'<span class="warn">{waits} {age}</span>')
-    if said:
-        yield "Alert", "<br>".join(said)
-
-
-def _when(run: Run, now: str) -> str:
-    took = f", took {sentences.took(run)}" if run.seconds is not None else ""
-    return (
-        f"<b>{sentences.age(run.started_at, now)} ago</b>, {sentences.plain(run.started_at)}{took}"
-    )
+def _fact(fact: Fact) -> str:
+    first, *rest = fact.lines
+    lines = [f"<b>{_text(first)}</b>", *map(_text, rest)]
+    look = ' class="warn"' if fact.needs_a_look else ""
+    text = f"<span{look}>{'<br>'.join(lines)}</span>"
+    return f"<div><dt>{_text(fact.label.capitalize())}</dt><dd>{text}</dd></div>"
 
 
 def _letters(status: Status, job: JobStatus) -> Iterator[str]:

@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from common.process.words import counted
 from ops.overview import sentences
+from ops.overview.job_facts import facts
 from ops.overview.model import JobStatus, Run, Status
 
 _COLOURS = {
@@ -76,105 +76,12 @@ def _glance(status: Status, job: JobStatus, look: Look) -> Iterator[str]:
     name = job.job if job.has_script else f"{job.job} (there is no jobs/{job.job}.py)"
     gap = " " * max(2, look.width - len(name) - len(state))
     yield look.painted(name, "1") + gap + look.painted(state, _COLOURS.get(state, ""))
-    for label, texts in _facts(status, job):
-        colour = "33" if label in ("note", "alert", "dead letters") else ""
-        lines = [line for text in texts for line in _wrap(text, look.width - _LABEL - 2)]
+    for fact in facts(status, job):
+        colour = "33" if fact.needs_a_look else ""
+        lines = [line for text in fact.lines for line in _wrap(text, look.width - _LABEL - 2)]
         for number, line in enumerate(lines):
-            margin = "" if number else label
+            margin = "" if number else fact.label
             yield f"  {margin:<{_LABEL}}{look.painted(line, colour)}"
-
-
-def _facts(status: Status, job: JobStatus) -> Iterator[tuple[str, list[str]]]:
-    """What is known of a job, label by label."""
-    now = status.at
-    if job.note:
-        yield "note", [job.note]
-    if job.lock:
-        since = (
-            f"since {sentences.plain(job.lock.since)} ({sentences.age(job.lock.since, now)})"
-            if job.lock.since
-            else "since when is not known"
-        )
-        pid = f", pid {job.lock.pid}" if job.lock.pid else ""
-        yield "running", [f"{since}{pid}, holds state/{job.job}.lock"]
-    if job.last_run:
-        yield (
-            "last run",
-            [_when(job.last_run, now), sentences.outcome(job.last_run), *_said(job.last_run)],
-        )
-    elif not job.lock:
-        yield "last run", ["not known" if job.note else "none: it has never run"]
-    if job.last_success and job.last_success != job.last_run:
-        yield "last success", [_when(job.last_success, now)]
-    elif not job.last_success and job.last_run:
-        yield "last success", ["none that is known of"]
-    if found := job.records:
-        counts = (
-            ("done", found.done),
-            ("failed", found.failed),
-            ("dead", found.dead),
-            ("waiting", found.waiting),
-        )
-        yield "records", ["   ".join(f"{count:,} {name}" for name, count in counts)]
-        if found.dead:
-            yield "dead letters", [f"ask again: {sentences.retry_command(job, demo=status.demo)}"]
-    for one in job.message_batches:
-        requests = f"{counted(one.requests, 'request')}, {one.status}"
-        ages = f"{sentences.age(one.created_at, now)} old, {_expiry(one.expires_at, now)}"
-        yield "message batch", [f"{one.message_batch_id}, {requests}, {ages}"]
-    yield from _cost(job)
-    yield from _alert(job, now)
-
-
-def _cost(job: JobStatus) -> Iterator[tuple[str, list[str]]]:
-    if not job.cost or not job.records:
-        return
-    lines = [f"{sentences.usd(job.cost.today)} today   {sentences.usd(job.cost.month)} this month"]
-    if job.cost.models:
-        width = max(len(model.model) for model in job.cost.models)
-        lines += [
-            f"{model.model:<{width}}  {sentences.usd(model.usd):>10}  "
-            f"{counted(model.requests, 'request'):>15}"
-            for model in job.cost.models
-        ]
-    if more := sentences.unsettled(job.cost):
-        lines.append(more)
-    yield "cost (UTC)", lines
-
-
-def _alert(job: JobStatus, now: str) -> Iterator[tuple[str, list[str]]]:
-    alert = job.alert
-    lines = []
-    if alert.alerted_since:
-        lines.append(
-            f"sent; the trouble began {sentences.plain(alert.alerted_since)}, "
-            f"{sentences.age(alert.alerted_since, now)} ago"
-        )
-    if alert.undelivered:
-        lines.append(
-            f"{alert.undelivered} NOT DELIVERED since {sentences.plain(alert.undelivered_since)}, "
-            "kept in state/outbox/"
-            " for the next run of any job"
-        )
-    if lines:
-        yield "alert", lines
-
-
-def _when(run: Run, now: str) -> str:
-    took = f", took {sentences.took(run)}" if run.seconds is not None else ""
-    return f"{sentences.plain(run.started_at)}, {sentences.age(run.started_at, now)} ago{took}"
-
-
-def _said(run: Run) -> list[str]:
-    return [run.reason] if run.reason else []
-
-
-def _expiry(expires_at: str, now: str) -> str:
-    left, at = sentences.age(now, expires_at), sentences.at(expires_at)
-    today = sentences.at(now)
-    if at is None or today is None:
-        return "expiry unknown"
-    return f"expires in {left}" if at > today else f"expired {sentences.age(expires_at, now)} ago"
 
 
 def _runs(job: JobStatus, look: Look) -> Iterator[str]:

@@ -1,0 +1,119 @@
+"""The facts about a job, in words: decided here once, for the text and for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from common.process.words import counted
+from ops.overview import sentences
+from ops.overview.model import JobStatus, MessageBatch, Run, Status
+
+# The page shows these as figures and tables of its own.
+FIGURES = ("records", "dead letters", "cost (UTC)")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A label, and what is known under it, line by line."""
+
+    label: str
+    lines: tuple[str, ...]
+    needs_a_look: bool = False
+
+
+def facts(status: Status, job: JobStatus) -> Iterator[Fact]:
+    """What is known of a job, in the order in which a person asks."""
+    now = status.at
+    if job.note:
+        yield Fact("note", (job.note,), needs_a_look=True)
+    if job.lock:
+        yield Fact("running", (_running(job, now),))
+    if last := job.last_run:
+        reason = (last.reason,) if last.reason else ()
+        yield Fact("last run", (_when(last, now), sentences.outcome(last), *reason))
+    elif not job.lock:
+        yield Fact("last run", ("not known" if job.note else "none: it has never run",))
+    if job.last_success and job.last_success != job.last_run:
+        yield Fact("last success", (_when(job.last_success, now),))
+    elif not job.last_success and job.last_run:
+        yield Fact("last success", ("none that is known of",))
+    yield from _records(status, job)
+    for message_batch in job.message_batches:
+        yield Fact("message batch", (_message_batch(message_batch, now),))
+    yield from _cost(job)
+    if alert := _alert(job, now):
+        yield Fact("alert", alert, needs_a_look=True)
+
+
+def _running(job: JobStatus, now: str) -> str:
+    assert job.lock is not None
+    since = "since when is not known"
+    if job.lock.since:
+        age = sentences.age(job.lock.since, now)
+        since = f"since {sentences.plain(job.lock.since)} ({age})"
+    pid = f", pid {job.lock.pid}" if job.lock.pid else ""
+    return f"{since}{pid}, holds state/{job.job}.lock"
+
+
+def _when(run: Run, now: str) -> str:
+    took = f", took {sentences.took(run)}" if run.seconds is not None else ""
+    return f"{sentences.plain(run.started_at)}, {sentences.age(run.started_at, now)} ago{took}"
+
+
+def _records(status: Status, job: JobStatus) -> Iterator[Fact]:
+    if not (records := job.records):
+        return
+    counts = (
+        (records.done, "done"),
+        (records.failed, "failed"),
+        (records.dead, "dead"),
+        (records.waiting, "waiting"),
+    )
+    yield Fact("records", ("   ".join(f"{count:,} {name}" for count, name in counts),))
+    if records.dead:
+        again = f"ask again: {sentences.retry_command(job, demo=status.demo)}"
+        yield Fact("dead letters", (again,), needs_a_look=True)
+
+
+def _message_batch(one: MessageBatch, now: str) -> str:
+    requests = f"{counted(one.requests, 'request')}, {one.status}"
+    age = sentences.age(one.created_at, now)
+    return f"{one.message_batch_id}, {requests}, {age} old, {_expiry(one.expires_at, now)}"
+
+
+def _expiry(expires_at: str, now: str) -> str:
+    left, at = sentences.age(now, expires_at), sentences.at(expires_at)
+    today = sentences.at(now)
+    if at is None or today is None:
+        return "expiry unknown"
+    return f"expires in {left}" if at > today else f"expired {sentences.age(expires_at, now)} ago"
+
+
+def _cost(job: JobStatus) -> Iterator[Fact]:
+    if not job.cost or not job.records:
+        return
+    lines = [f"{sentences.usd(job.cost.today)} today   {sentences.usd(job.cost.month)} this month"]
+    if job.cost.models:
+        width = max(len(model.model) for model in job.cost.models)
+        lines += [
+            f"{model.model:<{width}}  {sentences.usd(model.usd):>10}"
+            f"  {counted(model.requests, 'request'):>15}"
+            for model in job.cost.models
+        ]
+    if more := sentences.unsettled(job.cost):
+        lines.append(more)
+    yield Fact("cost (UTC)", tuple(lines))
+
+
+def _alert(job: JobStatus, now: str) -> tuple[str, ...]:
+    alert, lines = job.alert, []
+    if alert.alerted_since:
+        began, age = sentences.plain(alert.alerted_since), sentences.age(alert.alerted_since, now)
+        lines.append(f"sent; the trouble began {began}, {age} ago")
+    if alert.undelivered:
+        lines.append(
+            f"{alert.undelivered} NOT DELIVERED since {sentences.plain(alert.undelivered_since)},"
+            " kept in state/outbox/ for the next run of any job"
+        )
+    return tuple(lines)
