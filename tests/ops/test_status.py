@@ -77,6 +77,15 @@ def test_the_last_success_is_found_behind_any_number_of_failures(here):
     assert job_of(here)["last_success"]["started_at"][:10] == ago(days=90)[:10]
 
 
+def test_the_last_success_is_a_success_where_the_history_has_newer_failures(here):
+    here.ran("sorter", ago(days=90), 0)
+    for hours in range(60):
+        here.ran("sorter", ago(hours=hours + 1), 69)
+        here.told("sorter", ago(hours=hours + 1), 69)
+    success = job_of(here)["last_success"]
+    assert (success["code"], success["started_at"][:10]) == (0, ago(days=90)[:10])
+
+
 def test_a_dry_run_is_not_a_success(here):
     here.ran("sorter", ago(hours=2), 69)
     here.told("sorter", ago(hours=2), 69)

@@ -95,7 +95,8 @@ def _job(found: Settings, told: History, waiting: list[alerts.Waiting], at: str)
     real.sort(key=lambda run: (ended_at(run), run.run_id), reverse=True)
     good = [run for run in real if run.code == 0]
     if figures and figures.last_success and not good:
-        good = merged([figures.last_success], lines, "")[:1]
+        its_line = [line for line in lines if line.run_id == figures.last_success["run_id"]]
+        good = merged([figures.last_success], its_line, "")
     last = real[0] if real else None
     return JobStatus(
         found.job,
