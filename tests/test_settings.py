@@ -14,7 +14,7 @@ from common import settings
 from common.process.exits import JobExit
 from common.process.log import log
 from common.settings import Settings
-from wrappers import test_run_job_settings as bash
+from rigs.dotenv_texts import TEXTS, as_bash_reads_it
 
 
 @pytest.fixture
@@ -244,9 +244,9 @@ def _readable(text: str) -> bool:
     return not any(binding.error for binding in parse_stream(StringIO(text.removeprefix("\ufeff"))))
 
 
-@pytest.mark.parametrize("text", [text for text in bash.LINES if _readable(text)])
+@pytest.mark.parametrize("text", [text for text in TEXTS if _readable(text)])
 def test_a_job_gets_what_the_wrappers_get(tmp_path, load, text):
     found = load(text)
-    theirs = bash.as_bash_reads_it(tmp_path / ".env")
+    theirs = as_bash_reads_it(tmp_path / ".env")
     for name in ("A", "B", "C", "D", "export"):
         assert found.get(name) == theirs.get(name, "").strip(), name

@@ -7,9 +7,9 @@ import json
 import pytest
 from pydantic import ConfigDict, Field
 
-from claude.test_answers import Verdict, message
 from common.claude.answers import output_of_chunk
 from common.claude.faults import Whose
+from rigs.label_answers import Verdict, message
 
 SECRET = "Anna Smith, +49 170 1234567"
 

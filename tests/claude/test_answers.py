@@ -5,7 +5,6 @@ words in a reason.
 from __future__ import annotations
 
 import json
-from enum import Enum
 from typing import Any, Literal
 
 import pytest
@@ -21,38 +20,9 @@ from common.claude.answers import (
 )
 from common.claude.faults import Whose
 from common.claude.pricing import Tokens
-
-
-class Colour(Enum):
-    RED = "red"
-    DARK_BLUE = "Dark Blue"
-
-
-class Part(BaseModel):
-    size: Literal["Small", "LARGE"]
-    colours: list[Colour] = []
-
-
-class Verdict(BaseModel):
-    label: Literal["billing", "Other"]
-    note: str = ""
-    colour: Colour | None = None
-    part: Part | None = None
-    level: Literal[1, 2, "high"] = 1
-
+from rigs.label_answers import Colour, Part, Verdict, message
 
 JOB = Job("labels", "select 1", "", Verdict, lambda *_: None)
-
-
-def message(text: str, stop: str | None = "end_turn", **more: Any) -> dict[str, Any]:
-    content = [
-        {"type": "thinking", "thinking": "", "signature": "abc"},
-        {"type": "text", "text": text[: len(text) // 2]},
-        {"type": "text", "text": text[len(text) // 2 :]},
-        {"type": "new_kind", "text": "not part of the answer"},
-    ]
-    usage = {"input_tokens": 1, "output_tokens": 1}
-    return {"type": "message", "content": content, "stop_reason": stop, "usage": usage} | more
 
 
 def results(*entries: Any) -> dict[str, Any]:

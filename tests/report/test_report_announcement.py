@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from report.test_report_content import finding, own_answers
+from rigs.digest_answers import finding, own_answers
 from rigs.relay import relayed
 from rigs.report_site import TONIGHT, events, night, report
 

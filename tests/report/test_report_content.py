@@ -5,33 +5,15 @@ footer.
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 
 from common.report import digests
+from rigs.digest_answers import finding, own_answers
 from rigs.relay import relayed
 from rigs.report_site import digested, events, night, report, requests_sent
 
 DAY = "2026-11-21"
-
-
-def finding(title: str, *records: object, detail: str = "It is so.") -> dict[str, Any]:
-    return {"title": title, "detail": detail, "records": [str(record) for record in records]}
-
-
-def own_answers(themes: list[dict[str, Any]], merge: dict[str, Any] | None = None):
-    """A model that finds these themes in each chunk, and merges like this (by default: unites
-    nothing).
-    """
-    nothing: dict[str, Any] = {"anomalies": [], "action_items": []}
-
-    def answer(request: dict[str, Any], said: Any) -> Any:
-        if "<findings" in request["messages"][0]["content"]:
-            return {"summary": "All quiet.", "themes": [], **nothing, **(merge or {})}
-        return {"themes": themes, **nothing}
-
-    return answer
 
 
 def themes_of(text: str) -> list[tuple[str, str]]:

@@ -8,21 +8,11 @@ import sqlite3
 
 import pytest
 
-from common.process.exits import JobExit
 from common.source.sqlite_source import Database, open_source
+from rigs.source_files import failure, make
 
 EVENTS = "select id as record_id, content, created_at from events order by id"
 WINDOW = {"start": "2026-11-21 00:00:00", "end": "2026-11-22 00:00:00"}
-
-
-def make(path, rows=((1, "Hello", "2026-11-21 10:00:00"),), journal="delete"):
-    db = sqlite3.connect(path)
-    db.execute(f"pragma journal_mode = {journal}")
-    db.execute("create table events (id, content, created_at)")
-    db.executemany("insert into events values (?, ?, ?)", rows)
-    db.commit()
-    db.close()
-    return path
 
 
 def read(path, select=EVENTS, parameters=WINDOW, **options):
@@ -31,13 +21,6 @@ def read(path, select=EVENTS, parameters=WINDOW, **options):
         return list(db.select(select, parameters))
     finally:
         db.close()
-
-
-def failure(call, *arguments, **options) -> JobExit:
-    with pytest.raises(JobExit) as caught:
-        call(*arguments, **options)
-    assert "\n" not in caught.value.message
-    return caught.value
 
 
 def traces(folder):

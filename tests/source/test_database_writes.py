@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from common.source.sqlite_source import Database
-from source.test_database import failure, make
+from rigs.source_files import failure, make
 
 
 def test_what_save_wrote_is_committed_together_or_not_at_all(tmp_path):

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from rigs.failing_zone import FailingZone
 from standin import samples
 
 TODAY = date(2026, 11, 22)
@@ -176,30 +177,9 @@ def test_every_record_stays_in_its_day_when_the_clocks_change(
     assert len(counts) == 4
 
 
-class Failing(tzinfo):
-    """A time zone that stops the writing in the middle, at its 200th question."""
-
-    def __init__(self, how: str) -> None:
-        self.how, self.asked = how, 0
-
-    def utcoffset(self, when: datetime | None) -> timedelta:
-        self.asked += 1
-        if self.asked == 200 and self.how == "die":
-            os._exit(9)
-        if self.asked == 200:
-            raise KeyboardInterrupt
-        return timedelta(0)
-
-    def dst(self, when: datetime | None) -> timedelta:
-        return timedelta(0)
-
-    def tzname(self, when: datetime | None) -> str:
-        return "Failing"
-
-
 def test_an_interrupted_call_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        samples.create(tmp_path / "samples.db", TODAY, Failing("raise"))
+        samples.create(tmp_path / "samples.db", TODAY, FailingZone("raise"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -209,11 +189,10 @@ def test_a_killed_call_leaves_no_file_by_that_name_and_the_next_one_writes_it(
     path = tmp_path / "samples.db"
     program = (
         "import sys; from datetime import date; from pathlib import Path\n"
-        "from standin import samples; from test_demo_records import Failing\n"
-        "samples.create(Path(sys.argv[1]), date(2026, 11, 22), Failing('die'))"
+        "from standin import samples; from rigs.failing_zone import FailingZone\n"
+        "samples.create(Path(sys.argv[1]), date(2026, 11, 22), FailingZone('die'))"
     )
-    search = os.pathsep.join(filter(None, sys.path))
-    environment = {**os.environ, "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{search}"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     killed = subprocess.run(
         [sys.executable, "-c", program, str(path)], env=environment, check=False
     )
