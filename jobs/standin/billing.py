@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 
 class Bills:
-    """Every billed generation, in memory and, when a file is given, appended there at once."""
+    """Keeps a line per billed generation, in memory and, if `path` is given, in that file."""
 
     def __init__(self, path: Path | None) -> None:
         self.lines: list[dict[str, Any]] = []

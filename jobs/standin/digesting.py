@@ -12,7 +12,7 @@ from statistics import median
 from standin.read_envelope import SentRecord
 from standin.vocabulary import Text, listed, shorten
 
-MOST_THEMES = 5  # and "Other messages"
+MOST_THEMES = 5  # "Other messages" comes on top
 ALARMS = frozenset(
     """
     accident allergic allergy angry burn burned burning court complaint danger dangerous fire
@@ -59,8 +59,7 @@ def themes(records: list[Read]) -> list[Entry]:
     entries: list[Entry] = []
     while len(entries) < MOST_THEMES and len(left) > max(1, total // 20):
         among = Counter(word for record in left for word in record.words)
-        # A word that most records have separates nothing, and one of a single record groups
-        # nothing.
+        # A word that most records share separates nothing; a word of one record groups nothing.
         usable = [
             (number, word)
             for word, number in among.items()
@@ -105,18 +104,18 @@ def shouts(text: Text) -> bool:
 
 
 def anomalies(records: list[Read]) -> list[Entry]:
-    """Records with a word that should worry somebody, in capitals, or far longer than others."""
-    found: dict[str, list[Read]] = {}
+    """Records that have an alarming word, that shout, or that are far longer than usual."""
+    by_title: dict[str, list[Read]] = {}
     usual = median(len(record.text.raw) for record in records)
     for record in records:
         for word in sorted(ALARMS & record.words):
-            found.setdefault(f"{word.capitalize()} mentioned", []).append(record)
+            by_title.setdefault(f"{word.capitalize()} mentioned", []).append(record)
         if shouts(record.text):
-            found.setdefault("Shouting (capitals or exclamation marks)", []).append(record)
+            by_title.setdefault("Shouting (capitals or exclamation marks)", []).append(record)
         if len(record.text.raw) > max(VERY_LONG, 4 * usual):
-            found.setdefault("Very long messages", []).append(record)
+            by_title.setdefault("Very long messages", []).append(record)
     entries = []
-    for title, having in found.items():
+    for title, having in by_title.items():
         # No number here: a merge adds up what several chunks found, and keeps one detail.
         detail = f"Found by looking for words and signs, such as in: {shorten(having[0].text.raw)}"
         entries.append(Entry(title, detail, [record.id for record in having]))

@@ -1,4 +1,4 @@
-"""The endpoints: which path does what, for whom, and with which scripted fault."""
+"""The endpoints: what each path does, and where a scripted fault changes the reply."""
 
 import json
 import secrets
@@ -29,12 +29,12 @@ JSON_LINES = "application/x-jsonl"
 
 
 def limit_of(path: str) -> int:
-    """The largest body the edge lets through to a path, in bytes."""
+    """The largest body that a path takes, in bytes."""
     return 256 * MEGABYTE if path == MESSAGE_BATCHES else 32 * MEGABYTE
 
 
 class Api:
-    """Answers requests. One per stand-in, used from one thread."""
+    """Answers requests. A stand-in has one, and uses it from one thread."""
 
     def __init__(self, generator: Generator, bills: Bills, faults: Faults, latency: float) -> None:
         self.generator = generator
@@ -42,7 +42,7 @@ class Api:
         self.faults = faults
         self.latency = latency
         self.strictness = Strictness()
-        self.message_batches: MessageBatches  # set by the stand-in: it processes with our `settle`
+        self.message_batches: MessageBatches  # set by the stand-in, since it calls our `settle`
         self.requests: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
         self.in_flight = 0
@@ -116,7 +116,7 @@ class Api:
         return spoiled(reply, fault)
 
     def action(self, request: Request, template: str, own_id: str) -> Callable[[], Any]:
-        """What a path does. Raises `Refused` for a path or method that does not exist."""
+        """The function behind a path and method. Raises `Refused` (404, 405) for others."""
         of_message_batches = self.message_batches
         actions: dict[tuple[str, str], Callable[[], Any]] = {
             (COUNT_TOKENS, "POST"): lambda: self.count_tokens(request),
@@ -161,7 +161,10 @@ class Api:
         return self.message_batches.shown(self.message_batches.create(decoded(request.body)))
 
     def settle(self, custom_id: str, params: Any) -> dict[str, Any]:
-        """The result of one request in a message batch, billed when it is."""
+        """Process one request of a message batch: its result, in the shape of a results line.
+
+        A result that the API would charge for is added to the bill.
+        """
         fault = None
         try:
             for name in ("stream", "speed"):
@@ -187,7 +190,7 @@ class Api:
         return {"type": "succeeded", "message": made.message}
 
     def counts(self) -> dict[str, Any]:
-        """What happened so far, for tests and measurements."""
+        """Numbers of requests, bills and the most requests in flight so far."""
         return {
             "requests": dict(self.requests),
             "calls": dict(self.calls),
@@ -197,7 +200,7 @@ class Api:
 
 
 def route(path: str) -> tuple[str, str]:
-    """A path's template, and the id in it."""
+    """A path's template, such as `/v1/models/{id}`, and the id in the path ("" if none)."""
     for begin in (MESSAGE_BATCHES + "/", "/v1/models/"):
         if path.startswith(begin) and len(path) > len(begin):
             own_id, slash, rest = path[len(begin) :].partition("/")

@@ -1,7 +1,7 @@
-"""The stand-in's answers: what a model would be asked to write, made by counting words instead.
+"""The stand-in's answers: it counts words where a model would write.
 
-An answer's shape is told from the schema: one result per record, a digest of a chunk, a merge of
-digests, or anything else, which is filled with valid values.
+The schema decides what an answer is: one result per record, a digest of a chunk, a merge of
+digests, or anything else, which gets valid values.
 """
 
 import json
@@ -19,7 +19,7 @@ MOST_COMPILED = 1_000
 
 
 class Extraction:
-    """Answers requests; each schema is understood once."""
+    """Answers requests. It compiles each schema once."""
 
     def __init__(self) -> None:
         self._compiled: dict[str, Answer] = {}
@@ -57,7 +57,7 @@ def entries_of(schema: Schema, root: Schema) -> Schema | None:
 
 
 def compile_answer(schema: Schema) -> Answer:
-    """Which kind of answer the schema asks for."""
+    """The function that answers with this schema: per record, digest, merge, or plain values."""
     properties: Schema = followed(schema, schema).get("properties", {})
     entries = {name: entries_of(child, schema) for name, child in properties.items()}
     results = entries.get("results")
@@ -91,7 +91,7 @@ def per_record(fields: Schema, root: Schema) -> Answer:
 
 
 def typed_id(schema: Schema, root: Schema) -> Callable[[str], Any]:
-    """Ids as the schema wants them: strings, or whole numbers."""
+    """The function that turns an id into the type that the schema asks for: str or int."""
     if followed(schema, root).get("type") == "integer":
         return lambda name: int(name) if name.lstrip("-").isdecimal() else 0
     return lambda name: name
@@ -102,14 +102,18 @@ def other_fields(fields: Schema, root: Schema, known: set[str]) -> dict[str, Val
 
 
 def entry_maker(fields: Schema, root: Schema, ids_field: str) -> Callable[..., Any]:
-    """Makes an entry with the fields in order; its detail fills those of no known name."""
+    """The function that makes an entry from a title, a detail and ids.
+
+    The entry has its fields in the schema's order. Fields without a known name are filled from
+    the title and detail.
+    """
     rest = other_fields(fields, root, {"title", "detail", ids_field})
     ids = followed(fields[ids_field], root)
     id_of = typed_id(ids.get("items", {}), root)
 
-    def make(title: str, detail: str, found: list[str]) -> dict[str, Any]:
+    def make(title: str, detail: str, names: list[str]) -> dict[str, Any]:
         values: dict[str, Any] = {"title": title, "detail": detail}
-        values[ids_field] = [id_of(name) for name in found]
+        values[ids_field] = [id_of(name) for name in names]
         text = Text(f"{title}: {detail}")
         return {name: rest[name](text) if name in rest else values[name] for name in fields}
 
@@ -134,12 +138,12 @@ def merge_of(sections: dict[str, Schema], properties: Schema, root: Schema) -> A
     rest = other_fields(properties, root, {*sections, "summary"})
 
     def answer(envelope: Envelope) -> Any:
-        found, total = envelope.findings, envelope.total
-        words = merging.summary(found, total)
+        findings, total = envelope.findings, envelope.total
+        words = merging.summary(findings, total)
         values: dict[str, Any] = {"summary": words} if "summary" in properties else {}
         for name, make in makers.items():
             values[name] = [
-                make(e.title, e.detail, e.keys) for e in merging.merged(found, name, total)
+                make(e.title, e.detail, e.keys) for e in merging.merged(findings, name, total)
             ]
         values |= {name: fill(Text(words)) for name, fill in rest.items()}
         return {name: values[name] for name in properties}

@@ -1,4 +1,4 @@
-"""Every fault that can be scripted, where on a request's way it happens, and its options."""
+"""Every fault that a rule can name: where on a request's way it happens, and its options."""
 
 from typing import Any
 
@@ -16,21 +16,21 @@ PATHS = {
     "/v1/models/{id}",
 }
 
-# Instead of an answer, whatever the path: nothing is generated, nothing is billed.
+# In place of an answer, on any path. The stand-in generates nothing and bills nothing.
 STATUSES = {
     "400", "400_credit", "401", "402", "403", "404", "408", "409", "413", "422", "429", "429_spend",
     "500", "502", "503", "504", "529",
 }  # fmt: skip
 INSTEAD = STATUSES | {"reset", "html", "create_500"}
-# To an answer that was made: what it did (a generation, a message batch) has happened.
+# To a finished answer: the generation is billed, or the message batch exists.
 TO_ANSWER = {"cut", "late", "create_lost", "create_500_made", "results_cut"}
-# In a generation: the answer is a message, and is billed as the API would.
+# In the message itself, which is billed as the API would bill it.
 IN_MESSAGE = {
     "half_json", "max_tokens", "refusal", "model_context_window_exceeded", "missing_id",
     "doubled_id", "foreign_id", "wrong_case", "unknown_stop", "thinking_first",
 }  # fmt: skip
-# Of one request in a message batch; those of IN_MESSAGE happen there too when the rule's path
-# is MESSAGE_BATCHES.
+# To one request in a message batch. A rule with the path MESSAGE_BATCHES puts those of
+# IN_MESSAGE there, too.
 IN_MESSAGE_BATCH = {"expire", "errored", "unknown_result"}
 OF_MESSAGE_BATCH = {"stay_in_progress"}
 SETTINGS = {"list_lag", "clock_skew"}

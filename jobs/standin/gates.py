@@ -1,4 +1,4 @@
-"""What every request passes first: its key, its API version, its body as JSON."""
+"""The first checks of every request: its key, its API version, and that its body is JSON."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ DECODER = json.JSONDecoder(parse_constant=no_constant)
 
 
 def decoded(raw: bytes) -> Any:
-    """The body as JSON. Raises `Refused` (400) when it is none, lone surrogates included."""
+    """The body as JSON. Raises `Refused` (400) for what is not JSON, or has a lone surrogate."""
     try:
         body = DECODER.decode(raw.decode())
         if b"\\ud" in raw or b"\\uD" in raw:
@@ -35,7 +35,7 @@ def checked_version(headers: dict[str, str]) -> str:
 
 
 def check_key(headers: dict[str, str]) -> None:
-    """Check the key: any is good but those made to be refused."""
+    """Raise `Refused` if there is no key, or one of those made to be refused."""
     scheme, _, key = headers.get("authorization", "").partition(" ")
     key = key.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "").strip()
     if not key:

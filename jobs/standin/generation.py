@@ -25,9 +25,7 @@ THINKING_TOKENS = 32
 
 @dataclass(frozen=True)
 class Generation:
-    """A message as it travels, and its line on the bill; None when the API would not charge for
-    it.
-    """
+    """A message for the reply, and its line on the bill (None if the API would not charge)."""
 
     message: dict[str, Any]
     bill: dict[str, Any] | None
@@ -35,16 +33,16 @@ class Generation:
 
 @dataclass
 class Generator:
-    """Makes messages; remembers the prompt cache and the schemas it understood."""
+    """Makes messages. Keeps the prompt cache and the compiled schemas between requests."""
 
     extraction: Extraction = field(default_factory=Extraction)
     cache: PromptCache = field(default_factory=PromptCache)
-    # Ids differ between two stand-ins on one state directory, and are unique in each.
+    # Two stand-ins that use the same state directory must not give the same message ids.
     prefix: str = field(default_factory=lambda: secrets.token_hex(6))
     numbers: Any = field(default_factory=lambda: counter(1))
 
     def input_tokens(self, body: dict[str, Any], model: Model, schema_json: str) -> int:
-        """What count_tokens says of `body`: caching plays no part."""
+        """What count_tokens answers for `body`. The prompt cache makes no difference to it."""
         return PromptCache().usage(body, model, schema_json).prompt_tokens
 
     def generate(
@@ -57,8 +55,12 @@ class Generator:
         custom_id: str | None = None,
         latency: float = 0.0,
     ) -> Generation:
-        """The answer to `body`, which the strictness checks have passed. Raises `Refused` when it
-        is too long.
+        """The answer to `body`, a request that has passed the strictness checks.
+
+        A `custom_id` says that the request is part of a message batch. Later requests can read
+        what `body` writes to the prompt cache after `latency` seconds.
+
+        Raises `Refused` (400) for a prompt that is too long.
         """
         usage = self.cache.usage(body, model, schema_json, latency)
         if usage.prompt_tokens > model.context:
@@ -96,7 +98,7 @@ class Generator:
 
 
 def write(message: dict[str, Any], text: str, max_tokens: int, kind: str, usage: Usage) -> None:
-    """Put as much of the answer's text into the message as fits, or as the fault leaves."""
+    """Put the answer's text into the message: cut to `max_tokens`, or as the fault `kind` says."""
     if kind in HALVED:
         text = half(text)
         message["stop_reason"] = HALVED[kind]

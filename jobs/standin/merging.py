@@ -1,4 +1,4 @@
-"""Merging by counting: findings about the same word become one, the largest first."""
+"""Merging by counting: findings about the same word become one; the largest comes first."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ COUNTED_TITLE = re.compile(r"^((?:Answer|Look at) the )(?:\d+ )?messages?\b( tha
 
 @dataclass
 class Merged:
-    """Findings that say the same, as one."""
+    """Several findings about the same word, as one. `weight` is their number of records."""
 
     title: str
     detail: str
@@ -32,7 +32,7 @@ def subject(title: str) -> str:
 
 
 def retitled(title: str, weight: int) -> str:
-    """A title that names a number of messages, with the number they are together."""
+    """`title` with `weight` in it, where it is one that names a number of messages."""
     if weight < 2:
         return title
     return COUNTED_TITLE.sub(
@@ -41,7 +41,7 @@ def retitled(title: str, weight: int) -> str:
 
 
 def merged(findings: list[Finding], section: str, total: int) -> list[Merged]:
-    """The section's findings, those about the same word in one, largest first."""
+    """The findings of a section, those about the same word united, the largest first."""
     is_themes = section_maker(section) is themes
     groups: dict[str, list[Finding]] = {}
     for finding in findings:
@@ -54,7 +54,7 @@ def merged(findings: list[Finding], section: str, total: int) -> list[Merged]:
         detail = largest.detail
         if is_themes and largest.title != OTHER:
             of = f"of {total} " if total else ""
-            # "At least": a chunk in which the word is rare made no theme of it.
+            # "At least", since a chunk in which the word is rare has no theme for it.
             detail = f"By word count, at least {weight} {of}messages mention {word}."
         elif is_themes:
             detail = "By word count, these messages share no frequent word with the others."
@@ -65,12 +65,12 @@ def merged(findings: list[Finding], section: str, total: int) -> list[Merged]:
 
 
 def alarm_last(title: str) -> bool:
-    """Action items about an alarming word come before the rest."""
+    """True for an action item without an alarming word: it is sorted behind the others."""
     return title.startswith("Answer") and not ALARMS & {plain(word) for word in title.split()}
 
 
 def with_tail_folded(entries: list[Merged], most: int) -> list[Merged]:
-    """At most that many themes; the small ones, and "Other messages", become the last."""
+    """At most `most` themes: the last one unites the smallest and "Other messages"."""
     if len(entries) <= most:
         return entries
     kept, tail = entries[: most - 1], entries[most - 1 :]
@@ -80,7 +80,7 @@ def with_tail_folded(entries: list[Merged], most: int) -> list[Merged]:
 
 
 def summary(findings: list[Finding], total: int) -> str:
-    """Three plain sentences about the largest themes, the last one about where they come from."""
+    """Three sentences: the largest theme, the next ones, and that no model wrote this."""
     sections = list(dict.fromkeys(finding.section for finding in findings))
     name = next((s for s in sections if section_maker(s) is themes), "")
     subjects = [entry for entry in merged(findings, name, total) if entry.title != OTHER]

@@ -1,6 +1,6 @@
 """Message batches: created, processed over time, ended, listed, cancelled and deleted.
 
-After half of the duration half of the requests have an outcome. A stand-in that starts on an old
+After half of the duration, half of the requests have an outcome. A stand-in that starts on an old
 state directory continues where the last one stopped.
 """
 
@@ -55,7 +55,7 @@ class MessageBatches:
         self.tasks: set[asyncio.Task[None]] = set()
 
     def resume(self) -> None:
-        """Go on with what an earlier stand-in left in progress."""
+        """Continue the message batches that an earlier stand-in left in progress."""
         for message_batch_id in self.store.unended():
             self.start(message_batch_id)
 
@@ -73,8 +73,9 @@ class MessageBatches:
     # What clients ask.
 
     def create(self, body: Any) -> StoredMessageBatch:
-        """A new message batch. Raises `Refused` for what the API checks at once; params it checks
-        later.
+        """Create a message batch and start to process it. Raises `Refused` (400).
+
+        As in the API, wrong params of a request are no error here: its result says `errored`.
         """
         requests = checked_requests(body)
         places = list(range(len(requests)))
@@ -83,13 +84,13 @@ class MessageBatches:
         fault = self.faults.pick("message batch", MESSAGE_BATCHES, "POST", "")
         duration = fault.options.get("seconds", FOREVER) if fault else self.duration
         made = StoredMessageBatch(
-            f"msgbatch_{secrets.token_hex(12)}",
-            len(requests),
-            duration,
-            now,
-            now + self.expiry,
-            None,
-            None,
+            message_batch_id=f"msgbatch_{secrets.token_hex(12)}",
+            requests=len(requests),
+            duration=duration,
+            created_at=now,
+            expires_at=now + self.expiry,
+            cancel_initiated_at=None,
+            ended_at=None,
         )
         self.store.add(
             made,
@@ -102,21 +103,25 @@ class MessageBatches:
         return made
 
     def get(self, message_batch_id: str) -> StoredMessageBatch:
-        found = self.store.get(message_batch_id)
-        if found is None:
+        """The message batch of that id. Raises `Refused` (404)."""
+        stored = self.store.get(message_batch_id)
+        if stored is None:
             raise Refused(404, f"Message batch {message_batch_id} not found.")
-        return found
+        return stored
 
     def page(self, limit: str | None, after: str | None, before: str | None) -> dict[str, Any]:
         """A page of the list, newest first."""
         visible = time.time() - self.list_lag
-        found = [m for m in self.store.newest_first() if m.created_at <= visible]
-        ids = [stored.message_batch_id for stored in found]
-        part, more = page_of(ids, limit, after, before)
-        return page([self.shown(stored) for stored in found[part]], more)
+        listed = [m for m in self.store.newest_first() if m.created_at <= visible]
+        ids = [stored.message_batch_id for stored in listed]
+        part, has_more = page_of(ids, limit, after, before)
+        return page([self.shown(stored) for stored in listed[part]], has_more)
 
     def results(self, message_batch_id: str) -> tuple[int, Iterator[bytes]]:
-        """Length and lines of the results; 404 before the end and after 29 days."""
+        """The length in bytes and the lines of the results.
+
+        Raises `Refused` (404) before the message batch has ended, and 29 days after its creation.
+        """
         stored = self.get(message_batch_id)
         if stored.ended_at is None or self.archived(stored):
             raise Refused(404, f"Message batch {message_batch_id} has no available results.")
@@ -137,13 +142,13 @@ class MessageBatches:
         return {"id": message_batch_id, "type": "message_batch_deleted"}
 
     def shown(self, stored: StoredMessageBatch) -> dict[str, Any]:
-        """The object as clients see it."""
+        """The JSON object that clients get for a message batch."""
         ended, archived = stored.ended_at is not None, self.archived(stored)
         counts = dict.fromkeys(OUTCOMES, 0)
         if ended:
             counts |= self.store.counts(stored.message_batch_id)
         else:
-            counts["processing"] = stored.requests  # nothing shows before the whole has ended
+            counts["processing"] = stored.requests  # no outcome shows before all have one
         status = "in_progress" if stored.cancel_initiated_at is None else "canceling"
         path = f"{self.base_url}{MESSAGE_BATCHES}/{stored.message_batch_id}/results"
         return {
@@ -163,16 +168,16 @@ class MessageBatches:
         return time.time() - stored.created_at > KEPT
 
     def instant(self, at: float | None) -> str | None:
-        """RFC 3339 by this server's clock, which a fault may have set wrong."""
+        """A time in RFC 3339, shifted by the fault `clock_skew`."""
         if at is None:
             return None
         when = datetime.fromtimestamp(at + self.skew, UTC)
         return when.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
-    # What happens by itself.
+    # Processing.
 
     async def run(self, message_batch_id: str) -> None:
-        """Process a message batch to its end, in slices: others are served in between."""
+        """Process a message batch to its end, in slices: the server answers in between."""
         while True:
             pause = self.advance(message_batch_id)
             if pause is None:
@@ -180,7 +185,11 @@ class MessageBatches:
             await asyncio.sleep(pause)
 
     def advance(self, message_batch_id: str) -> float | None:
-        """Do some of what is due; seconds until there is more, None when it has ended or gone."""
+        """Process some of the requests that are due.
+
+        Returns the seconds to wait for the next slice, None once the message batch has ended or is
+        deleted.
+        """
         stored = self.store.get(message_batch_id)
         if stored is None or stored.ended_at is not None:
             return None
@@ -212,7 +221,7 @@ class MessageBatches:
         return 0.0 if len(outcomes) < due else step
 
     def close(self, message_batch_id: str, outcome: str, now: float) -> None:
-        """End a message batch: its requests without an outcome get this one."""
+        """End a message batch. Requests without an outcome get `outcome`."""
         left = self.store.waiting(message_batch_id, MOST_REQUESTS)
         self.store.settle(
             message_batch_id,

@@ -1,4 +1,4 @@
-"""What the API checks when a message batch is created. It checks the requests' params later."""
+"""The API's checks when it creates a message batch. It checks the params of requests later."""
 
 import re
 from typing import Any
@@ -10,7 +10,7 @@ MOST_REQUESTS = 100_000
 
 
 def checked_requests(body: Any) -> list[dict[str, Any]]:
-    """The requests of a new message batch, when the API would take them."""
+    """The requests of a new message batch. Raises `Refused` (400) where the API does."""
     if not isinstance(body, dict):
         raise invalid("Input should be a valid dictionary")
     for name in body.keys() - {"requests"}:

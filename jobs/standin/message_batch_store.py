@@ -1,4 +1,4 @@
-"""Keeps message batches in SQLite: on disk to outlive the stand-in, else in memory."""
+"""Keeps message batches in SQLite: on disk, where they outlive the stand-in, or in memory."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -36,7 +36,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class StoredMessageBatch:
-    """A message batch as it is kept; times in seconds since 1970."""
+    """A row about a message batch. Times are seconds since 1970."""
 
     message_batch_id: str
     requests: int
@@ -48,8 +48,9 @@ class StoredMessageBatch:
 
 
 class MessageBatchStore:
-    """All message batches of one stand-in. Every method that changes something has committed when
-    it returns.
+    """All message batches of one stand-in. Each method that changes something commits it.
+
+    Without a `folder` the store is in memory, and gone with the process.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -67,7 +68,7 @@ class MessageBatchStore:
         self.db.close()
 
     def add(self, added: StoredMessageBatch, requests: Iterable[tuple[int, int, str, str]]) -> None:
-        """Keep a new message batch with its requests: number, place, custom_id, params as JSON."""
+        """Store a message batch and its requests: (number, place, custom_id, params as JSON)."""
         with self.db:
             self.db.execute(
                 f"insert into message_batches ({COLUMNS}) values (?, ?, ?, ?, ?, ?, ?)",
@@ -88,10 +89,10 @@ class MessageBatchStore:
             )
 
     def get(self, message_batch_id: str) -> StoredMessageBatch | None:
-        found = self.db.execute(
+        row = self.db.execute(
             f"select {COLUMNS} from message_batches where message_batch_id = ?", (message_batch_id,)
         ).fetchone()
-        return StoredMessageBatch(*found) if found else None
+        return StoredMessageBatch(*row) if row else None
 
     def newest_first(self) -> list[StoredMessageBatch]:
         rows = self.db.execute(f"select {COLUMNS} from message_batches order by number desc")
@@ -105,14 +106,14 @@ class MessageBatchStore:
 
     def left(self, message_batch_id: str) -> int:
         """How many requests have no outcome yet."""
-        found = self.db.execute(
+        row = self.db.execute(
             "select count(*) from requests where message_batch_id = ? and outcome is null",
             (message_batch_id,),
         ).fetchone()
-        return int(found[0])
+        return int(row[0])
 
     def waiting(self, message_batch_id: str, most: int) -> Iterator[tuple[int, str, str]]:
-        """The next requests without an outcome (number, custom_id, params), read when used."""
+        """The next `most` requests without an outcome: (number, custom_id, params)."""
         rows = self.db.execute(
             "select number, custom_id, params from requests"
             " where message_batch_id = ? and outcome is null order by number limit ?",
@@ -124,7 +125,7 @@ class MessageBatchStore:
             rows.close()
 
     def settle(self, message_batch_id: str, outcomes: list[tuple[int, str, str]]) -> None:
-        """Keep what became of requests: number, outcome, line of the results."""
+        """Store the outcomes of requests: (number, outcome, line of the results)."""
         if not outcomes:
             return
         with self.db:
@@ -135,7 +136,7 @@ class MessageBatchStore:
             )
 
     def counts(self, message_batch_id: str) -> dict[str, int]:
-        """How many requests have which outcome; those without one are `processing`."""
+        """The number of requests per outcome; `processing` are those without one."""
         rows = self.db.execute(
             "select coalesce(outcome, 'processing'), count(*) from requests"
             " where message_batch_id = ? group by 1",
@@ -165,15 +166,15 @@ class MessageBatchStore:
                 )
 
     def results_length(self, message_batch_id: str) -> int:
-        found = self.db.execute(
+        row = self.db.execute(
             "select coalesce(sum(length(cast(line as blob)) + 1), 0) from requests"
             " where message_batch_id = ?",
             (message_batch_id,),
         ).fetchone()
-        return int(found[0])
+        return int(row[0])
 
     def results(self, message_batch_id: str) -> Iterator[bytes]:
-        """The results, a line a piece, in shuffled order."""
+        """The lines of the results, in shuffled order."""
         rows = self.db.execute(
             "select line from requests where message_batch_id = ? order by place",
             (message_batch_id,),

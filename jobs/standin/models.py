@@ -1,7 +1,7 @@
-"""The models the stand-in knows, what each takes, and how the Models endpoint shows them.
+"""The models of the stand-in: their limits and settings, and the Models endpoint.
 
-Where the public tables leave a limit open (Fable 5.2, Mythos, Opus 4.5, Sonnet 4.6) a plausible
-one stands here.
+The public tables leave some limits of Fable 5.2, Mythos, Opus 4.5 and Sonnet 4.6 open: those here
+are guesses.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ ONLY_BUDGETED = frozenset({"disabled", "enabled"})
 
 @dataclass(frozen=True)
 class Model:
-    """One model: its limits, and which settings it answers with a 400."""
+    """One model: its limits, and the settings that it takes. It answers others with a 400."""
 
     id: str
     created: str
@@ -33,7 +33,7 @@ class Model:
     effort: bool = True
     prefill: bool = False
     forced_tools: bool = True
-    # Takes temperature and its kin when asked in the API version of 2023.
+    # Takes temperature, top_p and top_k in requests of the API version of 2023.
     sampling: bool = False
     lifecycle: str = "active"
     deprecated_at: str | None = None
@@ -57,9 +57,7 @@ def _of_2025(
     deprecated_at: str | None = None,
     retires_at: str | None = None,
 ) -> Model:
-    """The 4.5 models: a small context, no effort, thinking only with a budget, and prefill still
-    taken.
-    """
+    """A 4.5 model: small context, no effort, thinking only with a budget, prefill allowed."""
     return Model(
         model_id,
         created,
@@ -129,12 +127,12 @@ ALIASES = {
 
 
 def find_model(model_id: str) -> Model | None:
-    """The model of that id, dated ids included; None when there is none."""
+    """The model of that id, which may be a dated one. None for an unknown id."""
     return MODELS.get(ALIASES.get(model_id, model_id))
 
 
 def shown(model: Model, model_id: str | None = None) -> dict[str, Any]:
-    """The object the Models endpoint answers with."""
+    """The JSON object of a model, under `model_id` if that is given."""
     yes = {"supported": True}
     thinking = {kind: {"supported": kind in model.thinking} for kind in THINKING_TYPES}
     return {
@@ -167,7 +165,7 @@ def shown(model: Model, model_id: str | None = None) -> dict[str, Any]:
 
 
 def model_shown(model_id: str) -> dict[str, Any]:
-    """The model of that id as the Models endpoint shows it. Raises `Refused` (404)."""
+    """The JSON object of the model with that id. Raises `Refused` (404)."""
     model = find_model(model_id)
     if model is None:
         raise Refused(404, f"model: {model_id}")
@@ -177,8 +175,8 @@ def model_shown(model_id: str) -> dict[str, Any]:
 def model_page(
     lifecycles: list[str], limit: str, after: str | None, before: str | None
 ) -> dict[str, Any]:
-    """A page of the models, those of the wanted lifecycles only; all when none is named."""
+    """A page of the models of these lifecycles; of all models if `lifecycles` is empty."""
     data = [model_shown(name) for name in (*MODELS, *ALIASES)]
     data = [model for model in data if not lifecycles or model["lifecycle"] in lifecycles]
-    part, more = page_of([model["id"] for model in data], limit, after, before)
-    return page(data[part], more)
+    part, has_more = page_of([model["id"] for model in data], limit, after, before)
+    return page(data[part], has_more)

@@ -1,4 +1,4 @@
-"""Pages of a list, as the API cuts them: `limit`, and the id to go on after or before."""
+"""Pages of a list, as the API makes them: `limit` entries after or before a certain id."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from standin.problems import invalid
 def page_of(
     ids: list[str], limit: str | None, after: str | None, before: str | None
 ) -> tuple[slice, bool]:
-    """Which of `ids` make the page, and whether there are more beyond it. Raises `Refused`."""
+    """The slice of `ids` on the page, and whether more follow. Raises `Refused` (400)."""
     size = int(limit) if limit is not None and limit.isdecimal() else 20
     if (limit is not None and not limit.isdecimal()) or not 1 <= size <= 1_000:
         raise invalid("limit: Input should be between 1 and 1000")
@@ -25,7 +25,7 @@ def page_of(
 
 
 def page(data: list[dict[str, Any]], has_more: bool) -> dict[str, Any]:
-    """The page object around those entries."""
+    """The JSON object of a page with those entries."""
     return {
         "data": data,
         "has_more": has_more,

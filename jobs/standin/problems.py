@@ -24,7 +24,7 @@ KIND_OF_STATUS = {
 
 
 class Refused(Exception):
-    """The API would not take this request. `status` and the error object say why."""
+    """The API would refuse this request, with `status` and with the error object of `body`."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Refused(Exception):
         self.headers = headers
 
     def body(self, request_id: str) -> dict[str, Any]:
-        """The error object as it travels, also inside a message batch's results."""
+        """The error object of a reply, and of a line in a message batch's results."""
         error: dict[str, Any] = {
             "type": KIND_OF_STATUS.get(self.status, "api_error"),
             "message": self.message,
@@ -62,4 +62,4 @@ TOO_LARGE_PAGE = (
     b"<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n<body>\r\n"
     b"<center><h1>413 Request Entity Too Large</h1></center>\r\n</body>\r\n</html>\r\n"
 )
-"""What comes back for a body over the limit: the edge proxy says it, and does not speak JSON."""
+"""The reply to a body over the limit. It comes from the API's edge proxy, so it is no JSON."""

@@ -1,4 +1,4 @@
-"""The records or findings a request carries, read back out of its user message."""
+"""Reads the records or findings back out of a request's user message."""
 
 import re
 from dataclasses import dataclass, field
@@ -30,12 +30,12 @@ class Finding:
 
 @dataclass
 class Envelope:
-    """What a request is about. `text` is everything its user messages say."""
+    """What a request asks about. `text` is the text of all its user messages."""
 
     text: str
     records: list[SentRecord] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    total: int = 0  # records of the day, as a merge request says
+    total: int = 0  # records of the day, in a request for a merge
 
     @property
     def record_ids(self) -> list[str]:

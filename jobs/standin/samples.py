@@ -1,7 +1,7 @@
-"""The sample records that `--demo` reads: four days of an invented shop, told by its events.
+"""The sample records that `--demo` reads: four days of messages to an invented shop.
 
 Fernhill Tea & Pottery, its customers and its courier do not exist; every text in samples.csv was
-written for this project. Some of it is hostile on purpose: what customers send can be, too.
+written for this project. Some texts are hostile on purpose, as some customers are.
 """
 
 import csv
@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
 
 SAMPLES = Path(__file__).with_name("samples.csv")
-DAYS = 4  # the samples' last day is the last finished one
+DAYS = 4  # the last of them is yesterday
 
 TABLE = """
     CREATE TABLE events (id INTEGER PRIMARY KEY, created_at TEXT NOT NULL, content TEXT NOT NULL)
@@ -22,9 +22,10 @@ TABLE = """
 
 
 def create(path: Path, today: date, timezone: tzinfo) -> int:
-    """Make `path` a SQLite file of the samples, on the four days before `today`; return how many.
+    """Write the samples into a new SQLite file, on the four days before `today`.
 
-    A file that is already there is only counted. The new one appears whole or not at all.
+    Returns the number of records. A file that exists stays as it is. A new one appears whole or
+    not at all, even if the process is killed.
     """
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -57,9 +58,9 @@ def _samples(today: date, timezone: tzinfo) -> Iterator[tuple[str, str]]:
 
 
 def _utc(day: date, clock: time, timezone: tzinfo) -> str:
-    """Return when clocks in `timezone` showed `clock` on `day`, in UTC, as SQLite writes it.
+    """The moment when clocks in `timezone` showed `clock` on `day`: UTC, as SQLite writes it.
 
-    A time that DST skips lands behind the gap, or before it where behind is already the next day.
+    A time that DST skips moves behind the gap, or in front of it if behind is the next day.
     """
     moment = datetime.combine(day, clock, timezone).astimezone(UTC)
     if moment.astimezone(timezone).date() != day:

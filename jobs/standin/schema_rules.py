@@ -1,6 +1,6 @@
 """Which answer schemas the API compiles, and what it says of the others.
 
-Nobody checks a schema written by hand before it is sent: in a test of a job, these rules do.
+They catch a wrong schema in the test of a job, before the API refuses it in production.
 """
 
 import re
@@ -38,7 +38,7 @@ WHERE = "output_config.format.schema"
 
 
 class SchemaCheck:
-    """One walk over one schema. `walk` raises `Refused` at the first thing the API would refuse."""
+    """One walk over one schema. It raises `Refused` at the first thing the API would refuse."""
 
     def __init__(self, schema: dict[str, Any], where: str = WHERE) -> None:
         self.root = schema
@@ -56,9 +56,7 @@ class SchemaCheck:
         return invalid(f"{self.where}: {words}")
 
     def walk(self, node: Any, inside: tuple[str, ...]) -> None:
-        """Check `node`; `inside` are the references it was reached through, for finding
-        recursion.
-        """
+        """Check `node`. `inside` are the references that lead to it: they show recursion."""
         if not isinstance(node, dict):
             raise self.refuse("Input should be a valid dictionary")
         if "$ref" in node:
@@ -163,15 +161,14 @@ class SchemaCheck:
         target = resolve(reference, self.root)
         if target is None:
             raise self.refuse(f"$ref {reference!r} does not lead anywhere")
-        # A definition used twice is one definition: walked once, its optional parameters counted
-        # once.
+        # A definition that is used twice counts once, and so do its optional properties.
         if reference not in self.seen:
             self.walk(target, (*inside, reference))
             self.seen.add(reference)
 
 
 def resolve(reference: str, root: dict[str, Any]) -> Any:
-    """What a local `$ref` points to, or None."""
+    """The schema that a local `$ref` points to, or None."""
     node: Any = root
     for part in reference.removeprefix("#").strip("/").split("/"):
         if not isinstance(node, dict):

@@ -1,9 +1,9 @@
 """Scripted faults: rules that say which requests go wrong, and how.
 
 A rule is {"kind": ..., "when": {...}, "times": N, "path": ..., "method": ...} with the options
-of its kind, or {"cycle": [kinds], ...} to take the next kind at each hit. Rules are tried in
-order, and the first that fits is used; `when` counts only the requests that the rule was tried
-on, and all its conditions must hold. The kinds are listed in `fault_kinds.py`.
+of its kind, or {"cycle": [kinds], ...} to take the next kind at each hit. For each request the
+rules are tried in order, and the first whose conditions in `when` all hold decides. A rule counts
+only the requests that it was tried on. `fault_kinds.py` lists the kinds.
 """
 
 import json
@@ -32,7 +32,7 @@ from standin.fault_kinds import (
 
 
 class BadRule(ValueError):
-    """A rule that cannot be followed; the words say which and why."""
+    """A rule with a mistake; the message says which rule and what is wrong."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Fault:
 
 @dataclass
 class Rule:
-    """When which fault happens; remembers how often it was tried and hit."""
+    """The faults of a rule and when they happen. Counts how often it was tried and hit."""
 
     faults: list[Fault]
     phase: str
@@ -58,11 +58,11 @@ class Rule:
     dice: random.Random = field(default_factory=random.Random)
 
     def hit(self, text: str) -> Fault | None:
-        """The fault for the request saying `text`, or None when this rule lets it pass."""
+        """The fault for a request with this text, or None if the rule does not hit."""
         if self.times is not None and self.hits >= self.times:
             return None
         self.tried += 1
-        # Thrown for every request, so that a share does not depend on the other conditions.
+        # Thrown each time, so that which requests a `share` hits depends on the seed alone.
         throw = self.dice.random()
         when = self.when
         if (
@@ -89,7 +89,7 @@ class Faults:
         }
 
     def pick(self, phase: str, path: str, method: str, text: str) -> Fault | None:
-        """What goes wrong with this request at this point of its way, None for nothing."""
+        """The fault for a request in this phase (see `phase_of`), or None."""
         for rule in self.rules:
             if (rule.phase, rule.path, rule.method) == (phase, path, method):
                 fault = rule.hit(text)
@@ -99,7 +99,7 @@ class Faults:
 
 
 def load(faults: Iterable[dict[str, Any]] | Path | None) -> Faults:
-    """The rules of a list, or of a JSON file with a list. Raises `BadRule`."""
+    """Read rules from a list, or from a JSON file with a list. Raises `BadRule`."""
     if faults is None:
         return Faults()
     if isinstance(faults, Path):
@@ -113,7 +113,7 @@ def load(faults: Iterable[dict[str, Any]] | Path | None) -> Faults:
 
 
 def parse_rule(rule: Any, number: int) -> Rule:
-    """A checked rule. Raises `BadRule` naming what it does not know."""
+    """Check a rule and make a `Rule` of it. Raises `BadRule`, which names the mistake."""
     where = f"fault rule {number}"
     if not isinstance(rule, dict):
         raise BadRule(f"{where}: must be an object, not {rule!r}")
@@ -135,12 +135,18 @@ def parse_rule(rule: Any, number: int) -> Rule:
     if times is not None and (not isinstance(times, int) or times < 0):
         raise BadRule(f"{where}: times must be a whole number or null, not {times!r}")
     return Rule(
-        faults, phase, path, method, when, times, dice=random.Random(when.get("seed", number))
+        faults=faults,
+        phase=phase,
+        path=path,
+        method=method,
+        when=when,
+        times=times,
+        dice=random.Random(when.get("seed", number)),
     )
 
 
 def check_path(path: Any, faults: list[Fault], where: str) -> None:
-    """Refuse a rule that could never hit, as one that nobody can understand."""
+    """Raise `BadRule` if the faults cannot happen at this path."""
     if path not in PATHS:
         raise BadRule(f"{where}: unknown path {path!r}; known: {', '.join(sorted(PATHS))}")
     for kind in (fault.kind for fault in faults):
@@ -161,8 +167,10 @@ def parse_kinds(rule: dict[str, Any], where: str) -> list[Fault]:
     for key in rule.keys() - RULE_KEYS:
         raise BadRule(f"{where}: unknown key {key!r}; known: {', '.join(sorted(RULE_KEYS))}")
     faults = []
-    for given in rule["cycle"]:
-        entry = {"kind": given} if isinstance(given, str) else given
+    for entry in rule["cycle"]:
+        if isinstance(entry, str):
+            faults.append(parse_fault(entry, {}, where))
+            continue
         if not isinstance(entry, dict):
             raise BadRule(f"{where}: {entry!r} in cycle must be a kind or an object")
         options = {key: value for key, value in entry.items() if key != "kind"}

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on one event loop, by hand, so that benchmarks measure jobs and not the server."""
+"""A small HTTP/1.1 server on one event loop, so fast that benchmarks measure the jobs."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ MOST_HEAD = 1 << 16
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection: a request is answered before the next one is looked at."""
+    """One client's connection. It answers a request before it reads the next one."""
 
     def __init__(self, listener: "Listener") -> None:
         self.listener = listener
@@ -50,7 +50,7 @@ class Connection(asyncio.Protocol):
             self.advance()
 
     def discard(self, data: bytes) -> bytes:
-        """Swallow a body over the limit, so that its sender gets to read the answer."""
+        """Read a body over the limit and forget it, so that its sender gets to read the answer."""
         dropped = min(self.to_discard, len(data))
         self.to_discard -= dropped
         if not self.to_discard:
@@ -58,7 +58,7 @@ class Connection(asyncio.Protocol):
         return data[dropped:]
 
     def advance(self) -> None:
-        """Handle the request in the buffer, if it is all there."""
+        """Handle the request in the buffer, once it is complete."""
         if self.head is None and not self.begin():
             return
         if self.head is None or len(self.buffer) < self.length:
@@ -74,7 +74,7 @@ class Connection(asyncio.Protocol):
             self.send(reply)
 
     def begin(self) -> bool:
-        """Take the head of a request from the buffer; False when it is not there, or not wanted."""
+        """Take the head of a request from the buffer. False if it is incomplete or refused."""
         end = self.buffer.find(b"\r\n\r\n")
         if end < 0:
             if len(self.buffer) > MOST_HEAD:
@@ -109,7 +109,7 @@ class Connection(asyncio.Protocol):
         self.transport.close()
 
     def send(self, reply: Reply) -> None:
-        """Put a reply on the wire and get ready for the next request."""
+        """Send a reply, and get ready for the next request."""
         if self.transport.is_closing():
             self.finished(reply)
             return
@@ -159,7 +159,7 @@ class Connection(asyncio.Protocol):
 
 
 class Listener:
-    """A listening socket on 127.0.0.1 and the connections made to it."""
+    """A listening socket on 127.0.0.1, and its connections."""
 
     def __init__(self, handler: Handler, limit_of: Callable[[str], int]) -> None:
         self.handler = handler
@@ -168,7 +168,7 @@ class Listener:
         self.server: asyncio.Server
 
     async def listen(self, port: int) -> int:
-        """Take connections; port 0 takes a free port. Returns the port."""
+        """Take connections on a port, or on any free one for port 0. Returns the port."""
         loop = asyncio.get_running_loop()
         self.server = await loop.create_server(
             lambda: Connection(self), "127.0.0.1", port, backlog=1024
@@ -177,7 +177,7 @@ class Listener:
         return taken
 
     async def stop(self) -> None:
-        """Take no more connections and drop those there are."""
+        """Take no more connections, and drop the open ones."""
         self.server.close()
         dropped = list(self.connections)
         for connection in dropped:

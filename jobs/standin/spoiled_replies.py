@@ -17,7 +17,7 @@ def refusal_reply(refused: Refused, request_id: str) -> Reply:
 
 
 def instead_of(fault: Fault | None, request_id: str) -> Reply | None:
-    """The reply of a fault that happens before anything is done; None for the others."""
+    """The reply of a fault that comes in place of an answer; None for other faults."""
     if fault is None:
         return None
     if fault.kind == "reset":
@@ -30,7 +30,7 @@ def instead_of(fault: Fault | None, request_id: str) -> Reply | None:
 
 
 def spoiled(reply: Reply, fault: Fault | None) -> Reply:
-    """The reply to what was done, as the fault lets it arrive."""
+    """The reply to a request that was carried out, changed by the fault."""
     if fault is None:
         return reply
     if fault.kind in ("cut", "results_cut"):

@@ -37,7 +37,7 @@ CREDIT = (
 
 
 def refusal_of(fault: Fault) -> Refused:
-    """What the API says instead of answering."""
+    """The refusal that a fault asks for, in the API's words."""
     kind, options = fault.kind, fault.options
     headers: tuple[tuple[str, str], ...] = ()
     if "retry_after" in options:
@@ -51,7 +51,10 @@ def refusal_of(fault: Fault) -> Refused:
 
 
 def spoiled_value(kind: str, answer: Any, schema: dict[str, Any]) -> Any:
-    """`answer`, a JSON value of its own, with ids or letters changed as the fault says."""
+    """`answer` with ids left out, doubled or added, or enum values in upper case.
+
+    The fault `kind` says which. It may change `answer` itself.
+    """
     if kind == "wrong_case":
         return upper_cased(answer, enum_values(schema))
     results = answer.get("results") if isinstance(answer, dict) else None
@@ -63,24 +66,24 @@ def spoiled_value(kind: str, answer: Any, schema: dict[str, Any]) -> Any:
         elif kind == "foreign_id" and results:
             results = [*results, {**results[0], "id": foreign(results[0]["id"])}]
         return {**answer, "results": results}
-    first = sorted({str(name) for found in id_lists(answer) for name in found})[:1]
-    for found in id_lists(answer):
+    first = sorted({str(name) for ids in id_lists(answer) for name in ids})[:1]
+    for ids in id_lists(answer):
         if kind == "missing_id":
-            found[:] = [name for name in found if [str(name)] != first]
+            ids[:] = [name for name in ids if [str(name)] != first]
         elif kind == "doubled_id":
-            found.extend(found[:1])
-        elif kind == "foreign_id" and found:
-            found.append(foreign(found[0]))
+            ids.extend(ids[:1])
+        elif kind == "foreign_id" and ids:
+            ids.append(foreign(ids[0]))
     return answer
 
 
 def foreign(example: Any) -> Any:
-    """An id nobody asked about, of the same type as one that was."""
+    """An id that is in no request, of the same type as `example`."""
     return int(FOREIGN_ID) if isinstance(example, int) else FOREIGN_ID
 
 
 def id_lists(answer: Any) -> list[list[Any]]:
-    """The lists of record ids or finding keys in a digest or merge."""
+    """All lists of record ids or finding keys in a digest or merge."""
     if not isinstance(answer, dict):
         return []
     entries = [e for section in answer.values() if isinstance(section, list) for e in section]
@@ -102,7 +105,7 @@ def upper_cased(value: Any, values: set[str]) -> Any:
 
 
 def half(text: str) -> str:
-    """The first half of a text: of a JSON text, never valid JSON."""
+    """The first half of a text, made invalid as JSON where it would be valid."""
     begin = text[: len(text) // 2]
     try:
         json.loads(begin)

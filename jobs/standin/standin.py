@@ -1,11 +1,11 @@
 """The stand-in for Claude: a real HTTP server on loopback that answers by counting words.
 
-Usage   python -m standin.standin [--port N] [--state DIR] [--latency SECONDS]
+Usage   (from jobs/) python -m standin.standin [--port N] [--state DIR] [--latency SECONDS]
             [--faults FILE] [--billed FILE] [--message-batch-seconds SECONDS]
 
-Prints its URL, and serves until it is told to stop (TERM or INT). In Python, `with StandIn() as
-standin:` runs it in a thread of the calling process. Point the SDK at it with ANTHROPIC_BASE_URL
-and any key.
+Prints its URL, and serves until a signal (TERM or INT) stops it. In Python, `with StandIn() as
+standin:` runs it in a thread of the calling process. Set ANTHROPIC_BASE_URL to its URL, and
+ANTHROPIC_API_KEY to any key.
 """
 
 import argparse
@@ -29,12 +29,15 @@ DAY = 86_400.0
 
 
 class StandIn:
-    """One stand-in. As a context manager it serves from a daemon thread; `serve` serves from this
-    one.
+    """One stand-in. As a context manager it serves from a thread of its own.
 
-    `state` keeps message batches over a restart; without it they are gone with the stand-in.
+    `serve` serves from the thread that calls it.
+
+    `state` is a folder that keeps message batches over a restart; without it they are gone with
+    the stand-in. A message batch takes `message_batch_seconds`, and expires after
+    `message_batch_expiry` seconds.
     `latency` delays each answer of POST /v1/messages by that many seconds. `faults` are rules as
-    in `scripted_faults.py`, or a JSON file of them (raises `BadRule` when one cannot be followed).
+    in `scripted_faults.py`, or a JSON file of them (raises `BadRule` for a rule with a mistake).
     `billed` is a file that gets one JSON line per billed generation.
     """
 
@@ -64,12 +67,12 @@ class StandIn:
 
     @property
     def billed(self) -> list[dict[str, Any]]:
-        """The billing log so far: a copy, as the server goes on writing."""
+        """A copy of the billing log so far."""
         return list(self._bills.lines)
 
     @property
     def counts(self) -> dict[str, Any]:
-        """The same as GET /stand-in/counts."""
+        """What GET /stand-in/counts answers."""
         return self._api.counts()
 
     def __enter__(self) -> Self:
@@ -89,7 +92,7 @@ class StandIn:
         self._thread.join()
 
     def stop(self) -> None:
-        """Tell a serving stand-in to end. Safe from any thread."""
+        """Tell a serving stand-in to end. Any thread may call this."""
         loop, stopping = self._loop, self._stopping
         if loop and stopping and not loop.is_closed():
             loop.call_soon_threadsafe(stopping.set)
@@ -98,13 +101,13 @@ class StandIn:
         try:
             asyncio.run(self.serve())
         except BaseException as error:
-            # Whoever waits in `__enter__` raises it.
+            # `__enter__` raises it in the thread that waits there.
             self._failure = error
         finally:
             self._ready.set()
 
     async def serve(self, announce: bool = False) -> None:
-        """Serve until `stop`. With `announce`, print the URL once connections are taken."""
+        """Serve until `stop`. With `announce`, print the URL as soon as it takes connections."""
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         listener = Listener(self._api.handle, limit_of)
         try:

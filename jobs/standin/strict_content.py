@@ -1,6 +1,4 @@
-"""What may stand in `system`, `messages` and `tools`. Raises `Refused` in the API's words where
-known.
-"""
+"""Checks `system`, `messages` and `tools`. Raises `Refused`, in the API's words where known."""
 
 import re
 from typing import Any
@@ -31,7 +29,7 @@ def check_text(text: Any, where: str) -> None:
 
 
 def part_of(where: str) -> str:
-    """`messages` for a place such as `messages.0.content`: the API names no more here."""
+    """`messages` for a place such as `messages.0.content`: here the API names only that part."""
     return where.partition(".")[0]
 
 
@@ -129,7 +127,7 @@ def check_tools(body: Body, model: Model) -> None:
 
 
 def check_tool(tool: dict[str, Any], where: str) -> None:
-    """The name of a tool, and that a tool of the caller's own says what goes into it."""
+    """Check a tool's name and, for a tool of the caller's own, that it has an input schema."""
     name = tool.get("name")
     if not isinstance(name, str) or not TOOL_NAME.fullmatch(name):
         raise invalid(f"{where}.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'")
@@ -140,7 +138,7 @@ def check_tool(tool: dict[str, Any], where: str) -> None:
 
 
 def check_breakpoints(body: Body) -> None:
-    """At most four `cache_control`s, each well formed, the longer-lived ones first."""
+    """Check the `cache_control`s: at most four, well formed, and those of 1h before those of 5m."""
     tools, system = body.get("tools") or [], body.get("system")
     blocks = (*tools, *(system if isinstance(system, list) else ()))
     controls = [block.get("cache_control") for block in blocks]

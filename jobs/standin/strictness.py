@@ -1,4 +1,4 @@
-"""Checks whether the API would take a request, and answers in the API's words if known."""
+"""Checks whether the API would take a request. Refuses in the API's words where known."""
 
 from typing import Any
 
@@ -30,13 +30,16 @@ VERSIONS = {"2023-01-01", OLD_VERSION, "2026-10-21"}
 
 
 class Strictness:
-    """The checks, and what it remembers: a schema found good is not walked again."""
+    """All checks of a request. It checks a schema once, and remembers the good ones."""
 
     def __init__(self) -> None:
         self._good_schemas: set[str] = set()
 
     def check(self, body: Any, version: str, schema_json: str, only_count: bool = False) -> Model:
-        """The model asked for, or `Refused` with what the API would say."""
+        """Check a request, and return its model. Raises `Refused` with the API's answer.
+
+        `only_count` is for count_tokens, which takes fewer parameters.
+        """
         model = check_names(body, version, only_count)
         if not only_count:
             check_max_tokens(body["max_tokens"], model)
@@ -55,7 +58,7 @@ class Strictness:
 
 
 def check_names(body: Any, version: str, only_count: bool) -> Model:
-    """The model asked for, once every parameter is known, and the needed ones are there."""
+    """Check that all parameters are known and none is missing, and return the model."""
     if not isinstance(body, dict):
         raise invalid("Input should be a valid dictionary")
     model = find_model(body["model"]) if isinstance(body.get("model"), str) else None
@@ -116,7 +119,7 @@ def check_small_settings(body: Body) -> None:
 
 
 def check_thinking(body: Body, model: Model) -> None:
-    """What the model takes for `thinking` and `output_config`, and whether the two go together."""
+    """Check `thinking` and `output_config`: that the model takes them, and takes them together."""
     effort = check_output_config(body.get("output_config"), model)
     thinking = body.get("thinking")
     if thinking is None:

@@ -1,7 +1,7 @@
-"""How many tokens a request has, always counted in the same way, and the prompt cache.
+"""Counts the tokens of a request, and simulates the prompt cache.
 
-Four bytes of UTF-8 make one token. No tokeniser does that, but everybody who counts gets the same
-number, so a test can compare what was billed with what was written down, to the token.
+Four bytes of UTF-8 make one token. No real tokeniser counts so, but with this rule a test can
+compare the stand-in's bill with a job's ledger to the token.
 """
 
 import json
@@ -18,20 +18,18 @@ LIFETIME = {"5m": 300.0, "1h": 3600.0}
 
 
 def count(size: int) -> int:
-    """Tokens in that many bytes of text; never none."""
+    """The tokens of `size` bytes of text, at least 1."""
     return max(1, (size + 3) // 4)
 
 
 def text_of(block: dict[str, Any]) -> str:
-    """What of a content block is counted: its text, or the JSON of a block that is not text."""
+    """The part of a content block that counts: its text, or the JSON of any other block."""
     text = block.get("text")
     return text if isinstance(text, str) else COMPACT.encode(block)
 
 
 def blocks_of(body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """Every counted text of a request in prefix order, with the block's `cache_control` if it has
-    one.
-    """
+    """The texts of a request that count, in prefix order, each with its `cache_control` or None."""
     system = body.get("system")
     if isinstance(system, str):
         yield system, None
@@ -48,7 +46,7 @@ def blocks_of(body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any] | None
 
 
 def schema_json_of(body: Any) -> str:
-    """The compact JSON of the answer's schema, "" when the request names none (or nonsense)."""
+    """The compact JSON of the answer's schema; "" if the request has no (valid) one."""
     config = body.get("output_config") if isinstance(body, dict) else None
     wanted = config.get("format") if isinstance(config, dict) else None
     schema = wanted.get("schema") if isinstance(wanted, dict) else None
@@ -56,14 +54,14 @@ def schema_json_of(body: Any) -> str:
 
 
 def extras_of(body: dict[str, Any], schema_json: str) -> str:
-    """What is billed as input besides the texts: the answer's schema and the tools."""
+    """The JSON that is billed as input like the texts: the answer's schema and the tools."""
     tools = body.get("tools")
     return schema_json + (COMPACT.encode(tools) if tools else "")
 
 
 @dataclass
 class Usage:
-    """What one generation is billed."""
+    """The tokens that one generation is billed for."""
 
     input_tokens: int
     cache_write_5m: int = 0
@@ -95,8 +93,9 @@ class Usage:
 
 @dataclass
 class PromptCache:
-    """Which prefixes can be read, from when and until when. Kept in memory, as a restart may
-    forget them.
+    """The prefixes in the cache: key -> (readable from, until), by the monotonic clock.
+
+    They are in memory only, since a restart may forget them.
     """
 
     entries: dict[bytes, tuple[float, float]] = field(default_factory=dict)
@@ -104,8 +103,9 @@ class PromptCache:
     def usage(
         self, body: dict[str, Any], model: Model, schema_json: str, ready_in: float = 0.0
     ) -> Usage:
-        """Input side of the bill for `body`. What it writes can be read `ready_in` seconds from
-        now.
+        """The input tokens of `body`, after a look into the cache.
+
+        What it writes into the cache can be read after `ready_in` seconds.
         """
         extras = extras_of(body, schema_json)
         size = len(extras) if extras.isascii() else len(extras.encode())
@@ -119,8 +119,7 @@ class PromptCache:
     def _cached_usage(
         self, body: dict[str, Any], model: Model, schema_json: str, extras: int, ready_in: float
     ) -> Usage:
-        # The format, the tools and thinking are part of what must be the same for a prefix to be
-        # found again.
+        # A prefix is found again only for the same model, format, tools and thinking.
         settings = [model.id, extras_of(body, schema_json), body.get("thinking")]
         digest = sha256(json.dumps(settings).encode())
         breakpoints: list[tuple[int, str, bytes]] = []
@@ -155,11 +154,11 @@ class PromptCache:
 
 
 def _marked(body: dict[str, Any]) -> bool:
-    """Whether any block asks for caching: most requests do not, and are counted without hashing."""
+    """Whether any block asks for caching. Requests without it need no hashes."""
     return any(control for _, control in blocks_of(body))
 
 
 def cut(text: str, tokens: int) -> str:
-    """The beginning of `text` that is at most that many tokens, never half a character."""
+    """The beginning of `text`: at most `tokens` tokens, and no half character at the end."""
     raw = text.encode()
     return raw[: tokens * 4].decode(errors="ignore")

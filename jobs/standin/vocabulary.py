@@ -1,4 +1,4 @@
-"""Reading by counting: the words of a text, without any understanding of it."""
+"""The words of a text, for everything that the stand-in does by counting them."""
 
 import re
 from functools import cached_property, lru_cache
@@ -45,18 +45,18 @@ def plain(word: str) -> str:
 
 @lru_cache(maxsize=50_000)
 def subject_word(word: str) -> str:
-    """`word` made plain when it may say what a text is about, else ""."""
+    """`plain(word)` if the word may say what a text is about, else ""."""
     single = plain(word)
     common = word.lower() in STOPWORDS or single in STOPWORDS
     return "" if common or len(single) < 3 else single
 
 
 class Text:
-    """One text and what counting finds in it; each thing counted when first asked for."""
+    """One text and its words. Each property is computed when it is first read."""
 
     def __init__(self, raw: str) -> None:
         self.raw = raw
-        # How well the label chosen for this text matched, from 0 to 1; a confidence is made of it.
+        # How well the chosen label matched this text, from 0 to 1: the source of a confidence.
         self.overlap = 0.0
 
     @cached_property
@@ -78,12 +78,13 @@ class Text:
 
     @cached_property
     def capitalised(self) -> list[str]:
-        """Capitalised words, each once, in order; a sentence's usual first words are not meant."""
-        found: dict[str, None] = {}
-        for word in self.words:
-            if word[:1].isupper() and len(word) > 1 and word.lower() not in STOPWORDS:
-                found[word] = None
-        return list(found)
+        """Capitalised words, each once, in order, without common words such as "The"."""
+        names = (
+            word
+            for word in self.words
+            if word[:1].isupper() and len(word) > 1 and word.lower() not in STOPWORDS
+        )
+        return list(dict.fromkeys(names))
 
     @property
     def first_sentence(self) -> str:

@@ -1,4 +1,4 @@
-"""HTTP requests as they come in and replies as they go out, with no more HTTP than needed."""
+"""HTTP requests and replies, with no more of HTTP than the stand-in needs."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ ORGANISATION = "00000000-0000-4000-8000-0000000000de"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request, its body complete."""
+    """One HTTP request with its complete body."""
 
     method: str
     path: str
@@ -21,7 +21,7 @@ class Request:
     body: bytes
 
     def parameter(self, name: str) -> str | None:
-        """The last value of a query parameter, None when it is not there or empty."""
+        """The last value of a query parameter, None if it is missing or empty."""
         values = parse_qs(self.query).get(name)
         return values[-1] if values else None
 
@@ -31,7 +31,7 @@ class Request:
 
 @dataclass(slots=True)
 class Reply:
-    """One HTTP answer, and what goes wrong with it on the way."""
+    """One HTTP reply, and the faults that happen to it on the way."""
 
     status: int
     body: bytes
@@ -39,14 +39,14 @@ class Reply:
     content_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
     delay: float = 0.0
-    # Half of the body goes out, then the connection closes.
+    # The server sends half of the body, then closes the connection.
     cut: bool = False
-    # The connection closes without a byte.
+    # The server closes the connection without sending a byte.
     reset: bool = False
-    # The body in pieces, when it is too long to be made at once; `length` is their sum.
+    # A long body in pieces, in place of `body`; `length` is the sum of their lengths.
     pieces: Iterator[bytes] | None = None
     length: int = 0
-    # Called when the reply has gone out, or its reader has.
+    # Called when the reply is sent, or when the client has closed the connection.
     done: Callable[[], None] | None = None
 
 
@@ -73,7 +73,7 @@ def reason(status: int) -> str:
 
 
 class BadHead(ValueError):
-    """What came in is not the beginning of an HTTP request that can be served."""
+    """The bytes that came in are no head of an HTTP request that this server takes."""
 
 
 def parse_head(raw: bytes) -> tuple[str, str, str, dict[str, str]]:
