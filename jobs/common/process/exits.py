@@ -1,23 +1,23 @@
 """Exit codes: what a run tells cron, the wrappers and whoever reads `echo $?`.
 
-The table is part of the contract.
+Users script against them, so a code never changes its meaning. The table is in README.md, too.
 """
 
 from __future__ import annotations
 
-DONE = 0
-BUG = 1
-USAGE = 2
-RECORDS_FAILED = 3
-COST_CAP = 4
-UNREACHABLE = 69
-CANNOT_CREATE = 73
-CANNOT_WRITE = 74
-NOT_NOW = 75
-REFUSED = 77
-SETTINGS = 78
+DONE = 0  # done, or nothing to do
+BUG = 1  # an unexpected error; the log has its traceback
+USAGE = 2  # wrong options or arguments
+RECORDS_FAILED = 3  # finished, but records failed or became dead letters
+COST_CAP = 4  # stopped at the cost cap; the other records wait
+UNREACHABLE = 69  # Claude or the database could not be reached
+CANNOT_CREATE = 73  # a file or folder cannot be created
+CANNOT_WRITE = 74  # the disk is full or fails in the middle
+NOT_NOW = 75  # already running, waiting for a message batch or another job, or stopped by a signal
+REFUSED = 77  # Claude refuses the key, the permission, the billing or more spending
+SETTINGS = 78  # settings are wrong or missing
 
-# The summary's status: one word for each way a run can end.
+# The word for each code after `status=` in the log's SUMMARY line.
 STATUS = {
     DONE: "done",
     BUG: "error",
@@ -34,8 +34,9 @@ STATUS = {
 
 
 class JobExit(Exception):
-    """Ends the run with `code` and one line for the log that names the thing, the value and the
-    remedy.
+    """Ends the run with the exit code `code` and one line in the log.
+
+    `message` is that line: it names the thing, its value and the remedy.
     """
 
     def __init__(self, code: int, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Writes files whole: whoever reads them never finds half of one, not even after a crash."""
+"""Writes files whole: a reader finds the old file or the new one, even after a crash."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ import tempfile
 import time
 from pathlib import Path
 
-_LEFT_BEHIND = 3600  # seconds after which an unfinished file is nobody's: its writer was killed
+_LEFT_BEHIND = 3600  # seconds; the writer of an unfinished file that old was killed
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder and those missing above it, for the owner alone (0700); others stay."""
+    """Make the folder and its missing parents, for the owner alone (0700).
+
+    Folders that exist keep their permissions.
+    """
     for missing in reversed([part for part in (folder, *folder.parents) if not part.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Put the text into the file (mode 0600), whole or not at all: on any error the old one stays.
+    """Write the text into the file (mode 0600), whole or not at all: on an error the old one stays.
 
-    The folder must exist. Raise OSError when the disk is full, failing or read-only.
+    The folder must exist. Raises OSError when the disk is full, failing or read-only.
     """
     _remove_left_behind(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -50,13 +53,13 @@ def _sync_folder(folder: Path) -> None:
 def sweep(folder: Path) -> None:
     """Remove unfinished files of killed writers from a folder that only the caller writes to."""
     if folder.is_dir():
-        for left in folder.glob(".*.part"):
+        for unfinished in folder.glob(".*.part"):
             with contextlib.suppress(OSError):
-                left.unlink()
+                unfinished.unlink()
 
 
 def _remove_left_behind(path: Path) -> None:
-    """Remove what an earlier write of the same file left when it was killed in the middle."""
+    """Remove the unfinished files of earlier writers of this file that were killed."""
     for left in path.parent.iterdir():
         if left.name.startswith(f".{path.name}.") and left.suffix == ".part":
             with contextlib.suppress(OSError):

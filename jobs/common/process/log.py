@@ -1,8 +1,9 @@
-"""Log lines on stderr, one per event: `2026-11-22T02:00:01Z INFO  [20261122T020001Z-4711] chunk
-3/10: …`.
+"""Log lines on stderr, one per event.
 
-The wrapper appends stderr to logs/JOB.log. Times are UTC. Whatever a message carries, it stays one
-line without control characters and without the API key.
+    2026-11-22T02:00:01Z INFO  [20261122T020001Z-4711] chunk 3/10: …
+
+The wrapper appends stderr to logs/JOB.log. Times are UTC. A message always becomes one line,
+without control characters and without the API key.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _KEY = re.compile(r"sk-ant-[A-Za-z0-9_-]{8,}")
 
 
 class _Line(logging.Formatter):
-    """A record as one line; a traceback, which only a bug writes, follows on lines of its own."""
+    """Formats a message as one line. Only a bug adds more lines: those of its traceback."""
 
     def __init__(self, run_id: str, mark: str) -> None:
         super().__init__()
@@ -43,7 +44,7 @@ class _Line(logging.Formatter):
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Writes to stderr, after `before` has made room."""
+    """Writes to stderr, and calls `before` first, which clears the progress line."""
 
     def __init__(self, before: Callable[[], None]) -> None:
         super().__init__(sys.stderr)
@@ -55,9 +56,9 @@ class _Handler(logging.StreamHandler[TextIO]):
 
 
 def configure(run_id: str, *, demo: bool, before: Callable[[], None] = lambda: None) -> None:
-    """Send the log of this process to stderr, calling `before` ahead of each line.
+    """Send the log of this process to stderr, and call `before` ahead of each line.
 
-    In a demo every line says so.
+    With `demo`, every message begins with `demo: `.
     """
     handler = _Handler(before)
     handler.setFormatter(_Line(run_id, "demo: " if demo else ""))
@@ -70,12 +71,12 @@ def configure(run_id: str, *, demo: bool, before: Callable[[], None] = lambda: N
 
 
 def one_line(text: str) -> str:
-    """`text` with every run of line breaks and control characters made one space."""
+    """`text` with one space for each run of line breaks and control characters."""
     return _CONTROL.sub(" ", text)
 
 
 def redacted(text: str) -> str:
-    """`text` without anything that looks like an API key."""
+    """`text` with `sk-ant-***` for everything that looks like an API key."""
     return _KEY.sub("sk-ant-***", text)
 
 

@@ -1,7 +1,8 @@
-"""Progress for a person at a terminal: a changing line at the bottom, which no log ever gets.
+"""Shows progress to a person at a terminal: a changing line at the bottom, never in the log.
 
-The wrapper names the terminal (JOB_TERMINAL_FD), since stderr is a pipe to the log then; without
-the wrapper, stderr may be the terminal itself. Anywhere else nothing is shown.
+Under the wrapper, stderr is a pipe to the log, so the wrapper names the terminal's descriptor in
+JOB_TERMINAL_FD. Without the wrapper, stderr may be the terminal itself. Without a terminal,
+nothing is shown.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import time
 from common.process.words import duration
 
 _BAR = 24  # characters
-_EVERY = 0.2  # seconds between two drawings: nobody reads faster
+_EVERY = 0.2  # seconds between two updates: nobody reads faster
 _CLEAR = "\r\x1b[K"
 
 
 class Progress:
-    """The changing line. Every method does nothing where nobody watches."""
+    """The changing line. Without a terminal, its methods do nothing."""
 
     def __init__(self) -> None:
         self._terminal = _terminal()
@@ -29,7 +30,7 @@ class Progress:
         self._records = 0
 
     def expect(self, records: int) -> None:
-        """So many more records are going to be sent live."""
+        """Add to the number of records that this run is going to send live."""
         self._records += records
 
     def live(self, done: int, in_flight: int, usd: float) -> None:
@@ -47,11 +48,11 @@ class Progress:
         )
 
     def message_batch(self, state: str) -> None:
-        """What a message batch is doing, in words."""
+        """Show what a message batch is doing; `state` says it in words."""
         self._draw(f"… {state}")
 
     def clear(self) -> None:
-        """Take the line away, so that something else can be printed in its place."""
+        """Remove the line, so that something else can be printed in its place."""
         if self._shown:
             self._write(_CLEAR)
             self._shown = False
@@ -61,7 +62,7 @@ class Progress:
             return
         self._drawn = time.monotonic()
         self._shown = True
-        # A line that wraps could not be taken back.
+        # A line that wraps cannot be cleared.
         self._write(_CLEAR + line[: shutil.get_terminal_size().columns - 1])
 
     def _write(self, text: str) -> None:
@@ -75,6 +76,7 @@ class Progress:
 
 
 def _terminal() -> int | None:
+    """The descriptor of the terminal, or None."""
     number = os.environ.get("JOB_TERMINAL_FD", "")
     if number.isdecimal() and os.isatty(int(number)):
         os.set_inheritable(int(number), False)

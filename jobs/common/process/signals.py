@@ -1,6 +1,7 @@
-"""TERM, INT and HUP end a run in order: what is in flight may finish, nothing new is sent.
+"""What TERM, INT and HUP do to a run.
 
-A second one ends it now.
+The first one ends it in order: it sends nothing new, and waits for the requests in flight. A
+second one ends it at once.
 """
 
 from __future__ import annotations
@@ -15,22 +16,24 @@ from common.process.exits import JobExit
 from common.process.log import log
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-# seconds in which signals mean the same: timeout(1) sends its TERM to the job, then to its group
+# Seconds in which a second signal counts as the first: timeout(1) sends TERM to the job, and then
+# once more to its process group.
 _ONE_REQUEST = 1.0
 
 
 class Stop:
-    """Whether the run has been told to stop."""
+    """Whether a signal has told the run to stop."""
 
     def __init__(self) -> None:
-        self.by = ""  # the signal's name, "" while nobody has
-        self.now = False  # told twice: nothing is waited for any more
+        self.by = ""  # the signal's name; "" as long as there was none
+        self.now = False  # a second signal came: wait for nothing
         self._since = 0.0
         self._wake: list[Callable[[], None]] = []
 
     def listen(self) -> Callable[[], None]:
-        """Handle the signals from now on, also where a shell has made the process ignore INT;
-        returns the way back.
+        """Handle the signals from now on, even INT where a shell has made the process ignore it.
+
+        Returns a function that puts the earlier handlers back.
         """
         before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
 
@@ -41,9 +44,9 @@ class Stop:
         return give_back
 
     def waking(self, wake: Callable[[], None]) -> Callable[[], None]:
-        """Call `wake` when a signal comes, so that whoever waits comes back; returns the way back.
+        """Call `wake` when a signal comes, so that a wait ends at once.
 
-        Where one has come already, it is called at once.
+        If one has come already, calls it now. Returns a function that takes `wake` off again.
         """
         self._wake.append(wake)
         if self.by:

@@ -1,4 +1,4 @@
-"""Turns what SQLite raises into one clear line, with the exit code of whose fault it is."""
+"""Turns an error of SQLite into one line for the log, and into an exit code."""
 
 from __future__ import annotations
 

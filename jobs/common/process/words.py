@@ -1,4 +1,4 @@
-"""Numbers and lengths of time, in words for a person: the one place that words them."""
+"""Numbers and lengths of time in words. All text for people gets them from here."""
 
 from __future__ import annotations
 
