@@ -1,8 +1,8 @@
-"""What 500 records of 200 tokens cost, in both deliveries: from the ledger of a run, beside the
-arithmetic.
+"""What 500 records of 200 tokens cost live and by message batch, beside the arithmetic.
 
-Usage: cost.py [JOB]   (default bulk_classifier; against the stand-in, which counts four bytes to a
-token)
+Usage: cost.py [JOB]   (default bulk_classifier)
+
+The cost is from the ledger of a run against the stand-in, which counts four bytes as a token.
 """
 
 from __future__ import annotations
@@ -21,21 +21,20 @@ from common import Job, run  # noqa: E402
 from standin.standin import StandIn  # noqa: E402
 
 RECORDS, TOKENS = 500, 200
-INPUT, OUTPUT, FACTOR = (
-    0.10,
-    0.50,
-    0.5,
-)  # USD per million tokens of claude-haiku-5-5, and of a message batch
+INPUT, OUTPUT = 0.10, 0.50  # USD per million tokens of claude-haiku-5-5
+FACTOR = 0.5  # the price by message batch, as a part of the live price
 SUMS = """
-    select delivery, count(*), sum(input_tokens + cache_read_tokens + cache_write_tokens),
-    sum(output_tokens),
-        sum(cache_read_tokens + cache_write_tokens), sum(usd)
+    select delivery, count(*),
+        sum(input_tokens + cache_read_tokens + cache_write_tokens),
+        sum(output_tokens),
+        sum(cache_read_tokens + cache_write_tokens),
+        sum(usd)
     from requests group by delivery order by delivery
 """
 
 
 def records(path: Path) -> None:
-    """The table `events`, each text exactly TOKENS tokens long."""
+    """Create a database of RECORDS events, each with a text of exactly TOKENS tokens."""
     sentence = (
         "Where is my parcel? I ordered a teapot and two mugs, and one of them arrived broken. "
     )
@@ -51,7 +50,7 @@ def records(path: Path) -> None:
 
 
 def spent(job: Job, delivery: str) -> list[tuple[str, int, int, int, int, float]]:
-    """The sums of the ledger after a run, by delivery."""
+    """Run the job, and return the rows of SUMS from its ledger."""
     with tempfile.TemporaryDirectory() as folder, StandIn(message_batch_seconds=0.0) as standin:
         root = Path(folder)
         records(root / "records.db")

@@ -1,8 +1,9 @@
-"""A run with nothing to do, wrapper included, against `python -c 'import anthropic'`: seconds and
-peak memory.
+"""Seconds and peak memory of a run with nothing to do, wrapper included.
 
-Usage: idle.py ROUNDS   (the two in turn, in a copy of the tree in which a report has just been
-written)
+Usage: idle.py ROUNDS
+
+It measures against `python -c 'import anthropic'`, the two in turn, in a copy of the tree in which
+a run has just written a report.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ ENVIRON = {"PATH": "/usr/bin:/bin", "HOME": os.environ.get("HOME", "/")}
 
 
 def timed(command: list[str]) -> tuple[float, float]:
-    """Seconds of a command, and the peak memory in MB of the largest of its processes."""
+    """The seconds of a command, and the peak memory (MB) of the largest of its processes."""
     began = time.perf_counter()
     with subprocess.Popen(
         command, env=ENVIRON, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -1,15 +1,18 @@
-"""Kill runs with SIGKILL at random instants, continue them, and count what was lost, doubled and
-paid for twice.
+"""Kill runs with SIGKILL at random instants, continue them, and count the damage.
 
-Usage: kill.py KILLS [--seed N] [--per-record]     random kills, spread over the phases of a run
-       kill.py KILLS [--seed N] --message-batch        the same for a job that goes by message batch
-       kill.py KILLS --chain                       chains of three kills, each in the run that
-       continues the one before kill.py --every-syscall [STEP]              a kill before every
-       STEP-th write and sync of a small run (needs strace) kill.py --broken
-       the same rig on an order that is wrong: it has to find violations
+Usage: kill.py KILLS [--seed N] [--per-record]
+           random kills, spread over the phases of a run
+       kill.py KILLS [--seed N] --message-batch
+           the same for a job that goes by message batch
+       kill.py KILLS --chain
+           chains of three kills, each of the run that continues the one before
+       kill.py --every-syscall [STEP]
+           a kill before every STEP-th write and sync of a small run (needs strace)
+       kill.py --broken
+           random kills of runs with faults built in: it has to find violations
 
-Ends with 1 where anything was lost, counted twice, paid for beyond what was in flight, or left
-behind.
+Ends with 1 if a record was lost or counted twice, if more was paid for than was in flight, or if a
+request was left under way.
 """
 
 from __future__ import annotations
@@ -42,15 +45,15 @@ WORKERS = os.cpu_count() or 2
 
 @dataclass
 class Figures:
-    """Sums over all trials."""
+    """The figures of all trials."""
 
     kills: int = 0
-    too_late: int = 0  # the run had ended before its moment came
+    too_late: int = 0  # kills that came after the end of the run
     in_flight: int = 0
     found: list[tuple[str, Findings]] = field(default_factory=list)
 
     def line(self) -> str:
-        """The summary."""
+        """All figures in one line."""
         sums = Counter[str]()
         for _, found in self.found:
             sums["lost"] += found.lost
@@ -71,7 +74,7 @@ class Figures:
 
 
 class Bench:
-    """Trials, each in an installation of its own, several at a time."""
+    """Does trials, several at a time, each in an installation of its own."""
 
     def __init__(self, root: Path, per_record: bool, per_day: int, days: int) -> None:
         self.root = root
@@ -81,7 +84,7 @@ class Bench:
         self.figures = Figures()
 
     def rig(self, name: str, bill: Bill) -> Rig:
-        """A fresh installation."""
+        """A new installation with its records."""
         rig = Rig(self.root / name, Bill(bill.url, bill.path), days=self.days)
         rig.events(self.per_day)
         if self.per_record:
@@ -89,8 +92,9 @@ class Bench:
         return rig
 
     def trials(self, count: int, one: Callable[[int, Bill, Rig], Findings]) -> None:
-        """Do `count` trials; each gets a bill of its own and the installation that was never
-        killed.
+        """Do `count` trials, with one stand-in per worker.
+
+        `one` gets the trial's number, a bill, and an installation whose run was never killed.
         """
 
         def some(worker: int) -> None:
@@ -111,17 +115,18 @@ class Bench:
     def killed(
         self, seed: int, bill: Bill, reference: Rig | None, chain: int, before: str
     ) -> Findings:
-        """Kill a run (`chain` times, each time the one that continues) and examine what the last
-        one makes of it.
+        """Kill a run, and examine the installation after a run that continues it.
+
+        With a `chain` of more than one, kill the runs that continue it, too.
         """
         rig = self.rig(f"trial{seed}", bill)
         for link in range(chain):
-            # `sending` comes in every run; a phase that is over already comes no more.
+            # Every run sends. A phase that an earlier run has finished does not come again.
             hit = rig.killed(moment(rig, seed + 1000 * link), before=before)
             self.figures.kills += hit
             self.figures.too_late += not hit
-        # Each link can find one record alone in flight; at the third it counts as what kills the
-        # process.
+        # At each kill the same record can be alone in flight. After three, the job takes it for the
+        # cause of the crashes, and makes it a dead letter.
         found = continued(
             rig, reference if chain == 1 else None, runs=2, dead=1 if chain > 2 else 0
         )
@@ -131,7 +136,7 @@ class Bench:
         return found
 
     def by_message_batch(self, seed: int, bill: Bill) -> Findings:
-        """Kill a run by message batch, and examine what the next ones make of it."""
+        """Kill a run by message batch, and examine the installation after the next runs."""
         rig = self.rig(f"trial{seed}", bill)
         hit = message_batch_kills.kill(rig, seed)
         self.figures.kills += hit
@@ -143,7 +148,7 @@ class Bench:
         return found
 
     def every_syscall(self, step: int) -> None:
-        """Kill a run before each of its writes and syncs in turn."""
+        """Kill one run per write and sync (each `step`-th), right before it."""
         with standin_process(self.root / "counting") as bill:
             rig = self.rig("counting", bill)
             log = self.root / "strace"

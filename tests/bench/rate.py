@@ -1,8 +1,9 @@
-"""One-record requests, 50 in flight, ledger on, against a bare AsyncAnthropic loop with as many
-workers.
+"""The rate of a job with one record per request and 50 in flight, against a bare loop.
 
-Usage: rate.py LATENCY_SECONDS REQUESTS ROUNDS   (both sides in turn, each against a fresh stand-in
-process)
+Usage: rate.py LATENCY_SECONDS REQUESTS ROUNDS
+
+The bare loop is AsyncAnthropic with 50 workers that store nothing. Both run in turn, each against
+a new stand-in process.
 """
 
 from __future__ import annotations
@@ -52,15 +53,8 @@ JOB = Job(
 
 @contextmanager
 def standin(latency: float) -> Iterator[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "standin.standin",
-        "--port",
-        "0",
-        "--latency",
-        str(latency),
-    ]
+    """Run the stand-in as a process of its own; its URL."""
+    command = [sys.executable, "-m", "standin.standin", "--port", "0", "--latency", str(latency)]
     with subprocess.Popen(command, cwd=JOBS, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
@@ -68,14 +62,15 @@ def standin(latency: float) -> Iterator[str]:
 
 
 def steady(url: str, requests: int, latency: float) -> float:
-    """Seconds that the requests of a run take: less what opening and closing take, as a run of one
-    request shows.
+    """The seconds of a run for its requests alone.
+
+    A run of one request shows how long a run takes to open and close.
     """
     return ours(url, requests) - (ours(url, 1) - latency)
 
 
 def ours(url: str, requests: int) -> float:
-    """Seconds of a whole run."""
+    """The seconds of a whole run."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         source = root / "records.db"
@@ -103,7 +98,7 @@ def ours(url: str, requests: int) -> float:
 
 
 def bare(url: str, requests: int) -> float:
-    """Seconds for the same requests sent by workers that keep nothing."""
+    """The seconds for the same requests, sent by workers that store nothing."""
     import anthropic
 
     from common.claude.api import Model
@@ -122,8 +117,8 @@ def bare(url: str, requests: int) -> float:
             left = iter(params)
 
             async def worker() -> None:
-                for one in left:
-                    message = await client.messages.create(**one)
+                for arguments in left:
+                    message = await client.messages.create(**arguments)
                     json.loads(message.content[0].text)
 
             await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
@@ -135,7 +130,7 @@ def bare(url: str, requests: int) -> float:
 
 def main() -> None:
     latency, requests, rounds = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    import anthropic  # noqa: F401 - its import is measured elsewhere
+    import anthropic  # noqa: F401 - idle.py measures its import
 
     ratios, shares = [], []
     for _ in range(rounds):

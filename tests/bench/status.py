@@ -1,8 +1,8 @@
-"""`status` with a million records done, and what the indexes that make it quick cost every run that
-writes.
+"""The seconds of `status`, and what its indexes cost the runs that write.
 
-Usage: status.py RECORDS ROUNDS   (outputs of 200 bytes, fifty records to a request, all of them
-this month)
+Usage: status.py RECORDS ROUNDS
+
+The ledger has RECORDS records done this month, fifty per request, with outputs of 200 bytes.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ BEFORE = "create index requests_by_time on requests (job, created_at)"
 
 
 def written(path: Path, records: int, *, indexed: bool) -> float:
-    """Processor seconds in which runs commit so many records, as runs do: three commits to a
-    request.
+    """The processor seconds for writing that many records as runs do: three commits a request.
+
+    `indexed` says whether the ledger has the indexes for `status`.
     """
     file = LedgerFile(path)
     if not indexed:
@@ -65,7 +66,7 @@ def written(path: Path, records: int, *, indexed: bool) -> float:
 
 
 def filled(path: Path, records: int) -> None:
-    """A ledger of that many records done, made in a few large transactions."""
+    """Create a ledger with that many records done, in two large transactions."""
     file = LedgerFile(path)
     now = times.stamp()
     with file.transaction():
@@ -94,7 +95,7 @@ def filled(path: Path, records: int) -> None:
 
 
 def timed(command: list[str], jobs: Path, before: Callable[[], None]) -> float:
-    """Median seconds of a command, with `common` from that folder."""
+    """The median seconds of a command, which imports from `jobs`; `before` runs ahead of each."""
     environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(jobs)}
     seconds = []
     for _ in range(7):
@@ -106,7 +107,7 @@ def timed(command: list[str], jobs: Path, before: Callable[[], None]) -> float:
 
 
 def forget(path: Path) -> None:
-    """Take the file out of the page cache, as a night would."""
+    """Drop the file from the page cache, as the machine does over a night."""
     with path.open("rb") as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
