@@ -1,4 +1,4 @@
-"""What the stand-in billed, in money."""
+"""The stand-in's bill in USD."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from common.claude.pricing import Tokens
 
 
 def usd_of(lines: list[dict[str, Any]]) -> float:
-    """What the lines of a bill cost."""
+    """The cost of these lines of the billing log, at today's prices."""
     today = datetime.now(UTC).date()
-    usd = 0.0
-    for line in lines:
-        written, for_an_hour = line["cache_write_tokens"], line["cache_write_1h_tokens"]
-        spent = Tokens(
-            line["input_tokens"],
-            line["output_tokens"],
-            written - for_an_hour,
-            for_an_hour,
-            line["cache_read_tokens"],
-        )
-        usd += (
-            pricing.usd(line["model"], spent, today, message_batch=line["tier"] == "batch") or 0.0
-        )
-    return usd
+    return sum(
+        pricing.usd(line["model"], tokens_of(line), today, message_batch=line["tier"] == "batch")
+        or 0.0
+        for line in lines
+    )
+
+
+def tokens_of(line: dict[str, Any]) -> Tokens:
+    """The tokens in a line of the billing log."""
+    written, for_an_hour = line["cache_write_tokens"], line["cache_write_1h_tokens"]
+    return Tokens(
+        input=line["input_tokens"],
+        output=line["output_tokens"],
+        cache_write_5m=written - for_an_hour,
+        cache_write_1h=for_an_hour,
+        cache_read=line["cache_read_tokens"],
+    )

@@ -1,9 +1,8 @@
-"""The two jobs that answer once per record, and what their runs leave behind."""
+"""The two per-record jobs: their records, their runs and their results."""
 
 from __future__ import annotations
 
 import sqlite3
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,8 +10,7 @@ import pytest
 import bulk_classifier
 import data_enrichment
 from common import Job
-from common.claude import pricing
-from common.claude.pricing import Tokens
+from rigs.bills import usd_of
 from rigs.harness import Result, Site
 from rigs.installation import Installation
 from standin.fault_kinds import MESSAGE_BATCHES
@@ -31,7 +29,7 @@ _TEXTS = (
 
 
 def events(site: Site, count: int = 40, **other_texts: str) -> None:
-    """That many events, numbered from 1; `other_texts` (e7=…) stand in for those numbers."""
+    """Insert `count` events, numbered from 1. `other_texts` (e7=…) replace the text of some."""
     site.events(
         (
             n,
@@ -43,7 +41,7 @@ def events(site: Site, count: int = 40, **other_texts: str) -> None:
 
 
 def change(site: Site, texts: dict[str, str]) -> None:
-    """Give events other texts (e7=…)."""
+    """Change the texts of events (e7=…)."""
     db = sqlite3.connect(site.source)
     with db:
         for name, text in texts.items():
@@ -52,14 +50,12 @@ def change(site: Site, texts: dict[str, str]) -> None:
 
 
 def run(site: Site, job: Job, *arguments: str) -> Result:
-    """A run with few records to a request."""
+    """Run a job with five records per request."""
     return site.run(job, "--chunk-size", "5", *arguments)
 
 
 def demo(site: Site, job: Job) -> str:
-    """The log of a demo in a process of its own, with nothing set; a stand-in's message batch takes
-    its time.
-    """
+    """Run a demo as a process of its own, without any settings; returns its log."""
     installation = Installation(site)
     script = installation.root / f"jobs/{job.name}.py"
     nothing = {"ANTHROPIC_API_KEY": "", "RECORDS_DB": ""}
@@ -70,15 +66,17 @@ def demo(site: Site, job: Job) -> str:
 
 
 def rows(site: Site, job: Job) -> dict[str, tuple[Any, ...]]:
-    """What the job has saved, by record id, without the columns that no two runs share."""
+    """The rows that the job has saved, by record id, without columns that differ in every run."""
     columns = {
         "bulk_classifier": "record_id, label, runner_up, explanation, model",
-        "data_enrichment": "record_id, event_id, language, summary, sentiment, urgency, products, "
-        "people, next_step",
+        "data_enrichment": (
+            "record_id, event_id, language, summary, sentiment, urgency, products, people,"
+            " next_step"
+        ),
     }
-    found = site.saved(f"select {columns[job.name]} from {TABLE[job.name]}")
-    assert len({row[0] for row in found}) == len(found)
-    return {row[0]: row for row in found}
+    saved = site.saved(f"select {columns[job.name]} from {TABLE[job.name]}")
+    assert len({row[0] for row in saved}) == len(saved)
+    return {row[0]: row for row in saved}
 
 
 def dead(site: Site, job: Job) -> dict[str, str]:
@@ -87,31 +85,11 @@ def dead(site: Site, job: Job) -> dict[str, str]:
 
 
 def wherever(kind: str, **rule: Any) -> list[dict[str, Any]]:
-    """A fault that happens live and in message batches alike."""
+    """The rules of a fault that happens both live and in message batches."""
     return [{"kind": kind, **rule}, {"kind": kind, "path": MESSAGE_BATCHES, **rule}]
 
 
 def usd(site: Site, job: str) -> tuple[float, float]:
-    """What the ledger says was spent, and what the stand-in billed."""
-    today = datetime.now(UTC).date()
-    in_ledger: float = site.ledger("select total(usd) + total(unsettled_usd) from requests", job)[
-        0
-    ][0]
-    billed = sum(
-        pricing.usd(line["model"], tokens(line), today, message_batch=line["tier"] == "batch")
-        or 0.0
-        for line in site.billed()
-    )
-    return in_ledger, billed
-
-
-def tokens(line: dict[str, Any]) -> Tokens:
-    """The tokens of a line of the bill."""
-    written, for_an_hour = line["cache_write_tokens"], line["cache_write_1h_tokens"]
-    return Tokens(
-        input=line["input_tokens"],
-        output=line["output_tokens"],
-        cache_write_5m=written - for_an_hour,
-        cache_write_1h=for_an_hour,
-        cache_read=line["cache_read_tokens"],
-    )
+    """The USD in the ledger, spent or possibly spent, and the USD on the stand-in's bill."""
+    sums = site.ledger("select total(usd) + total(unsettled_usd) from requests", job)
+    return float(sums[0][0]), usd_of(site.billed())
