@@ -1,4 +1,4 @@
-"""Fixtures of every test: a site, with the stand-in where it is asked for."""
+"""Fixtures for every test: a site, with or without the stand-in for Claude."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from standin.standin import StandIn
 
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A proxy of the machine's cannot reach its loopback.
+    # A proxy that this machine may use does not lead to its own loopback.
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
 
 
@@ -27,8 +27,9 @@ def site(tmp_path: Path) -> Site:
 
 @pytest.fixture
 def claude(site: Site) -> Iterator[Callable[..., Site]]:
-    """Start the stand-in: claude(faults=[…], latency=…) gives the site with it; a second call
-    replaces it.
+    """A function that starts the stand-in: claude(faults=[…], latency=…) returns the site.
+
+    A second call replaces the stand-in.
     """
     with ExitStack() as closing:
 

@@ -1,15 +1,16 @@
-"""Wrong orders of the loop's steps, as code to run before a job: whoever looks for losses has to
-find them.
+"""Faults in the order of the loop's steps, as code to run before a job.
+
+They test the tests: a search for lost records has to find what these lose.
 """
 
 from __future__ import annotations
 
-# An answer is used before it is stored.
+# The run uses an answer and never stores it.
 NEVER_STORED = """
 from common.ledger.ledger import Ledger
 Ledger.answered = lambda *given: None
 """
-# A record is done before its answer is there.
+# The run marks records as done before it has their answer.
 DONE_TOO_SOON = """
 from common.ledger.ledger import Ledger
 from common.ledger.states import Ending, RequestStatus
@@ -27,7 +28,7 @@ def intend(self, intents):
     )
 Ledger.intend = intend
 """
-# What dead runs left in flight is not taken up.
+# The run does not look for the requests that a killed run left in flight.
 NEVER_RECOVERED = """
 from common.ledger.ledger import Ledger
 Ledger.recover = lambda self: (0, [])

@@ -1,4 +1,4 @@
-"""Moments at which a run is killed: each phase of it, at a random point that a seed decides."""
+"""Moments for a kill: a seed chooses a phase of the run and a random point in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ PHASES = ("start-up", "sending", "commit", "merging", "writing")
 
 
 def moment(rig: Rig, seed: int) -> Callable[[], bool]:
-    """The moment of a seed: true once it has come. Seeds go round the phases."""
+    """A function that is true once the moment of this seed has come.
+
+    Successive seeds take the phases in turn.
+    """
     dice = random.Random(seed)
     phase = PHASES[seed % len(PHASES)]
     already = len(rig.bill.lines())
@@ -25,8 +28,7 @@ def moment(rig: Rig, seed: int) -> Callable[[], bool]:
         wanted = already + dice.randint(1, max(1, requests - 1))
         return after(lambda: _billed(rig) >= wanted, jitter)
     if phase == "commit":
-        # The log of the ledger grows at a commit: with each byte over it, one is just being
-        # written.
+        # The ledger's write-ahead log grows during a commit: past this size, one is under way.
         wal = rig.ledger_path.with_name(f"{rig.ledger_path.name}-wal")
         size = dice.randint(60_000, 60_000 + requests * 7_000)
         return lambda: wal.exists() and wal.stat().st_size >= size
@@ -38,7 +40,7 @@ def moment(rig: Rig, seed: int) -> Callable[[], bool]:
 
 
 def after(condition: Callable[[], bool], seconds: float) -> Callable[[], bool]:
-    """True so many seconds after a condition came true."""
+    """A function that is true `seconds` after the condition came true."""
     since: list[float] = []
 
     def come() -> bool:
@@ -59,5 +61,5 @@ def _merges(rig: Rig) -> int:
 
 
 def _files(rig: Rig) -> int:
-    # Unfinished ones count, too: one is there for a moment only.
+    # Unfinished files count, too: each exists for a moment only.
     return sum(1 for _ in rig.reports.iterdir()) if rig.reports.exists() else 0

@@ -1,6 +1,4 @@
-"""What must be so after a run was killed and continued, however often: compares the bill, the
-ledger and the results.
-"""
+"""Checks an installation after kills: compares the bill, the ledger and the results."""
 
 from __future__ import annotations
 
@@ -16,26 +14,25 @@ from rigs.crash_rig import IN_FLIGHT, Rig
 
 @dataclass
 class Findings:
-    """What the oracle found. `violations` has to be empty; the rest are figures."""
+    """The result of a check. `violations` has to be empty; the other fields are figures."""
 
     violations: list[str] = field(default_factory=list)
-    lost: int = 0  # records without an output, without a reason, or without a report
-    doubled: int = 0  # records that more than one digest speaks for
-    billed_again: int = 0  # generations billed whose answer never reached the ledger
+    lost: int = 0  # records without an output or without a report
+    doubled: int = 0  # records that are in the themes of more than one digest
+    billed_again: int = 0  # billed generations whose answer never reached the ledger
     unsettled_usd: float = 0.0
     saved_twice: int = 0
 
     def must(self, holds: bool, sentence: str) -> None:
-        """Note a sentence where it does not hold."""
+        """Add the sentence to the violations unless the condition holds."""
         if not holds:
             self.violations.append(sentence)
 
 
 def examine(rig: Rig, reference: Rig | None = None, *, dead: int = 0) -> Findings:
-    """Examine an installation whose last run has ended well. `reference`: the same one, never
-    killed.
+    """Examine an installation whose last run has ended well.
 
-    `dead`: dead letters there may be, at most.
+    `reference` is the same installation, never killed. `dead` is the most dead letters allowed.
     """
     found = Findings()
     rows = rig.ledger("select record_id, status, request_id, output from records")
@@ -134,7 +131,7 @@ def _every_report_is_right(
 
 
 def _spoken_for(request_id: str, rows: list[Any], requests: dict[str, Any]) -> set[str]:
-    """The records that a digest's themes name and that are its own."""
+    """The records of a digest that its themes name."""
     answer = requests.get(request_id, ("", "[]", None))[2]
     if not answer:
         return set()
@@ -144,7 +141,7 @@ def _spoken_for(request_id: str, rows: list[Any], requests: dict[str, Any]) -> s
 
 
 def nothing_more(rig: Rig) -> list[str]:
-    """What is wrong with one more run: it has to send nothing and end with 0."""
+    """Run once more. Returns a violation unless the run sends nothing and ends with 0."""
     before = len(rig.bill.lines())
     ended = rig.run()
     sent = len(rig.bill.lines()) - before
@@ -152,7 +149,7 @@ def nothing_more(rig: Rig) -> list[str]:
 
 
 def continued(rig: Rig, reference: Rig | None = None, runs: int = 1, **options: int) -> Findings:
-    """Run again, `runs` times at most, until a run ends well; then examine everything."""
+    """Run again until a run ends well, `runs` times at most, and examine the installation."""
     allowed = (0, 3) if options.get("dead") else (0,)
     for _ in range(runs):
         ended = rig.run("--concurrency", str(IN_FLIGHT))

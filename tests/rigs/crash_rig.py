@@ -1,8 +1,7 @@
-"""A rig that kills runs: an installation, a stand-in that keeps a bill, and an oracle that compares
-the two.
+"""A rig that kills runs: an installation, and a stand-in that keeps a bill.
 
-Everything is a process: a job is started as `python jobs/NAME.py`, and dies of SIGKILL. What the
-oracle finds is a list of sentences; none of them may be there.
+Each run is a process, `python jobs/NAME.py`, that dies of SIGKILL. `crash_oracle.py` compares the
+installation with the bill afterwards.
 """
 
 from __future__ import annotations
@@ -27,10 +26,9 @@ from rigs.harness import REPOSITORY
 
 FIRST_DAY = date(2026, 11, 18)
 SUBJECTS = ("parcel", "refund", "invoice", "password", "colour", "garden", "battery", "lamp")
-IN_FLIGHT = 8  # --concurrency, unless it is said
+IN_FLIGHT = 8  # the default of --concurrency
 
-# A job with one answer per record. Its table counts how often a row was saved, which the contract
-# allows to be twice.
+# A per-record job. Its table counts how often a row was saved: the contract allows more than once.
 PER_RECORD = """
 import sqlite3
 from pathlib import Path
@@ -63,7 +61,7 @@ if __name__ == "__main__":
 
 @dataclass
 class Ended:
-    """How a process ended."""
+    """The end of a process: its exit code, its stderr and the seconds that it took."""
 
     code: int
     log: str
@@ -72,14 +70,14 @@ class Ended:
 
 @dataclass
 class Bill:
-    """A stand-in process and what it has billed since `begin`."""
+    """A stand-in process and its billing log, from line `begin` on."""
 
     url: str
     path: Path
     begin: int = 0
 
     def lines(self) -> list[dict[str, Any]]:
-        """What was billed, oldest first."""
+        """The complete lines of the billing log, oldest first."""
         text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
         whole = text[: text.rfind("\n") + 1]
         return [json.loads(line) for line in whole.splitlines()[self.begin :]]
@@ -92,7 +90,7 @@ def standin_process(
     faults: Sequence[dict[str, Any]] = (),
     message_batch_seconds: float = 0.5,
 ) -> Iterator[Bill]:
-    """The stand-in as a process of its own."""
+    """Run the stand-in as a process of its own. Its files are in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "faults.json").write_text(json.dumps(list(faults)))
     command = [sys.executable, "-m", "standin.standin", "--port", "0"]
@@ -111,15 +109,15 @@ def standin_process(
 
 @dataclass
 class Rig:
-    """One installation, with a copy of jobs/, so that its state is its own."""
+    """One installation: a copy of jobs/ with its own state and reports."""
 
     root: Path
     bill: Bill
     job: str = "daily_report"
     days: int = 2
     environ: dict[str, str] = field(default_factory=dict)
-    in_flight: int = 0  # requests under way at kills so far
-    in_flight_live: int = 0  # of these, those that no message batch holds
+    in_flight: int = 0  # requests under way at all kills so far
+    in_flight_live: int = 0  # those of them that were sent live
 
     def __post_init__(self) -> None:
         ignored = shutil.ignore_patterns("demo")
@@ -127,7 +125,7 @@ class Rig:
         self.bill.begin = len(self.bill.lines())
 
     def events(self, per_day: int) -> None:
-        """Records of `days` days."""
+        """Fill the source with `per_day` records on each of `days` days."""
         dice = random.Random(1)
         rows = []
         for number in range(self.days * per_day):
@@ -140,14 +138,14 @@ class Rig:
             db.executemany("insert into events values (?, ?, ?)", rows)
 
     def per_record(self, chunk_size: int = 1, show: str = "pass", save: str = "pass") -> None:
-        """Make `labels` the job; `show` and `save` are lines of its functions of that name."""
+        """Make `labels` the job. `show` and `save` are code for its functions of that name."""
         self.job = "labels"
         code = PER_RECORD.format(chunk_size=chunk_size, show=show, save=save)
         (self.root / "jobs/labels.py").write_text(code)
 
     @property
     def ledger_path(self) -> Path:
-        """The ledger's file."""
+        """The ledger's path."""
         return Path(
             self.environ.get("LEDGER_DB", str(self.root / "state/{job}.db")).format(job=self.job)
         )
@@ -160,7 +158,7 @@ class Rig:
     def start(
         self, *arguments: str, before: str = "", under: Sequence[str] = ()
     ) -> subprocess.Popen[str]:
-        """Start a run; `before` is code that runs in it first, `under` a command that runs it."""
+        """Start a run. Its process runs the code `before` first; `under` is a command around it."""
         window = ["--since", str(FIRST_DAY), "--until", str(self.day(self.days - 1))]
         window = [] if self.job == "labels" else window
         path = self.root / f"jobs/{self.job}.py"
@@ -193,7 +191,7 @@ class Rig:
 
     @contextmanager
     def running(self, *arguments: str, before: str = "") -> Iterator[subprocess.Popen[str]]:
-        """A run under way, which does not outlive the block."""
+        """Start a run, and kill it at the end of the block."""
         with self.start(*arguments, before=before) as process:
             try:
                 yield process
@@ -201,14 +199,14 @@ class Rig:
                 process.kill()
 
     def run(self, *arguments: str, before: str = "") -> Ended:
-        """A run to its end."""
+        """Run to the end, 60 seconds at most."""
         began = time.monotonic()
         with self.start(*arguments, before=before) as process:
             log = process.communicate(timeout=60)[1]
         return Ended(process.returncode, log, time.monotonic() - began)
 
     def killed(self, moment: Callable[[], bool], *arguments: str, before: str = "") -> bool:
-        """Start a run and kill it at a moment; False where it had ended before."""
+        """Start a run and kill it once `moment()` is true. False if it ended before that."""
         with self.start(*arguments, before=before) as process:
             until(lambda: moment() or process.poll() is not None)
             process.send_signal(signal.SIGKILL)
@@ -217,7 +215,7 @@ class Rig:
         return process.returncode == -signal.SIGKILL
 
     def count_in_flight(self) -> None:
-        """Add what was under way at a kill."""
+        """Count the requests that a kill left under way."""
         if self.tables():
             sql = (
                 "select count(*), total(delivery = 'live') from requests where status = 'submitted'"
@@ -227,22 +225,22 @@ class Rig:
             self.in_flight_live += int(live)
 
     def day(self, number: int) -> date:
-        """A day's date."""
+        """The date of the day with that number, from 0."""
         return FIRST_DAY + timedelta(days=number)
 
     def ledger(self, sql: str) -> list[tuple[Any, ...]]:
-        """Rows of a query on the ledger."""
+        """The rows of a query on the ledger."""
         with closing(sqlite3.connect(self.ledger_path)) as db:
             return db.execute(sql).fetchall()
 
     def tables(self) -> int:
-        """How many tables the ledger has: none, when the run died making it."""
+        """The number of tables in the ledger; 0 if the run died before it made them."""
         if not self.ledger_path.exists():
             return 0
         return int(self.ledger("select count(*) from sqlite_master")[0][0])
 
     def source(self, sql: str) -> list[tuple[Any, ...]]:
-        """Rows of a query on the source."""
+        """The rows of a query on the source database."""
         with closing(sqlite3.connect(self.root / "records.db")) as db:
             return db.execute(sql).fetchall()
 
@@ -253,7 +251,7 @@ class Rig:
 
 
 def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Look until something is so."""
+    """Wait until `condition()` is true. Fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that"

@@ -1,4 +1,4 @@
-"""Texts that try to become more than text, and random ones made of the same pieces."""
+"""Texts that try to act as markup, links or commands, and random mixtures of their pieces."""
 
 from __future__ import annotations
 
@@ -60,5 +60,6 @@ _PIECES = (
 
 
 def random_texts(count: int, seed: int) -> list[str]:
+    """`count` texts of up to 24 pieces each, the same ones for the same seed."""
     pick = random.Random(seed)
     return ["".join(pick.choices(_PIECES, k=pick.randint(1, 24))) for _ in range(count)]

@@ -1,5 +1,6 @@
-"""A copy of jobs/ in a folder of the test's, run as cron would: a process of its own, a bare
-environment.
+"""A copy of jobs/ in the test's folder, whose jobs run as under cron.
+
+Each is a process of its own, with hardly any environment variables.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from rigs.harness import REPOSITORY, Site
 
 
 class Installation:
-    """`site` is where its state and reports are; nothing outside is written."""
+    """A copy of jobs/ in the folder of `site`, where its state and its reports are, too."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -23,8 +24,8 @@ class Installation:
         shutil.copytree(REPOSITORY / "jobs", self.root / "jobs")
 
     def environ(self, **more: str) -> dict[str, str]:
-        """What the process gets; an empty value takes a variable away."""
-        given = {
+        """The environment of a job. In `more`, an empty value removes a variable."""
+        environ = {
             "PATH": "/usr/bin:/bin",
             "ANTHROPIC_API_KEY": "sk-ant-test-key-000000",
             "ANTHROPIC_BASE_URL": self.site.standin.url if self.site.standin else "",
@@ -33,12 +34,12 @@ class Installation:
             "NO_PROXY": "127.0.0.1",
             **more,
         }
-        return {name: value for name, value in given.items() if value}
+        return {name: value for name, value in environ.items() if value}
 
     def start(
         self, *arguments: str, script: Path | None = None, cwd: str = "/", **environ: str
     ) -> subprocess.Popen[str]:
-        """Start a job (daily_report, where no script is given)."""
+        """Start a job: `script`, or daily_report without one."""
         command = [sys.executable, str(script or self.root / "jobs/daily_report.py"), *arguments]
         return subprocess.Popen(
             command,
@@ -51,7 +52,7 @@ class Installation:
         )
 
     def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run a job to its end."""
+        """Run a job to its end, 50 seconds at most."""
         process = self.start(*arguments, **options)
         try:
             stdout, stderr = process.communicate(timeout=50)
@@ -61,12 +62,12 @@ class Installation:
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int, bytes]]:
-    """Every file and folder below: mode, time of its last change, content."""
-    found = {}
+    """Every file and folder below `folder`: its mode, time of last change and content."""
+    states = {}
     for path in sorted(folder.rglob("*")):
         if "__pycache__" in path.parts:
             continue
         status = path.lstat()
         content = path.read_bytes() if path.is_file() else os.fsencode(path.name)
-        found[str(path.relative_to(folder))] = (status.st_mode, status.st_mtime_ns, content)
-    return found
+        states[str(path.relative_to(folder))] = (status.st_mode, status.st_mtime_ns, content)
+    return states

@@ -1,4 +1,4 @@
-"""A ledger in a temporary folder, for the tests of what is built on one."""
+"""A ledger in a test's folder, and shorthands for what runs write into it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ JOB = "daily_report"
 
 @dataclass
 class Book:
-    """An open ledger with shorthands for what runs do to it."""
+    """An open ledger of the run `run-1`, with shorthands for what a run does to it."""
 
     file: LedgerFile
     ledger: Ledger = field(init=False)
@@ -63,7 +63,7 @@ class Book:
 
 
 def intent(request_id: str, *record_ids: str, most_usd: float = 0.5) -> Intent:
-    """To send a request about these records, live."""
+    """The intent to send a live request about these records."""
     return Intent(
         request_id=request_id,
         record_ids=record_ids,
@@ -74,13 +74,13 @@ def intent(request_id: str, *record_ids: str, most_usd: float = 0.5) -> Intent:
 
 
 def ended(request_id: str, status: RequestStatus = RequestStatus.DONE, **groups: Any) -> Ending:
-    """The end of a request; `groups` are done, failed, dead and waiting."""
+    """The end of a request. `groups` are the fields of Ending: done, failed, dead, waiting."""
     return Ending(request_id=request_id, status=status, **groups)
 
 
 @contextmanager
 def ledger_at(path: Path, *, read_only: bool = False) -> Iterator[Book]:
-    """The ledger in that file, made where there is none."""
+    """Open the ledger in that file; a new one if there is none."""
     file = LedgerFile(path, read_only=read_only)
     try:
         yield Book(file)
@@ -89,5 +89,5 @@ def ledger_at(path: Path, *, read_only: bool = False) -> Iterator[Book]:
 
 
 def plan(db: sqlite3.Connection, statement: str) -> str:
-    """How SQLite would go about a statement."""
+    """SQLite's query plan for a statement, in one line."""
     return "; ".join(row[3] for row in db.execute(f"explain query plan {statement}"))

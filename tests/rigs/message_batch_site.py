@@ -1,6 +1,4 @@
-"""A site whose job goes by message batch, with shorthands for what its runs did and what they were
-billed.
-"""
+"""Shorthands for a site whose job goes by message batch: its runs, its ledger and its bill."""
 
 from __future__ import annotations
 
@@ -27,18 +25,18 @@ EXPIRED = {"kind": "expire", "path": MESSAGE_BATCHES}
 
 
 def fill(site: Site, requests: int) -> None:
-    """As many records as make that many requests."""
+    """Fill the source with the records of that many requests."""
     site.events(events("2026-11-21", requests * SIZE))
 
 
 def go(site: Site, *arguments: str, by: str = "--message-batch", **more: Any) -> Result:
-    """A run that waits until the next day."""
-    given = (by, "--chunk-size", str(SIZE), "--wait", "20h", *arguments)
-    return site.run(labels(), *given, **more)
+    """Run the job with `by`. It waits for its message batches until the next day."""
+    options = (by, "--chunk-size", str(SIZE), "--wait", "20h", *arguments)
+    return site.run(labels(), *options, **more)
 
 
 def calls(site: Site, what: str) -> int:
-    """How often the stand-in was asked for that."""
+    """How many calls of `what`, such as CREATE, the stand-in has had."""
     assert site.standin is not None
     return int(site.standin.counts["calls"].get(what, 0))
 
@@ -59,24 +57,24 @@ def billed_for(site: Site) -> Counter[str]:
 
 
 def tiers(site: Site) -> list[str]:
-    """How each billed request was delivered, in order."""
+    """The tier of each billed request, in order: standard, or that of message batches."""
     return [line["tier"] for line in site.billed()]
 
 
 def spent(site: Site, job: str = "labels") -> tuple[float, float]:
-    """What the ledger holds as spent, and as possibly spent."""
+    """The USD in the ledger: spent, and possibly spent."""
     row = site.ledger("select total(usd), total(unsettled_usd) from requests", job)[0]
     return float(row[0]), float(row[1])
 
 
 def requests_under_way(site: Site) -> int:
-    """Requests whose end is not known."""
+    """The number of requests that have not ended in the ledger."""
     sql = "select count(*) from requests where status in ('submitted', 'answered')"
     return int(site.ledger(sql, "labels")[0][0])
 
 
 def is_complete(site: Site, records: int, *, billed: int = 1) -> None:
-    """Every record saved once, billed so often, and the ledger's cost the bill's."""
+    """Assert that each record is saved once and billed `billed` times, and that the costs agree."""
     rows = site.saved("select saved, count(*) from labels group by 1")
     assert rows == [(1, records)]
     assert statuses(site) == {"done": records}
@@ -88,14 +86,14 @@ def is_complete(site: Site, records: int, *, billed: int = 1) -> None:
 
 @contextmanager
 def sdk(site: Site) -> Iterator[anthropic.Anthropic]:
-    """Another customer of the same workspace."""
+    """The SDK of another program in the same workspace."""
     assert site.standin is not None
     with anthropic.Anthropic(base_url=site.standin.url, api_key="k", max_retries=0) as client:
         yield client
 
 
 def foreign(site: Site, requests: int) -> str:
-    """Make a message batch of somebody else's; its id."""
+    """Create a message batch that belongs to another program; returns its id."""
     params: Any = {
         "model": "claude-haiku-5-5",
         "max_tokens": 100,
@@ -108,6 +106,6 @@ def foreign(site: Site, requests: int) -> str:
 
 @contextmanager
 def standin_db(folder: Path) -> Iterator[sqlite3.Connection]:
-    """The stand-in's message batches, to be changed behind its back."""
+    """The database with the stand-in's message batches, for changes behind its back."""
     with closing(sqlite3.connect(folder / "message_batches.db")) as db, db:
         yield db

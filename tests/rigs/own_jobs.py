@@ -1,4 +1,4 @@
-"""Jobs that answer once per record, made for tests, and the table they save into."""
+"""A per-record job for tests, and the table that it saves into."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from common import Job, Record
 
 TABLE = (
-    "create table if not exists labels (record_id text primary key, label text, reason text, "
-    "saved integer);"
+    "create table if not exists labels"
+    " (record_id text primary key, label text, reason text, saved integer);"
 )
 SELECT = "select id as record_id, content, created_at from events order by id"
 
@@ -22,7 +22,7 @@ class Label(BaseModel):
 
 
 def save(db: Any, record: Record, output: Label) -> None:
-    """Replace the record's label; `saved` counts how often that happened."""
+    """Insert or replace the record's label. The column `saved` counts how often."""
     db.execute(
         "insert into labels values (?, ?, ?, 1) on conflict (record_id) do update set"
         " label = excluded.label, reason = excluded.reason, saved = saved + 1",
@@ -33,7 +33,7 @@ def save(db: Any, record: Record, output: Label) -> None:
 def labels(
     name: str = "labels", save: Callable[..., object] = save, select: str = SELECT, **changes: Any
 ) -> Job:
-    """A job that labels events."""
+    """A job that labels events. `changes` are more arguments of Job."""
     return Job(
         name=name,
         select=select,

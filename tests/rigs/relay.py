@@ -1,6 +1,4 @@
-"""Between a run and the stand-in: keeps every request as it was sent, and may put words into the
-model's mouth.
-"""
+"""A relay between a run and the stand-in: it keeps each request, and can replace the answer."""
 
 from __future__ import annotations
 
@@ -13,12 +11,12 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-# The JSON value of an answer, after a look at the request and at what the stand-in would say.
+# From the body of a request and the JSON value of the stand-in's answer to the value to send.
 Answer = Callable[[dict[str, Any], Any], Any]
 
 
 class Relay:
-    """Stands where the stand-in would: pass it as a site's `standin`."""
+    """Takes the place of the stand-in: assign it to a site's `standin`."""
 
     def __init__(self, standin: Any, answer: Answer | None = None) -> None:
         self.standin = standin
@@ -28,37 +26,35 @@ class Relay:
 
     @property
     def billed(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.standin.billed
-        return found
+        lines: list[dict[str, Any]] = self.standin.billed
+        return lines
 
     @property
     def counts(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.standin.counts
-        return found
+        counts: dict[str, Any] = self.standin.counts
+        return counts
 
     def texts(self) -> list[str]:
-        """The user messages that were sent, in order."""
+        """The user messages of all requests, in order."""
         return [body["messages"][0]["content"] for body in self.sent]
 
     def forwarded(self, method: str, path: str, headers: Any, body: bytes) -> tuple[int, bytes]:
-        """What the stand-in answers, or what this test makes of it."""
-        passed = {name: value for name, value in headers.items() if name.lower() not in _HOPS}
-        request = urllib.request.Request(
-            self.standin.url + path, body or None, passed, method=method
-        )
+        """Pass a request on; returns the status and the body to reply with."""
+        kept = {name: value for name, value in headers.items() if name.lower() not in _HOPS}
+        request = urllib.request.Request(self.standin.url + path, body or None, kept, method=method)
         try:
             with urllib.request.urlopen(request) as reply:
-                status, said = reply.status, reply.read()
+                status, raw = reply.status, reply.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
         if path == "/v1/messages":
             self.sent.append(json.loads(body))
             if self.answer:
-                said = self._reworded(self.answer, said)
-        return status, said
+                raw = self._reworded(self.answer, raw)
+        return status, raw
 
-    def _reworded(self, answer: Answer, said: bytes) -> bytes:
-        message = json.loads(said)
+    def _reworded(self, answer: Answer, raw: bytes) -> bytes:
+        message = json.loads(raw)
         value = answer(self.sent[-1], json.loads(message["content"][0]["text"]))
         message["content"][0]["text"] = json.dumps(value)
         return json.dumps(message).encode()
@@ -69,7 +65,7 @@ _HOPS = {"host", "content-length", "connection", "accept-encoding", "transfer-en
 
 @contextmanager
 def relayed(standin: Any, answer: Answer | None = None) -> Iterator[Relay]:
-    """A relay to that stand-in, on a port of its own."""
+    """A relay to that stand-in, on its own port."""
     relay = Relay(standin, answer)
 
     class Handler(BaseHTTPRequestHandler):
@@ -80,15 +76,15 @@ def relayed(standin: Any, answer: Answer | None = None) -> Iterator[Relay]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            status, said = relay.forwarded(self.command, self.path, self.headers, body)
+            status, raw = relay.forwarded(self.command, self.path, self.headers, body)
             self.send_response(status)
             self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(said)))
+            self.send_header("content-length", str(len(raw)))
             self.end_headers()
-            self.wfile.write(said)
+            self.wfile.write(raw)
 
         def log_message(self, format: str, *arguments: object) -> None:
-            """Say nothing."""
+            """Print nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

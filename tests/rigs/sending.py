@@ -1,6 +1,4 @@
-"""Requests sent through the real delivery and the real SDK, to the stand-in or to a server that
-says what it is told.
-"""
+"""Sends requests by the real live delivery and the real SDK, to any server."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ PARAMS = {
 
 @contextmanager
 def saying(status: int, body: str = "", headers: Mapping[str, str] | None = None) -> Iterator[str]:
-    """A server that gives one reply to everything; its URL."""
+    """The URL of a server that gives the same reply to every request."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -45,7 +43,7 @@ def saying(status: int, body: str = "", headers: Mapping[str, str] | None = None
             self.wfile.write(body.encode())
 
         def log_message(self, *_: object) -> None:
-            pass
+            """Print nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -67,9 +65,9 @@ def send(
     closed: bool = False,
     before_another: Callable[[Request, int, float], Fault | None] = lambda *_: None,
 ) -> list[Outcome]:
-    """Send requests at once, by default without another attempt: what became of them.
+    """Send that many requests at the same time, and return their outcomes.
 
-    `closed`: by a closed client.
+    By default each gets one attempt. With `closed`, the client is closed before they are sent.
     """
     loop, shared = _shared()
     client = shared.copy(base_url=url, api_key=key)

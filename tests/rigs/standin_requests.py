@@ -43,7 +43,7 @@ class Merge(BaseModel):
 
 
 def client(standin: StandIn, key: str = "sk-test") -> anthropic.Anthropic:
-    """The real SDK, strict about shapes, with nothing sent twice."""
+    """The real SDK. It refuses answers of a wrong shape, and sends nothing twice."""
     return anthropic.Anthropic(
         base_url=standin.url, api_key=key, max_retries=0, _strict_response_validation=True
     )
@@ -51,7 +51,7 @@ def client(standin: StandIn, key: str = "sk-test") -> anthropic.Anthropic:
 
 @contextmanager
 def serving(**options: Any) -> Iterator[tuple[StandIn, anthropic.Anthropic]]:
-    """A stand-in and a client of it."""
+    """A running stand-in and the SDK as its client. `options` are those of StandIn."""
     with StandIn(**options) as standin, client(standin) as claude:
         yield standin, claude
 
@@ -72,7 +72,7 @@ def output_format(model: type[BaseModel]) -> dict[str, Any]:
 def params(
     text: str = "Hello there", output: type[BaseModel] | None = None, **more: Any
 ) -> dict[str, Any]:
-    """The parameters of a request as jobs send them, those in `more` over the usual ones."""
+    """The parameters of a request as jobs send them; those in `more` replace the usual ones."""
     made: dict[str, Any] = {
         "model": MODEL,
         "max_tokens": 8_000,
@@ -100,7 +100,7 @@ def post(
     method: str = "POST",
     headers: dict[str, str] | None = None,
 ) -> tuple[int, dict[str, str], Any]:
-    """One request by hand: status, headers, and the body as JSON where it is."""
+    """Send one request without the SDK: its status, headers, and body (decoded if JSON)."""
     connection = http.client.HTTPConnection(standin.url.removeprefix("http://"), timeout=30)
     usual = {"authorization": "Bearer sk-test", "anthropic-version": "2026-10-21"}
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -117,9 +117,9 @@ def post(
 def refusal(
     standin: StandIn, body: Any, path: str = MESSAGES, status: int = 400, kind: str = ""
 ) -> str:
-    """The words with which a request is refused, its status and kind of error checked."""
-    got, headers, answer = post(standin, body, path)
-    assert got == status, answer
+    """The message of a refused request. Asserts the status, the kind of error and the shape."""
+    got_status, headers, answer = post(standin, body, path)
+    assert got_status == status, answer
     assert answer["type"] == "error"
     assert answer["request_id"] == headers["request-id"]
     assert answer["error"]["type"] == (kind or "invalid_request_error")
