@@ -1,4 +1,4 @@
-"""The command line: what each option takes, and one line naming the option for what it does not."""
+"""The command line: the values each option takes, and the message for those it refuses."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ WINDOW = replace(RECORDS, select="select id as record_id from t where within(at,
 
 
 def test_without_options_everything_has_its_default():
-    given = parse(REPORT, [])
-    assert (given.limit, given.since, given.until, given.max_cost) == (None, None, None, None)
-    assert (given.concurrency, given.chunk_size, given.wait) == (8, REPORT.chunk_size, 7200.0)
-    assert not (given.dry_run or given.retry_dead or given.reprocess or given.json or given.demo)
-    assert (given.model, given.after, given.delivery) == ("", "", "")
+    parsed = parse(REPORT, [])
+    assert (parsed.limit, parsed.since, parsed.until, parsed.max_cost) == (None, None, None, None)
+    assert (parsed.concurrency, parsed.chunk_size, parsed.wait) == (8, REPORT.chunk_size, 7200.0)
+    assert not (parsed.dry_run or parsed.retry_dead or parsed.reprocess)
+    assert not (parsed.json or parsed.demo)
+    assert (parsed.model, parsed.after, parsed.delivery) == ("", "", "")
     assert parse(replace(REPORT, chunk_size=7), []).chunk_size == 7
 
 
@@ -35,7 +36,7 @@ def test_without_options_everything_has_its_default():
         ("--limit=5", "limit", 5),
         ("--limit 1 --limit 2", "limit", 2),
         ("--since 2026-11-21", "since", date(2026, 11, 21)),
-        # Without an offset, in the report's zone.
+        # A time without an offset is in the report's zone.
         ("--since 2026-11-21T06:00", "since", datetime.fromisoformat("2026-11-21T06:00")),
         ("--until 2026-11-21T06:00:00Z", "until", datetime(2026, 11, 21, 6, tzinfo=UTC)),
         ("--live", "delivery", "live"),
@@ -56,17 +57,17 @@ def test_without_options_everything_has_its_default():
     ],
 )
 def test_each_option_is_taken(arguments, name, value):
-    given = parse(REPORT, arguments.split())
-    assert getattr(given, name) == value
-    # Nothing else changes by it.
-    assert replace(given, **{name: getattr(parse(REPORT, []), name)}) == parse(REPORT, [])
+    parsed = parse(REPORT, arguments.split())
+    assert getattr(parsed, name) == value
+    # The other options keep their defaults.
+    assert replace(parsed, **{name: getattr(parse(REPORT, []), name)}) == parse(REPORT, [])
 
 
 @pytest.mark.parametrize("day", ["2026-11-21", "2026-11-21T06:00", "20261121"])
 def test_a_date_is_one_whole_day(day):
-    given = parse(REPORT, ["--date", day])
-    assert given.since == given.until == date(2026, 11, 21)
-    assert type(given.since) is date
+    parsed = parse(REPORT, ["--date", day])
+    assert parsed.since == parsed.until == date(2026, 11, 21)
+    assert type(parsed.since) is date
 
 
 WRONG = {
@@ -145,10 +146,11 @@ def test_help_names_every_option_on_stdout_and_ends_with_0(site, capsys):
     assert left.value.code == 0
     shown = capsys.readouterr()
     assert shown.err == ""
-    for option in ("--dry-run", "--limit", "--since", "--until", "--date", "--live",
-    "--concurrency", "--chunk-size",
-                   "--model", "--max-cost", "--retry-dead", "--reprocess", "--after", "--json",
-                   "--demo"):  # fmt: skip
+    for option in (
+        *("--dry-run", "--limit", "--since", "--until", "--date", "--live", "--concurrency"),
+        *("--chunk-size", "--model", "--max-cost", "--retry-dead", "--reprocess", "--after"),
+        *("--json", "--demo"),
+    ):
         assert option in shown.out
 
 

@@ -1,4 +1,4 @@
-"""The README is true: its example runs, its options exist, and no job is missing from it."""
+"""The README is true: its example runs, its options exist, and it names every job."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def example() -> str:
 
 @pytest.fixture
 def tickets(claude):
-    """An installation with the example in it, on tables that no shipped job knows."""
+    """An installation with the README's example, and with the table that it reads."""
     site = claude(message_batch_seconds=0.0)
     installation = Installation(site)
     (site.root / EXAMPLE).write_text(example(), encoding="utf-8")

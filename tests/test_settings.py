@@ -1,6 +1,4 @@
-"""Settings: environment, then .env, then the default; hostile values refused in one line that never
-holds the value.
-"""
+"""Settings: from the environment, then .env, then the default. No message repeats a bad secret."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ from rigs.dotenv_texts import TEXTS, as_bash_reads_it
 
 @pytest.fixture
 def load(tmp_path):
-    """Settings of daily_report from an environment and the text (or bytes) of an .env."""
+    """A function that loads daily_report's settings from the text of an .env and an environment."""
 
     def load(dotenv: str | bytes = "", demo: bool = False, **environ: str) -> Settings:
         path = tmp_path / ".env"
@@ -246,7 +244,7 @@ def _readable(text: str) -> bool:
 
 @pytest.mark.parametrize("text", [text for text in TEXTS if _readable(text)])
 def test_a_job_gets_what_the_wrappers_get(tmp_path, load, text):
-    found = load(text)
+    ours = load(text)
     theirs = as_bash_reads_it(tmp_path / ".env")
     for name in ("A", "B", "C", "D", "export"):
-        assert found.get(name) == theirs.get(name, "").strip(), name
+        assert ours.get(name) == theirs.get(name, "").strip(), name

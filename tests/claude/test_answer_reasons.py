@@ -1,4 +1,4 @@
-"""Why an answer cannot be used: where and what, and never a customer's words."""
+"""The reason why an answer cannot be used: it says where and what, never a customer's words."""
 
 from __future__ import annotations
 

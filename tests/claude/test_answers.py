@@ -1,6 +1,4 @@
-"""Reading an answer: what may be used, what is said about which record, and never a customer's
-words in a reason.
-"""
+"""Reading an answer: its outputs, and for each record without one a reason."""
 
 from __future__ import annotations
 
@@ -154,15 +152,15 @@ def test_one_wrong_entry_fails_its_record_alone():
             {"label": "billing", "part": {"size": "small", "colours": ["Red", "DARK BLUE"]}},
             {"part": Part(size="Small", colours=[Colour.RED, Colour.DARK_BLUE])},
         ),
-        # Text is text: only an enum's value has a case of its own.
+        # Only values of an enum may change their case: this field is free text.
         ({"label": "billing", "note": "BILLING"}, {"note": "BILLING"}),
     ],
 )
 def test_an_enums_value_may_come_in_any_case(fields, expected):
     outputs, _ = outputs_per_record(JOB, results({"id": "1", **fields}), ["1"])
-    found = outputs["1"].model_dump()
-    given = Verdict.model_construct(**{"label": "billing", **expected}).model_dump()
-    assert {name: found[name] for name in expected} == {name: given[name] for name in expected}
+    output = outputs["1"].model_dump()
+    wanted = Verdict.model_construct(**{"label": "billing", **expected}).model_dump()
+    assert {name: output[name] for name in expected} == {name: wanted[name] for name in expected}
 
 
 def test_of_values_that_differ_in_case_alone_the_exact_one_is_meant():

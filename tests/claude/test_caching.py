@@ -1,6 +1,4 @@
-"""The prompt cache: asked for where it pays, warmed by one request, and paid for as the ledger
-says.
-"""
+"""The prompt cache: used where it pays, written by the first request, and in the ledger's costs."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ def tokens(site) -> list[tuple[int, int]]:
 
 
 def test_the_first_request_writes_the_cache_and_all_others_read_it(claude):
-    # With a latency, a request that is sent beside the first one would find nothing to read.
+    # With a latency, a request that starts beside the first one finds no cache to read.
     site = claude(latency=0.2)
     events(site)
     assert run(site, JOB).code == 0
@@ -118,15 +116,15 @@ def test_what_requests_begin_with_is_the_same_to_the_byte_whatever_their_records
     records: list[list[Record]] = [
         [{"record_id": str(n), "content": f"text {n}"}] * n for n in range(1, 4)
     ]
-    made = [ask_about(JOB, MODEL, some, lifetime="1h") for some in records]
-    (system,) = {str(params["system"]) for params in made}
-    assert made[0]["system"] == [
+    requests = [ask_about(JOB, MODEL, chunk, lifetime="1h") for chunk in records]
+    (system,) = {str(params["system"]) for params in requests}
+    assert requests[0]["system"] == [
         {
             "type": "text",
             "text": system_prompt(JOB),
             "cache_control": {"type": "ephemeral", "ttl": "1h"},
         }
     ], system
-    assert len({str((params["output_config"], params["thinking"])) for params in made}) == 1
+    assert len({str((params["output_config"], params["thinking"])) for params in requests}) == 1
     assert ask_about(JOB, MODEL, records[0])["system"] == system_prompt(JOB)
     assert not Request("r", {}).warms

@@ -1,6 +1,4 @@
-"""Whose fault it was: every way of failing, through the real SDK, gets its owner, its exit code and
-its wait.
-"""
+"""Whose fault it was: each failure, through the real SDK, has an owner, an exit code and a wait."""
 
 from __future__ import annotations
 
@@ -19,6 +17,7 @@ NOBODY, RECORD, ACCOUNT = Whose.NOBODY, Whose.RECORD, Whose.ACCOUNT
 
 
 def fault(url: str, **options) -> Fault:
+    """The fault of one request that is sent to `url`, in one attempt."""
     (outcome,) = send(url, **options)
     assert outcome.bug is None and outcome.message is None and outcome.attempts == 1
     assert outcome.fault is not None
@@ -60,14 +59,14 @@ def refused(
     ],
 )
 def test_each_way_of_failing_has_an_owner_and_a_code(kind, whose, code):
-    found = scripted(kind)
-    assert found.whose is whose
+    result = scripted(kind)
+    assert result.whose is whose
     if code:
-        assert found.code == code
-    # What asking again cannot change is said to be so.
-    assert found.final is (whose is RECORD)
-    assert "\n" not in found.reason and len(found.reason) <= 200
-    assert found.reason
+        assert result.code == code
+    # `final` says that another attempt would not help.
+    assert result.final is (whose is RECORD)
+    assert "\n" not in result.reason and len(result.reason) <= 200
+    assert result.reason
 
 
 @pytest.mark.parametrize(
@@ -91,12 +90,9 @@ def test_overload_slows_everybody_down(kind, slow):
 @pytest.mark.parametrize(
     ("status", "message", "code"),
     [
-        (400, ("Your credit balance is too low to access the Anthropic API. Go to Plans & "
-              "Billing"), ""),
-        (400, ("You have reached your specified API usage limits. You will regain access on "
-              "2026-12-01"), ""),
-        (400, ("You have reached your specified workspace API usage limits. You will regain "
-              "access"), ""),
+        (400, "Your credit balance is too low to access the Anthropic API. Go to Billing", ""),
+        (400, "You have reached your specified API usage limits. You will regain access", ""),
+        (400, "You have reached your specified workspace API usage limits. You will regain", ""),
         (400, "On hold", "organization_on_hold"),
         (400, "Not allowed", "workspace_policy_violation"),
         (400, "Key", "cmek_key_disabled"),
@@ -106,9 +102,9 @@ def test_overload_slows_everybody_down(kind, slow):
     ],
 )  # fmt: skip
 def test_a_refusal_that_is_about_the_account_blames_no_record(status, message, code):
-    found = refused(status, message, code)
-    assert (found.whose, found.code) == (ACCOUNT, 77)
-    assert message[:20] in found.reason
+    result = refused(status, message, code)
+    assert (result.whose, result.code) == (ACCOUNT, 77)
+    assert message[:20] in result.reason
 
 
 @pytest.mark.parametrize(
@@ -154,9 +150,9 @@ def test_the_wait_that_a_server_asks_for_is_read(headers, seconds):
 def test_the_wait_may_be_a_date():
     at = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
     with saying(503, "", {"retry-after": at}) as url:
-        found = fault(url)
-    assert found.retry_after is not None and 60 < found.retry_after <= 90
-    assert found.slow_down
+        result = fault(url)
+    assert result.retry_after is not None and 60 < result.retry_after <= 90
+    assert result.slow_down
 
 
 @pytest.mark.parametrize(
@@ -179,17 +175,17 @@ def test_the_wait_may_be_a_date():
 )
 def test_a_reply_in_no_known_shape_is_judged_by_its_status(status, body, kind, whose):
     with saying(status, body, {"content-type": kind}) as url:
-        found = fault(url)
-    assert found.whose is whose
-    assert "<html" not in found.reason
+        result = fault(url)
+    assert result.whose is whose
+    assert "<html" not in result.reason
 
 
 def test_nobody_there_is_nobodys_fault_and_cost_nothing():
-    with socket.socket() as reserved:  # bound and not listening: every connection is refused
+    with socket.socket() as reserved:  # bound but not listening: it refuses every connection
         reserved.bind(("127.0.0.1", 0))
-        found = fault(f"http://127.0.0.1:{reserved.getsockname()[1]}")
-    assert (found.whose, found.code, found.may_be_billed) == (NOBODY, 69, False)
-    assert found.reason == "connection: ConnectError"
+        result = fault(f"http://127.0.0.1:{reserved.getsockname()[1]}")
+    assert (result.whose, result.code, result.may_be_billed) == (NOBODY, 69, False)
+    assert result.reason == "connection: ConnectError"
 
 
 @pytest.mark.parametrize(
@@ -199,14 +195,14 @@ def test_nobody_there_is_nobodys_fault_and_cost_nothing():
 )
 def test_a_call_that_cannot_be_made_is_a_wrong_setting_and_not_sent_again(options):
     with saying(200) as url:
-        found = fault(**({"url": url} | options))
-    assert (found.whose, found.code) == (ACCOUNT, 78)
+        result = fault(**({"url": url} | options))
+    assert (result.whose, result.code) == (ACCOUNT, 78)
 
 
 def test_a_reason_is_one_line_without_a_key():
-    found = refused(400, "bad\nkey sk-ant-api03-abcdefgh\x1b[31m" + "x" * 500)
-    assert "\n" not in found.reason and "\x1b" not in found.reason
-    assert "abcdefgh" not in found.reason and len(found.reason) <= 200
+    result = refused(400, "bad\nkey sk-ant-api03-abcdefgh\x1b[31m" + "x" * 500)
+    assert "\n" not in result.reason and "\x1b" not in result.reason
+    assert "abcdefgh" not in result.reason and len(result.reason) <= 200
 
 
 def test_the_same_fault_of_two_records_has_the_same_reason():
@@ -221,6 +217,6 @@ def test_a_bug_of_ours_is_nobodys_fault_to_be_sent_again(error):
 
 
 def test_no_answer_in_time_is_sent_again_and_may_be_billed():
-    found = fault_of(TimeoutError())
-    assert found is not None
-    assert (found.whose, found.may_be_billed) == (NOBODY, True)
+    result = fault_of(TimeoutError())
+    assert result is not None
+    assert (result.whose, result.may_be_billed) == (NOBODY, True)

@@ -1,6 +1,4 @@
-"""Tokens to USD: the published prices, by band and by day, and a price list that its user has
-broken.
-"""
+"""Tokens to USD: the published prices, by band and by day, and mistakes in a user's price list."""
 
 from __future__ import annotations
 
@@ -132,10 +130,12 @@ WRONG: list[dict[str, Any]] = [
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "{", "[]", "{}", "null", '{"prices": null}', ('{"prices": {"a": '
-                                                           '1}}'), '{"prices": [1]}', "\ufeff"),
-        *(json.dumps({"prices": [{key: value for key,
-        value in ROW.items() if key != gone}]}) for gone in ROW),
+        *("", "{", "[]", "{}", "null", "\ufeff"),
+        *('{"prices": null}', '{"prices": {"a": 1}}', '{"prices": [1]}'),
+        *(
+            json.dumps({"prices": [{key: ROW[key] for key in ROW if key != missing}]})
+            for missing in ROW
+        ),
         *(json.dumps({"prices": [ROW | wrong]}) for wrong in WRONG),
     ],
 )  # fmt: skip

@@ -1,6 +1,4 @@
-"""What a request carries: accepted for every model, thinking at its cheapest, records that cannot
-break out.
-"""
+"""Requests: each model takes them, thinking costs least, and records cannot break out of them."""
 
 from __future__ import annotations
 
@@ -86,7 +84,7 @@ def test_thinking_is_off_or_at_its_cheapest(standin, name, thinking, effort):
     params = ask_about(PER_RECORD, model, [record("1")])
     assert params.get("thinking") == thinking
     assert params["output_config"].get("effort") == effort
-    # Thinking that cannot be turned off needs room of its own.
+    # Thinking that cannot be turned off needs tokens besides those for the answer.
     plain = ask_about(PER_RECORD, MODEL, [record("1")])["max_tokens"]
     assert (params["max_tokens"] > plain + 4_000) is (thinking is None)
 
@@ -123,7 +121,7 @@ def test_a_record_comes_through_whole_and_cannot_break_out(text):
     assert parsed.get("created_at") == text.replace("\t", " ")
     assert (parsed.text or "") == text
     assert len(parsed) == 0
-    # One line up to the text: an attribute cannot begin a line of its own.
+    # The tag is on one line, so that no attribute can look like a line of its own.
     assert "\n" not in shown.partition(">")[0]
 
 

@@ -1,4 +1,4 @@
-"""Sending again: how long is waited, how often, and that all of them wait when one is told to."""
+"""Retries: their waits, their limits, and that all requests wait when one has to."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_no_attempt_is_made_that_the_budget_forbids():
         (outcome,) = send(url, retry=Retry(), before_another=twice)
     assert outcome.fault == CAPPED
     assert outcome.attempts == 2
-    # Each may have been billed, so each is asked for beside those before it.
+    # Each attempt may be billed, so the budget has to hold all of them together.
     assert asked == [(2, 1.0), (3, 1.5)]
 
 

@@ -1,6 +1,6 @@
 """The retry loop: what is attempted again, how often, and what the log says.
 
-Time here is a number.
+No test waits: the clock is a number.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def test_the_second_run_is_told_not_now_until_the_first_lets_go(path):
     assert refused.value.code == 75
     os.close(held)
     os.close(hold(path))
-    assert path.exists()  # removed, two processes could hold a lock each
+    assert path.exists()  # if it were removed, two processes could hold a lock each
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -40,7 +40,7 @@ def test_the_lock_of_the_wrapper_is_taken_over_and_kept_when_the_wrapper_dies(pa
     fcntl.flock(wrappers, fcntl.LOCK_EX)
     inherited = os.dup(wrappers)
     monkeypatch.setenv("JOB_LOCK_FD", str(inherited))
-    os.set_inheritable(inherited, True)  # as bash hands it on
+    os.set_inheritable(inherited, True)  # as bash does for its child
     assert hold(path) == inherited
     assert not os.get_inheritable(inherited)
     assert "JOB_LOCK_FD" not in os.environ

@@ -1,4 +1,4 @@
-"""Log lines: one per event whatever it says, in UTC, without a key or a customer's words."""
+"""Log lines: one per event, in UTC, without a key and without a customer's words."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (INFO |WARN |ERROR) \[run-1\
 
 @pytest.fixture
 def logged():
-    """What log calls print."""
+    """A function that returns what the log calls in `call` print."""
 
     def logged(call, demo: bool = False) -> str:
         stderr = io.StringIO()
@@ -37,8 +37,8 @@ def test_a_line_says_when_how_bad_in_which_run_and_what(logged):
         log.debug("not said")
 
     text = logged(events)
-    found = [LINE.fullmatch(line) for line in text.splitlines()]
-    assert [match and match.groups() for match in found] == [
+    matches = [LINE.fullmatch(line) for line in text.splitlines()]
+    assert [match and match.groups() for match in matches] == [
         ("INFO ", "5 records"),
         ("WARN ", "slow"),
         ("ERROR", "broken"),

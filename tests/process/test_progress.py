@@ -1,4 +1,4 @@
-"""The changing line at a terminal."""
+"""The progress line at a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from common.process.progress import Progress
 
 @pytest.fixture
 def terminal(monkeypatch) -> Iterator[int]:
-    """The reading end of a terminal that a wrapper would have named."""
+    """The reading end of a terminal, whose other end JOB_TERMINAL_FD names."""
     reading, writing = pty.openpty()
     monkeypatch.setenv("JOB_TERMINAL_FD", str(writing))
     monkeypatch.setattr(progress, "_EVERY", 0.0)

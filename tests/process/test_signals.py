@@ -1,6 +1,4 @@
-"""A run that is told to stop finishes what is in flight, keeps it, and leaves the rest to the next
-run.
-"""
+"""A signal ends a run in order: it keeps what is in flight, and leaves the rest to the next run."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ def rig_with(
 
 
 def end_of(process: subprocess.Popen[str], seconds: float) -> tuple[int, str]:
-    """The status and the log of a process that has to end within some seconds."""
+    """The exit code and the log of a process that has to end within `seconds`."""
     log = process.communicate(timeout=seconds)[1]
     return process.returncode, log
 
@@ -51,8 +49,8 @@ def test_a_signal_in_the_middle_finishes_what_is_in_flight_and_nothing_is_paid_t
         assert rig.ledger("select count(*) from requests where status = 'submitted'") == [(0,)]
         ended = rig.run()
         assert ended.code == 0, ended.log
-        found = examine(rig)
-        assert not found.violations and not found.billed_again and not found.unsettled_usd
+        findings = examine(rig)
+        assert not findings.violations and not findings.billed_again and not findings.unsettled_usd
         assert not nothing_more(rig)
 
 
@@ -64,8 +62,8 @@ def test_a_signal_while_the_run_begins_leaves_the_rest_for_the_next_run(tmp_path
             code, log = end_of(process, 10)
         assert code == 75, log
         assert rig.run().code == 0
-        found = examine(rig)
-        assert not found.violations and not found.billed_again
+        findings = examine(rig)
+        assert not findings.violations and not findings.billed_again
 
 
 def test_a_second_signal_stops_at_once(tmp_path):
@@ -73,9 +71,9 @@ def test_a_second_signal_stops_at_once(tmp_path):
         with rig.running() as process:
             until(lambda: len(rig.bill.lines()) >= 8 or process.poll() is not None)
             process.terminate()
-            told = time.monotonic()
-            # Two within a second mean one request: timeout(1) sends two.
-            until(lambda: time.monotonic() - told > 1.1)
+            first = time.monotonic()
+            # A second signal within a second does not count: timeout(1) sends two.
+            until(lambda: time.monotonic() - first > 1.1)
             process.terminate()
             code, log = end_of(process, 3)
         assert code == 75 and "stopped at once by a second signal" in log, log
@@ -105,7 +103,7 @@ def test_what_does_not_answer_in_20_seconds_is_left_and_held_as_unknown(tmp_path
         assert code == 75 and "Traceback" not in log, log
         statuses = rig.ledger("select distinct status, unsettled_usd > 0 from requests")
         assert statuses == [("lost", 1)]
-        # Nobody died, so nobody is suspected.
+        # No process died, so no record is suspected of killing it.
         assert rig.ledger("select max(crashes) from records") == [(0,)]
 
 

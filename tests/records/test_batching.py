@@ -1,4 +1,4 @@
-"""Records to chunks: by count and by tokens, none lost, none read before it is needed."""
+"""Chunks: limited by records and by tokens. No record is lost, or read before it is needed."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def test_no_record_is_lost_doubled_or_moved_and_no_chunk_is_over_the_limit():
     for _ in range(20):
         records = [record(n, int(numbers.paretovariate(0.6)) % 90_000) for n in range(200)]
         chunks = list(packed(JOB, records, 50))
-        assert [one for chunk in chunks for one in chunk] == records
+        assert [item for chunk in chunks for item in chunk] == records
         for chunk in chunks:
-            tokens = sum(estimated_tokens(envelope(JOB, one)) for one in chunk)
+            tokens = sum(estimated_tokens(envelope(JOB, item)) for item in chunk)
             assert len(chunk) == 1 or (len(chunk) <= 50 and tokens <= CHUNK_TOKENS)
 
 

@@ -26,15 +26,15 @@ def test_every_instant_of_two_years_belongs_to_one_day_and_one_hour_of_it(name):
         hours = list(day.hours())
         assert len(set(hours)) == len(hours)
         assert day.start < day.end == day.plus(1).start
-        found: Counter[tuple[int, int]] = Counter()
+        minutes: Counter[tuple[int, int]] = Counter()
         while at < day.end:
             assert day_of(at, tz) == day
-            found[hour_of(at, tz)] += 15
+            minutes[hour_of(at, tz)] += 15
             at += timedelta(minutes=15)
-        # The hours in order, none missing, none empty, and together as long as the day.
-        assert list(found) == hours
-        assert max(found.values()) <= 60
-        assert sum(found.values()) * 60 == (day.end - day.start).total_seconds()
+        # All hours of the day have come, in order, and together they are as long as the day.
+        assert list(minutes) == hours
+        assert max(minutes.values()) <= 60
+        assert sum(minutes.values()) * 60 == (day.end - day.start).total_seconds()
         day = day.plus(1)
 
 

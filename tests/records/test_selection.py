@@ -1,6 +1,4 @@
-"""Which records a run takes up, and in which chunks: suspects last and apart, no record twice, no
-more than --limit.
-"""
+"""Which records a run takes up: each once, suspects last and alone, no more than --limit."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ def book(tmp_path):
 
 @pytest.fixture
 def run(book, tmp_path):
-    """What a run needs to select: context(*arguments)."""
+    """A function that makes a run's context from its command line."""
 
     def context(*arguments: str, run_id: str = "run-2") -> Any:
         job = replace(daily_report.JOB, attributes=())
@@ -56,7 +54,7 @@ def select(context: Any, stream: Any) -> selection.Selected:
 
 
 def sent(context: Any, *record_ids: str) -> list[str]:
-    """Select records, and send them."""
+    """Select records and count them as sent; returns their ids."""
     with closing(select(context, records(*record_ids))) as selected:
         context.tally.sent(1, selected.new)
         return [record["record_id"] for record, _ in selected]
@@ -109,7 +107,7 @@ def test_fresh_failed_and_waiting_records_are_sent_and_others_where_asked_for(
 def test_what_this_very_run_has_done_is_not_done_again(book, run):
     put_every_state(book)
     assert sent(run("--reprocess", "--retry-dead", run_id="run-1"), "done", "dead") == []
-    # A run whose id only begins alike is another.
+    # Another run, whose id has the same beginning.
     assert sent(run("--reprocess", run_id="run-"), "done") == ["done"]
 
 
@@ -169,8 +167,8 @@ def test_of_two_rows_with_one_id_the_first_is_sent(book, run, caplog, monkeypatc
 
 
 def test_chunks_are_as_large_as_asked_for(run):
-    found = chunks(run("--chunk-size", "2"), *"abcde")
-    assert [names for names, _ in found] == [["a", "b"], ["c", "d"], ["e"]]
+    made = chunks(run("--chunk-size", "2"), *"abcde")
+    assert [names for names, _ in made] == [["a", "b"], ["c", "d"], ["e"]]
 
 
 def test_the_log_says_which_chunk_of_how_many(book, run):

@@ -1,4 +1,4 @@
-"""Records set aside on disk."""
+"""The spool, which sets records aside on disk."""
 
 from __future__ import annotations
 

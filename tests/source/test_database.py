@@ -1,6 +1,4 @@
-"""The source database: read without a trace, streamed, and every failure of it one line with the
-right code.
-"""
+"""The source database: jobs stream it, leave no trace, and end with a clear line on a failure."""
 
 from __future__ import annotations
 
@@ -60,11 +58,11 @@ def test_a_job_that_only_reads_cannot_write(tmp_path, journal, sql):
 
 
 def test_records_stream(tmp_path):
-    """The first comes without the last having been looked at."""
+    """The first record comes before the query has found the last one."""
     db = Database(make(tmp_path / "r.db"), writable=False)
     endless = (
-        "with recursive n(i) as (values (1) union all select i + 1 from n) select i as "
-        "record_id from n"
+        "with recursive n(i) as (values (1) union all select i + 1 from n)"
+        " select i as record_id from n"
     )
     records = db.select(endless, {})
     assert [next(records)["record_id"] for _ in range(3)] == ["1", "2", "3"]
@@ -209,7 +207,7 @@ def test_within_keeps_to_the_window_and_counts_times_that_are_none(tmp_path):
     path = make(tmp_path / "r.db", [(n, "", at) for n, at in enumerate(times)])
     db = Database(path, writable=False)
     select = "select id as record_id from events where within(created_at, :start, :end) order by id"
-    for _ in range(2):  # counted anew by each SELECT
+    for _ in range(2):  # each SELECT starts to count from 0
         assert [record["record_id"] for record in db.select(select, WINDOW)] == ["0", "2", "3"]
         assert db.undated == 3
     assert db.undated_example in ("None", "'soon'", "'2026-13-45 10:00:00'")

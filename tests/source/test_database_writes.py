@@ -1,4 +1,4 @@
-"""Writing to the source database: what save() wrote is there whole or not at all."""
+"""Writing to the source database: all rows of a save() are committed, or none."""
 
 from __future__ import annotations
 

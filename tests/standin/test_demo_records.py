@@ -1,4 +1,4 @@
-"""The sample records: enough, on the right days, varied, hostile in places, written whole."""
+"""The sample records: their number, days and variety, and a file that is never half written."""
 
 import csv
 import os

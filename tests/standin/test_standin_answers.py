@@ -142,10 +142,10 @@ def test_a_digest_puts_every_record_in_a_theme(claude) -> None:
 
 def test_a_digest_finds_what_stands_out_and_what_asks(claude) -> None:
     digest = asked(claude, records(*SHOP), Digest)
-    found = {entry.title: entry.records for entry in digest.anomalies}
-    assert found["Lawyer mentioned"] == ["5"]
-    assert found["Broken mentioned"] == ["5"]
-    assert found["Shouting (capitals or exclamation marks)"] == ["5"]
+    anomalies = {entry.title: entry.records for entry in digest.anomalies}
+    assert anomalies["Lawyer mentioned"] == ["5"]
+    assert anomalies["Broken mentioned"] == ["5"]
+    assert anomalies["Shouting (capitals or exclamation marks)"] == ["5"]
     actions = {entry.title: entry.records for entry in digest.action_items}
     assert actions["Answer the 2 messages about parcel"] == ["1", "2"]
     assert actions["Look at the message that mentions lawyer"] == ["5"]

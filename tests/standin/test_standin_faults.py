@@ -1,6 +1,4 @@
-"""The scripted faults: each arrives at the real SDK as the API's own failures do, and is billed as
-they are.
-"""
+"""The scripted faults: the real SDK raises what it raises for the API, and the bill agrees."""
 
 import json
 from typing import Any, Literal

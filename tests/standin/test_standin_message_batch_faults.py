@@ -64,16 +64,16 @@ def test_single_requests_can_expire_err_and_be_of_unknown_outcome() -> None:
     with quick(faults=rules) as (standin, claude):
         made = create(claude, requests(7, output_config=params("", Digest)["output_config"]))
         counts = ended(claude, made.id).request_counts
-        found = results_by_hand(standin, made.id)
+        outcomes = results_by_hand(standin, made.id)
         assert {line["custom_id"] for line in standin.billed} == {"run-0", "run-5", "run-6"}
-    assert [found[f"run-{n}"]["type"] for n in range(7)] == [
+    assert [outcomes[f"run-{n}"]["type"] for n in range(7)] == [
         "succeeded", "expired", "errored", "errored", "a_type_of_the_future", "succeeded",
         "succeeded",
     ]  # fmt: skip
-    assert found["run-2"]["error"]["error"]["type"] == "api_error"
-    assert found["run-3"]["error"]["error"]["message"] == "too rude"
+    assert outcomes["run-2"]["error"]["error"]["type"] == "api_error"
+    assert outcomes["run-3"]["error"]["error"]["message"] == "too rude"
     with pytest.raises(json.JSONDecodeError):
-        json.loads(found["run-5"]["message"]["content"][0]["text"])
+        json.loads(outcomes["run-5"]["message"]["content"][0]["text"])
     assert (counts.expired, counts.errored, counts.succeeded) == (1, 2, 4)
 
 

@@ -1,4 +1,4 @@
-"""Message batches: made, processed, ended, listed, cancelled, deleted, and kept over a restart."""
+"""Message batches: created, processed, listed, cancelled, deleted, and kept over a restart."""
 
 import json
 from datetime import timedelta
@@ -33,9 +33,9 @@ def test_a_message_batch_lives_from_creation_to_deletion() -> None:
         assert done.request_counts.succeeded == 30
         assert done.request_counts.processing == 0
         assert done.ended_at is not None
-        found = results(claude, made.id)
-        assert set(found) == {f"run-{n}" for n in range(30)}
-        message = found["run-7"].message
+        outcomes = results(claude, made.id)
+        assert set(outcomes) == {f"run-{n}" for n in range(30)}
+        message = outcomes["run-7"].message
         assert message.usage.service_tier == "batch"
         assert text_of(message)
         assert claude.messages.batches.delete(made.id).type == "message_batch_deleted"
@@ -79,10 +79,10 @@ def test_each_request_is_billed_once_at_the_price_of_message_batches() -> None:
     with quick() as (standin, claude):
         made = create(claude, requests(25))
         ended(claude, made.id)
-        found = results(claude, made.id)
+        outcomes = results(claude, made.id)
         bills = {line["custom_id"]: line for line in standin.billed}
     assert len(bills) == 25
-    for custom_id, result in found.items():
+    for custom_id, result in outcomes.items():
         assert bills[custom_id]["id"] == result.message.id
         assert bills[custom_id]["tier"] == "batch"
         assert bills[custom_id]["output_tokens"] == result.message.usage.output_tokens
@@ -99,10 +99,10 @@ def test_params_are_checked_later_and_end_as_errored_results() -> None:
     with quick() as (standin, claude):
         made = create(claude, wanted)
         done = ended(claude, made.id)
-        found = results(claude, made.id)
+        outcomes = results(claude, made.id)
         assert len(standin.billed) == 1
     assert (done.request_counts.errored, done.request_counts.succeeded) == (6, 1)
-    errors = [found[f"run-{n}"].error for n in range(6)]
+    errors = [outcomes[f"run-{n}"].error for n in range(6)]
     assert errors[0].error.message == "temperature: Extra inputs are not permitted"
     assert [error.error.type for error in errors] == [
         "invalid_request_error", "not_found_error", *["invalid_request_error"] * 4
@@ -149,16 +149,16 @@ def test_a_message_batch_may_be_larger_than_a_message() -> None:
 def test_the_list_is_newest_first_in_pages() -> None:
     with serving(faults=[FOREVER]) as (standin, claude):
         made = [create(claude, requests(1)).id for _ in range(25)]
-        assert [found.id for found in claude.messages.batches.list(limit=4)] == made[::-1]
+        assert [listed.id for listed in claude.messages.batches.list(limit=4)] == made[::-1]
         first = claude.messages.batches.list()
         assert len(first.data) == 20
         assert first.has_more
         assert first.last_id == made[5]
         rest = claude.messages.batches.list(after_id=first.last_id)
-        assert [found.id for found in rest.data] == made[4::-1]
+        assert [listed.id for listed in rest.data] == made[4::-1]
         assert not rest.has_more
         newer = claude.messages.batches.list(before_id=made[20], limit=2)
-        assert [found.id for found in newer.data] == [made[22], made[21]]
+        assert [listed.id for listed in newer.data] == [made[22], made[21]]
         assert newer.has_more
         for query in ("limit=0", "limit=1001", "limit=x", "after_id=msgbatch_none"):
             assert post(standin, b"", f"{PATH}?{query}", "GET")[0] == 400
@@ -182,14 +182,14 @@ def test_cancelling_keeps_and_bills_what_was_finished() -> None:
         with pytest.raises(anthropic.BadRequestError):
             claude.messages.batches.delete(made.id)
         done = ended(claude, made.id)
-        found = results(claude, made.id)
+        outcomes = results(claude, made.id)
         with pytest.raises(anthropic.BadRequestError):
             claude.messages.batches.cancel(made.id)
         finished = {line["custom_id"] for line in standin.billed}
     assert done.request_counts.canceled > 0
     assert done.request_counts.succeeded == len(finished) > 0
-    assert {name for name, result in found.items() if result.type == "succeeded"} == finished
-    assert {result.type for result in found.values()} == {"succeeded", "canceled"}
+    assert {name for name, result in outcomes.items() if result.type == "succeeded"} == finished
+    assert {result.type for result in outcomes.values()} == {"succeeded", "canceled"}
 
 
 def test_what_takes_too_long_expires() -> None:

@@ -1,4 +1,4 @@
-"""Nonsense in a request is answered, as the API would: the stand-in itself never breaks."""
+"""The stand-in answers nonsense as the API would, and never breaks."""
 
 import copy
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ NONSENSE: tuple[Any, ...] = (
 
 
 def full() -> dict[str, Any]:
-    """A request with something of everything in it."""
+    """A request that uses every parameter."""
     cached = {"type": "text", "text": "Read.", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
     said = {"type": "text", "text": records("One"), "cache_control": {"type": "ephemeral"}}
     schema = {
@@ -63,7 +63,7 @@ def full() -> dict[str, Any]:
 
 
 def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to every value in a JSON value."""
+    """The path to each value inside a JSON value."""
     children = node.items() if isinstance(node, dict) else enumerate(node)
     for key, child in children:
         yield (*path, key)

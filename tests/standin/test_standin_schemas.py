@@ -1,4 +1,4 @@
-"""Which answer schemas the stand-in refuses, as the API would not compile them."""
+"""The stand-in refuses the answer schemas that the API does not compile."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def standin():
 
 
 def thing(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """An object schema with everything required, as most are."""
+    """A schema of an object whose properties are all required. `more` are other keywords."""
     return {
         "type": "object",
         "properties": properties,

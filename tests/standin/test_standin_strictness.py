@@ -1,4 +1,4 @@
-"""What the stand-in refuses because the API does: keys, parameters, a model's settings."""
+"""The stand-in refuses what the API refuses: keys, parameters, content, tools."""
 
 import json
 
@@ -22,7 +22,7 @@ def said(content: object, role: str = "user") -> list[dict[str, object]]:
     return [{"role": role, "content": content}]
 
 
-# Whose key, which version, which path.
+# Keys, versions and paths.
 
 
 @pytest.mark.parametrize(

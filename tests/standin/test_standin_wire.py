@@ -1,4 +1,4 @@
-"""The stand-in's HTTP, spoken by hand over a socket."""
+"""The stand-in's HTTP, tested byte by byte over a socket."""
 
 import json
 import socket
@@ -22,7 +22,7 @@ def standin():
 
 
 def spoken(standin: StandIn, *pieces: bytes) -> bytes:
-    """Everything the stand-in says to these pieces until it closes."""
+    """Send these pieces; returns everything until the stand-in closes the connection."""
     host, port = standin.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
