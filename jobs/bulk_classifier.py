@@ -47,7 +47,7 @@ INSTRUCTIONS = "\n".join(
 class Labelled(BaseModel):
     label: Literal[*LABELS]  # type: ignore[valid-type]
     runner_up: Literal[*LABELS, ""] = Field(  # type: ignore[valid-type]
-        description="the label that nearly fits, or empty where no other comes near"
+        default="", description="the label that nearly fits, or empty where no other comes near"
     )
     explanation: str = Field(description="why, in at most fifteen words of English")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -15,6 +16,10 @@ from rigs.installation import Installation
 from rigs.record_jobs import DELIVERIES, demo, events, run
 
 JOB = bulk_classifier.JOB
+
+
+def refuse(*_: object) -> None:
+    raise RuntimeError("nothing is saved tonight")
 
 
 @DELIVERIES
@@ -88,15 +93,30 @@ def test_a_table_with_a_confidence_from_before_gets_the_line_that_mends_it(claud
     )
     result = run(site, JOB)
     assert result.code == 78, result.log
-    mend = "alter table event_labels add column runner_up"
-    assert f"has no column named runner_up: {mend}" in result.log
+    mend = "alter table event_labels add column runner_up TEXT"
+    assert f"is from before: run `{mend}`" in result.log
+    assert not site.billed(), "nothing was paid for"
     site.saved(mend)
-    paid = len(site.billed())
     assert run(site, JOB).code == 0
     assert site.saved("select count(*), count(runner_up), count(confidence) from event_labels") == [
         (40, 40, 0)
     ]
-    assert len(site.billed()) == paid + 7, "what was paid for was saved, and not asked again"
+
+
+def test_an_answer_from_before_that_waits_is_saved_without_a_runner_up(claude):
+    site = claude(message_batch_seconds=0.0)
+    events(site, 1)
+    before = replace(JOB, save=refuse, delivery="live")
+    assert run(site, before).code == 1
+    with sqlite3.connect(site.root / "state/bulk_classifier.db") as ledger:
+        ledger.execute(
+            "update requests set answer = replace(answer, 'runner_up', 'confidence')"
+            " where status = 'answered'"
+        )
+    paid = len(site.billed())
+    assert run(site, JOB).code == 0
+    assert site.saved("select count(*), max(runner_up) from event_labels") == [(1, "")]
+    assert len(site.billed()) == paid, "what was paid for was saved, and not asked again"
 
 
 def test_labels_that_its_user_edited_are_asked_for_and_saved(claude):

@@ -98,6 +98,20 @@ def test_a_job_called_like_a_module_of_the_standard_library_is_not_imported(root
     assert "standard library -> rename it" in line
 
 
+def test_a_job_called_like_a_room_is_not_imported(root):
+    (line,) = about(root, "raise SystemExit('never')", "standin")
+    assert "called like jobs/standin/ -> rename it" in line
+
+
+def test_a_table_from_before_that_lacks_a_column_fails_with_the_line_that_adds_it(root):
+    with sqlite3.connect(root / "records.db") as db:
+        db.execute("create table labels (id primary key)")
+    db.close()
+    tables = 'tables="create table if not exists labels (id primary key, label text)", save=save'
+    (line,) = about(root, JOB.replace("save=save", tables))
+    assert line.startswith("FAIL ") and "alter table labels add column label TEXT" in line
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [(None, "no such file"), (b"not a database" * 100, "not a SQLite file")],

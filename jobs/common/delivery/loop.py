@@ -50,6 +50,7 @@ class Loop:
         self._alone = False  # what is in flight must have nothing beside it
         self._refused: dict[str, Fault] = {}  # requests about no record, by request id
         self._ending: Exception | None = None
+        self._live: Live | None = None
         self._forget_signals: Callable[[], None] = lambda: None
 
     def close(self) -> None:
@@ -62,12 +63,14 @@ class Loop:
         self._spending.check_price()
         return self._context.claude.model
 
-    @cached_property
-    def _live(self) -> Live:
+    def _opened(self) -> Live:
+        """The live delivery, opened when the first request is about to be sent."""
+        if self._live:
+            return self._live
         from common.delivery.live import Live
 
         context = self._context
-        live = Live(
+        self._live = Live(
             context.claude.clients,
             context.claude.loop,
             context.options.concurrency,
@@ -75,13 +78,12 @@ class Loop:
             context.retry,
             context.clock,
         )
-        self._forget_signals = context.stop.waking(live.wake)
-        return live
+        self._forget_signals = context.stop.waking(self._live.wake)
+        return self._live
 
     @property
     def _in_flight(self) -> int:
-        # Asking must not open the connection.
-        return self._live.in_flight if "_live" in self.__dict__ else 0
+        return self._live.in_flight if self._live else 0
 
     def ask(self, chunks: Iterator[Chunk], use: Use) -> None:
         """Send every chunk, and what has to be asked again.
@@ -91,9 +93,9 @@ class Loop:
         try:
             self._turn([], chunks, use)
             while self._in_flight and not self._ending:
-                self._turn(self._live.collect(), chunks, use)
+                self._turn(self._opened().collect(), chunks, use)
             if self._in_flight:
-                self._turn(self._live.drain(), iter(()), use)
+                self._turn(self._opened().drain(), iter(()), use)
         except BaseException:
             self._rescue()
             raise
@@ -213,7 +215,7 @@ class Loop:
 
     def _send(self, going: list[Request]) -> None:
         for request in going:
-            self._live.submit(request)
+            self._opened().submit(request)
         context, tally = self._context, self._context.tally
         tally.sent(len(going), sum(request.new_records for request in going))
         context.progress.live(tally.done + len(tally.dead), self._in_flight, tally.usd)
@@ -233,7 +235,7 @@ class Loop:
         now = self._context.stop.now
         if not now:
             log.warning("waiting for what is in flight, to keep its answers")
-        outcomes = self._live.drain(now=now)
+        outcomes = self._opened().drain(now=now)
         self._commit_answers(outcomes)
         with self._ledger.transaction():
             for outcome in outcomes:

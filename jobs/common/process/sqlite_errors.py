@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from common.process import exits
 from common.process.exits import JobExit
-
-_LACKS_COLUMN = re.compile(r"table (\w+) has no column named (\w+)").search
 
 
 @contextmanager
@@ -35,7 +32,5 @@ def _plain(error: sqlite3.Error, name: str, done: str) -> JobExit:
         return JobExit(exits.CANNOT_WRITE, f"{name} could not be {done}: {text}")
     if kind in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, 0):
         remedy = "mend the SELECT or save() at the top of the job"
-        if lacks := _LACKS_COLUMN(text):
-            remedy = f"alter table {lacks[1]} add column {lacks[2]}"
         return JobExit(exits.SETTINGS, f"{name} does not fit the job: {text}: {remedy}")
     return JobExit(exits.UNREACHABLE, f"{name} could not be {done}: {text}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -73,12 +73,40 @@ class Database:
                 yield record
 
     def create(self, tables: str) -> None:
-        """Run the SQL that creates a job's own tables.
+        """Run the SQL that creates a job's own tables, before anything is sent.
 
-        Raises JobExit where the database refuses it.
+        Raises JobExit where the database refuses it, and 78 where a table is there already and
+        lacks a column: save() would fail on every answer.
         """
         with self._plain_errors("written"):
             self.connection.executescript(tables)
+        if lacking := self.lacking(tables):
+            raise JobExit(exits.SETTINGS, lacking)
+
+    def lacking(self, tables: str) -> str:
+        """What columns the job's own tables lack, with the statement that adds them; "" for none.
+
+        A table that is not there yet lacks nothing: create() makes it.
+        """
+        with closing(sqlite3.connect(":memory:")) as wanted:
+            try:
+                wanted.executescript(tables)
+            except sqlite3.Error:  # it builds on the user's tables: only save() can tell
+                return ""
+            columns = wanted.execute(
+                "select t.name, c.name, c.type from sqlite_master t, pragma_table_info(t.name) c"
+                " where t.type = 'table'"
+            ).fetchall()
+        there: dict[str, set[str]] = {}
+        for table in {table for table, _, _ in columns}:
+            names = self.connection.execute("select name from pragma_table_info(?)", (table,))
+            there[table] = {name.lower() for (name,) in names}
+        adds = [
+            f"alter table {table} add column {name} {kind}".rstrip()
+            for table, name, kind in columns
+            if there[table] and name.lower() not in there[table]
+        ]
+        return f"RECORDS_DB {self._path} is from before: run `{'; '.join(adds)}`" if adds else ""
 
     def write(self, save: Callable[[], None]) -> None:
         """Call `save` in one transaction.

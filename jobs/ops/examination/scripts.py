@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from common.job import Job
 from common.process.exits import JobExit
+from common.runner.start import ROOMS
 
 _SECONDS = 20
 _GUARD = 'put `if __name__ == "__main__":` before `raise SystemExit(run(JOB))`'
@@ -33,6 +34,9 @@ def job_of(path: Path) -> Job:
     if path.stem in sys.stdlib_module_names:
         remedy = "rename it: every script here that needs the real one gets this file instead"
         raise Unusable(f"{path.name} is called like a module of the standard library", remedy)
+    if path.stem in ROOMS:
+        remedy = "rename it: its folder beside it holds what every job needs"
+        raise Unusable(f"{path.name} is called like jobs/{path.stem}/", remedy)
     # A name of its own in sys.modules: pydantic looks there for the module that a class comes from.
     name = f"job_script_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)

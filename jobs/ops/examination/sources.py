@@ -43,6 +43,7 @@ def _source(subject: str, job: Job, url: str) -> Iterator[Line]:
     try:
         columns = _columns(database.connection, job, url)
         mode = _journal_mode(database.connection)
+        lacking = database.lacking(job.tables)
     finally:
         database.close()
     missing = [name for name in _needed(job) if name not in columns]
@@ -51,6 +52,9 @@ def _source(subject: str, job: Job, url: str) -> Iterator[Line]:
         yield fail(
             subject, f"{has}, but not {', '.join(missing)}", f"add it at the top of {job.name}"
         )
+        return
+    if lacking:
+        yield fail(subject, lacking)
         return
     writes = not job.per_day
     if writes and "://" not in url:
