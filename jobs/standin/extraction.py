@@ -38,7 +38,14 @@ class Extraction:
 
 
 def as_text(answer: Any) -> str:
-    return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+    if isinstance(answer, str):
+        return answer
+    try:
+        text = json.dumps(answer, ensure_ascii=False)
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which a model can only write as an escape
+        return json.dumps(answer)
+    return text
 
 
 def followed(schema: Schema, root: Schema) -> Schema:

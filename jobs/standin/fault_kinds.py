@@ -27,7 +27,7 @@ TO_ANSWER = {"cut", "late", "create_lost", "create_500_made", "results_cut"}
 # In the message itself, which is billed as the API would bill it.
 IN_MESSAGE = {
     "half_json", "max_tokens", "refusal", "model_context_window_exceeded", "missing_id",
-    "doubled_id", "foreign_id", "wrong_case", "unknown_stop", "thinking_first",
+    "doubled_id", "foreign_id", "wrong_case", "unknown_stop", "thinking_first", "half_emoji",
 }  # fmt: skip
 # To one request in a message batch. A rule with the path MESSAGE_BATCHES puts those of
 # IN_MESSAGE there, too.

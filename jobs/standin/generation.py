@@ -14,7 +14,7 @@ from standin.spoiling import half, spoiled_value
 from standin.tokens import PromptCache, Usage, count, cut
 
 BILLED_REFUSALS = {"bio", "frontier_llm", "reasoning_extraction"}
-CHANGED_VALUES = {"missing_id", "doubled_id", "foreign_id", "wrong_case"}
+CHANGED_VALUES = {"missing_id", "doubled_id", "foreign_id", "wrong_case", "half_emoji"}
 HALVED = {
     "half_json": "end_turn",
     "max_tokens": "max_tokens",

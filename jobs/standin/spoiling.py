@@ -8,6 +8,7 @@ from standin.schema_values import enum_values
 from standin.scripted_faults import Fault
 
 FOREIGN_ID = "999999999"
+_IDS = ("id", "records", "findings")
 WORDS = {
     "400": "messages: the request could not be processed",
     "401": "invalid x-api-key",
@@ -51,12 +52,14 @@ def refusal_of(fault: Fault) -> Refused:
 
 
 def spoiled_value(kind: str, answer: Any, schema: dict[str, Any]) -> Any:
-    """`answer` with ids left out, doubled or added, or enum values in upper case.
+    """`answer` with ids left out, doubled or added, enum values in upper case, or half an emoji.
 
     The fault `kind` says which. It may change `answer` itself.
     """
     if kind == "wrong_case":
         return upper_cased(answer, enum_values(schema))
+    if kind == "half_emoji":
+        return half_emoji(answer, enum_values(schema))
     results = answer.get("results") if isinstance(answer, dict) else None
     if isinstance(results, list):
         if kind == "missing_id":
@@ -102,6 +105,18 @@ def upper_cased(value: Any, values: set[str]) -> Any:
     if isinstance(value, list):
         return [upper_cased(child, values) for child in value]
     return value.upper() if isinstance(value, str) and value in values else value
+
+
+def half_emoji(value: Any, values: set[str]) -> Any:
+    """`value` with half of a surrogate pair after every text that is neither an id nor in `values`."""
+    if isinstance(value, dict):
+        return {
+            name: child if name in _IDS else half_emoji(child, values)
+            for name, child in value.items()
+        }
+    if isinstance(value, list):
+        return [half_emoji(child, values) for child in value]
+    return f"{value}\ud83d" if isinstance(value, str) and value not in values else value
 
 
 def half(text: str) -> str:

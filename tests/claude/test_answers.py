@@ -23,6 +23,13 @@ from rigs.label_answers import Colour, Part, Verdict, message
 JOB = Job("labels", "select 1", "", Verdict, lambda *_: None)
 
 
+class Why(BaseModel):
+    why: str
+
+
+WHY_JOB = Job("labels", "select 1", "", Why, lambda *_: None)
+
+
 def results(*entries: Any) -> dict[str, Any]:
     return message(json.dumps({"results": entries}))
 
@@ -40,6 +47,26 @@ def reasons(answer: dict[str, Any], *record_ids: str) -> dict[str, str]:
 
 
 WHOLE = {"results": [entry("1")]}
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r"\ud83d", "\ufffd"),
+        (r"\ude00 and then", "\ufffd and then"),
+        (r"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+        (r"\ude00\ud83d", "\ufffd\ufffd"),
+        (r"\ud83d\ude00", "\U0001f600"),
+        ("\ud83d", "\ufffd"),
+        (r"\\ud83d", r"\ud83d"),
+    ],
+)
+def test_half_a_surrogate_pair_becomes_a_replacement_character_and_whole_ones_stay(written, read):
+    text = f'{{"results": [{{"id": "1", "label": "billing", "why": "{written}"}}]}}'
+    outputs, faults = outputs_per_record(WHY_JOB, message(text), ["1"])
+    assert not faults
+    assert outputs["1"].why == read
+    outputs["1"].model_dump_json().encode()
 
 
 @pytest.mark.parametrize("stop", ["end_turn", "stop_sequence"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import bulk_classifier
 from rigs.record_jobs import DELIVERIES, JOBS, change, dead, events, rows, run, usd, wherever
 
 SPOILED = [
@@ -15,6 +16,7 @@ SPOILED = [
     "max_tokens",
     "unknown_stop",
     "thinking_first",
+    "half_emoji",
 ]
 
 
@@ -60,6 +62,18 @@ def test_wrong_case_is_no_reason_to_ask_again(claude, job, delivery):
     site = claude(message_batch_seconds=0.0)
     assert run(site, job, delivery, "--reprocess").code == 0
     assert rows(site, job) == upper
+
+
+@DELIVERIES
+def test_half_an_emoji_in_an_answer_is_saved_as_a_replacement_character(claude, delivery):
+    job = bulk_classifier.JOB
+    site = claude(message_batch_seconds=0.0, faults=wherever("half_emoji"))
+    events(site)
+    result = run(site, job, delivery)
+    assert (result.code, result.summary["requests"]) == (0, "8"), result.log
+    (explanations,) = zip(*site.saved("select explanation from event_labels"), strict=True)
+    assert len(explanations) == 40
+    assert all(text.endswith("\ufffd") for text in explanations)
 
 
 @JOBS

@@ -7,6 +7,7 @@ neither complete JSON nor the case of an enum's values.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -19,6 +20,7 @@ from common.job import Job
 from common.process.log import shortened
 
 _USABLE = ("end_turn", "stop_sequence")
+_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 def is_message(answer: object) -> bool:
@@ -116,9 +118,20 @@ def _json(message: dict[str, Any]) -> tuple[Any, Fault | None]:
     blocks = message.get("content") or []
     text = "".join(block.get("text") or "" for block in blocks if block.get("type") == "text")
     try:
-        return json.loads(text), None
+        return _whole(json.loads(text)), None
     except (ValueError, RecursionError):
         return None, _wrong("an answer that is not the JSON asked for")
+
+
+def _whole(data: Any) -> Any:
+    """A JSON value in which U+FFFD stands for every half of a surrogate pair.
+
+    Models write `\\ud83d` alone, half an emoji: no file and no database takes it.
+    """
+    text = json.dumps(data, ensure_ascii=False)
+    if _HALF_A_CHARACTER.search(text) is None:
+        return data
+    return json.loads(_HALF_A_CHARACTER.sub("\ufffd", text))
 
 
 def _validated(model: type[BaseModel], data: Any) -> tuple[BaseModel | None, Fault | None]:

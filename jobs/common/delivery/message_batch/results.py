@@ -161,4 +161,4 @@ def _outcome(request: AwaitedRequest, message: dict[str, Any]) -> Outcome:
         delivery="message_batch",
         model=request.model,
     )
-    return Outcome(asked, json.dumps(message, ensure_ascii=False), message, attempts=1)
+    return Outcome(asked, json.dumps(message), message, attempts=1)
