@@ -28,6 +28,7 @@ TO_ANSWER = {"cut", "late", "create_lost", "create_500_made", "results_cut"}
 IN_MESSAGE = {
     "half_json", "max_tokens", "refusal", "model_context_window_exceeded", "missing_id",
     "doubled_id", "foreign_id", "wrong_case", "unknown_stop", "thinking_first", "half_emoji",
+    "changed",
 }  # fmt: skip
 # To one request in a message batch. A rule with the path MESSAGE_BATCHES puts those of
 # IN_MESSAGE there, too.
@@ -49,6 +50,8 @@ OPTIONS: dict[str, set[str]] = {
     **{status: {"retry_after", "message"} for status in STATUSES},
     "late": {"seconds"},
     "refusal": {"category"},
+    # Fields that a gateway writes over the message's own, and fields that it leaves out.
+    "changed": {"fields", "without"},
     "errored": {"error_type", "message"},
     "stay_in_progress": {"seconds"},
     "list_lag": {"seconds"},

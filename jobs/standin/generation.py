@@ -81,6 +81,8 @@ class Generator:
                 answer = spoiled_value(kind, answer, schema or {})
             write(message, as_text(answer), body["max_tokens"], kind, usage)
         message["usage"] = usage.shown()
+        if kind == "changed" and fault:
+            change(message, fault.options)
         return Generation(message, bill(message, usage, envelope, custom_id) if billed else None)
 
     def _message(self, body: dict[str, Any], usage: Usage) -> dict[str, Any]:
@@ -115,6 +117,13 @@ def write(message: dict[str, Any], text: str, max_tokens: int, kind: str, usage:
         message["stop_reason"] = "max_tokens"
     message["content"].append({"type": "text", "text": text})
     usage.output_tokens = tokens + usage.thinking_tokens
+
+
+def change(message: dict[str, Any], options: dict[str, Any]) -> None:
+    """Write other fields over the message's own, and leave some out, as gateways do."""
+    message.update(options.get("fields", {}))
+    for name in options.get("without", ()):
+        message.pop(name, None)
 
 
 def refuse(message: dict[str, Any], category: str | None, usage: Usage) -> bool:

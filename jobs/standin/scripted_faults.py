@@ -188,6 +188,10 @@ def parse_fault(kind: Any, options: dict[str, Any], where: str) -> Fault:
             raise BadRule(f"{where}: unknown key {key!r} for {kind}; known: {all_known}")
         if key in ("seconds", "retry_after") and not isinstance(value, int | float):
             raise BadRule(f"{where}: {key} must be a number of seconds, not {value!r}")
+        if key == "fields" and not isinstance(value, dict):
+            raise BadRule(f"{where}: fields must be an object, not {value!r}")
+        if key == "without" and not isinstance(value, list):
+            raise BadRule(f"{where}: without must be a list of names, not {value!r}")
         if key == "category" and value not in CATEGORIES:
             raise BadRule(f"{where}: unknown category {value!r}")
     return Fault(kind, options)

@@ -11,12 +11,11 @@ from pydantic import BaseModel
 from common import Job
 from common.claude.answers import (
     foreign_ids,
-    is_message,
     output_of_chunk,
     outputs_per_record,
-    tokens_of,
 )
 from common.claude.faults import Whose
+from common.claude.message import is_message, message_in, tokens_of
 from common.claude.pricing import Tokens
 from rigs.label_answers import Colour, Part, Verdict, message
 
@@ -209,12 +208,15 @@ def test_of_values_that_differ_in_case_alone_the_exact_one_is_meant():
         {},
         {"type": "error"},
         {"type": "message"},
-        {"type": "message", "usage": None},
+        {"type": "message", "content": [5]},
+        {"type": "message", "content": [], "stop_reason": 5},
     ],
 )
-def test_only_a_message_with_its_usage_is_a_message(body):
+def test_only_what_can_be_read_as_a_message_is_a_message(body):
     assert not is_message(body)
+    assert message_in(json.dumps(body)) is None
     assert is_message(message(""))
+    assert message_in(json.dumps(message(""))) == message("")
 
 
 def test_tokens_are_read_from_the_usage_whatever_is_missing_there():
@@ -227,4 +229,36 @@ def test_tokens_are_read_from_the_usage_whatever_is_missing_there():
     }
     assert tokens_of({"usage": usage}) == Tokens(10, 20, 4, 3, 5)
     assert tokens_of({"usage": usage | {"cache_creation": None}}) == Tokens(10, 20, 7, 0, 5)
-    assert tokens_of({"usage": {"input_tokens": None}}) == Tokens()
+
+
+USAGE = {"input_tokens": 10, "output_tokens": 20}
+NO_NUMBERS: list[Any] = ["10", "many", -1, 2**63, 2**64, 1.5, float("nan"), 1e999, True, []]
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        "many",
+        [10, 20],
+        {},
+        {"input_tokens": None, "output_tokens": 20},
+        *(
+            USAGE | {name: number}
+            for name in ("input_tokens", "output_tokens", "cache_read_input_tokens")
+            for number in NO_NUMBERS
+        ),
+        USAGE | {"cache_creation": "words"},
+        USAGE | {"cache_creation": {"ephemeral_1h_input_tokens": -7}},
+    ],
+    ids=str,
+)
+def test_where_the_usage_is_none_the_cost_is_unknown_and_no_number_is_one_that_cannot_be(usage):
+    tokens = tokens_of(message("{}", usage=usage))
+    assert not tokens.known
+    assert 0 <= tokens.prompt <= 10 and 0 <= tokens.output <= 20
+
+
+def test_whole_numbers_may_be_written_with_a_point():
+    usage = {"input_tokens": 10.0, "output_tokens": 2e1}
+    assert tokens_of({"usage": usage}) == Tokens(10, 20)

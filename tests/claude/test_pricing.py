@@ -37,13 +37,17 @@ PUBLISHED = {
 }
 
 
+def million(kind: str) -> Tokens:
+    """A million tokens of one kind."""
+    given: dict[str, Any] = {kind: MILLION}
+    return Tokens(**given)
+
+
 @pytest.mark.parametrize("model", PUBLISHED)
 def test_a_million_tokens_of_each_kind_cost_what_is_published(model):
     kinds = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read")
-    costs = [usd(model, Tokens(**{kind: MILLION}), TODAY) for kind in kinds]
-    halves = [
-        usd(model, Tokens(**{kind: MILLION}), TODAY, message_batch=True) for kind in kinds[:2]
-    ]
+    costs = [usd(model, million(kind), TODAY) for kind in kinds]
+    halves = [usd(model, million(kind), TODAY, message_batch=True) for kind in kinds[:2]]
     assert costs + halves == pytest.approx(list(PUBLISHED[model]))
 
 

@@ -109,7 +109,7 @@ def test_a_request_goes_from_submitted_to_answered_to_done(book):
     ]
     book.answer("q", "a", "b")
     assert list(book.ledger.unsaved()) == [
-        StoredRequest("q", "run-1", ["a", "b"], '{"about": "q"}')
+        StoredRequest("q", "run-1", ["a", "b"], b'{"about": "q"}')
     ]
     assert book.rows(
         "select input_tokens, output_tokens, cache_write_tokens, cache_read_tokens, usd, "
@@ -117,7 +117,7 @@ def test_a_request_goes_from_submitted_to_answered_to_done(book):
     ) == [(100, 10, 3, 3, 0.25, 0.0)]
     book.finish("q", "a", "b")
     assert list(book.ledger.unsaved()) == []
-    assert book.ledger.request("q") == StoredRequest("q", "run-1", ["a", "b"], '{"about": "q"}')
+    assert book.ledger.request("q") == StoredRequest("q", "run-1", ["a", "b"], b'{"about": "q"}')
     assert book.statuses("requests") == {"q": "done"}
 
 

@@ -85,7 +85,7 @@ def test_a_pruned_day_that_gains_a_record_keeps_its_old_report_and_says_so(claud
     site.events([(99, "Late: the kettle is broken", "2026-11-20 11:00:00")])
     result = site.run(daily_report.JOB, "--date", "2026-11-20")
     assert result.code == 3
-    assert "answers of this day were pruned: the report that is there stays as it is" in result.log
+    assert "were pruned or cannot be read: the report that is there stays as it is" in result.log
     assert site.report("2026-11-20") == before
     again = site.run(daily_report.JOB, "--date", "2026-11-20", "--reprocess")
     assert again.code == 0, again.log

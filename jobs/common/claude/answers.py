@@ -1,7 +1,7 @@
-"""Reading an answer: was it billed, may it be used, and what does it say about which record?
+"""Reading an answer: may it be used, and what does it say about which record?
 
 The stop reason is looked at first, and our own validation comes after the API's, which promises
-neither complete JSON nor the case of an enum's values.
+neither complete JSON nor the case of an enum's values. Whatever an answer holds can be judged.
 """
 
 from __future__ import annotations
@@ -15,35 +15,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from common.claude.faults import Fault, Kind
-from common.claude.pricing import Tokens
+from common.claude.message import is_message
 from common.job import Job
 from common.process.log import shortened
 
 _USABLE = ("end_turn", "stop_sequence")
 _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
-
-
-def is_message(answer: object) -> bool:
-    """Whether a 200 holds a Messages API message: a proxy's page or half a body is none."""
-    return (
-        isinstance(answer, dict)
-        and answer.get("type") == "message"
-        and isinstance(answer.get("usage"), dict)
-    )
-
-
-def tokens_of(message: dict[str, Any]) -> Tokens:
-    """What an answer was billed for."""
-    usage = message["usage"]
-    writes = usage.get("cache_creation_input_tokens") or 0
-    one_hour = (usage.get("cache_creation") or {}).get("ephemeral_1h_input_tokens") or 0
-    return Tokens(
-        input=usage.get("input_tokens") or 0,
-        output=usage.get("output_tokens") or 0,
-        cache_write_5m=writes - one_hour,
-        cache_write_1h=one_hour,
-        cache_read=usage.get("cache_read_input_tokens") or 0,
-    )
 
 
 def outputs_per_record(
@@ -107,16 +84,17 @@ def _id_of(entry: object) -> str | None:
 
 def _json(message: dict[str, Any]) -> tuple[Any, Fault | None]:
     """The JSON value in an answer's text, or the fault that its stop reason or its text is."""
+    if not is_message(message):
+        return None, _wrong("an answer that cannot be read")
     stop = message.get("stop_reason")
     if stop == "refusal":
         category = (message.get("stop_details") or {}).get("category") or "no category given"
-        return None, Fault(Kind.REFUSAL, f"refused ({category})")
+        return None, Fault(Kind.REFUSAL, f"refused ({shortened(str(category), 40)})")
     if stop in ("max_tokens", "model_context_window_exceeded"):
         return None, Fault(Kind.UNUSABLE, f"cut off ({stop})")
     if stop not in _USABLE:
         return None, _wrong(f"stopped for a reason unknown here ({shortened(str(stop), 40)})")
-    blocks = message.get("content") or []
-    text = "".join(block.get("text") or "" for block in blocks if block.get("type") == "text")
+    text = "".join(block["text"] for block in message["content"] if block.get("type") == "text")
     try:
         return _whole(json.loads(text)), None
     except (ValueError, RecursionError):
@@ -143,6 +121,8 @@ def _validated(model: type[BaseModel], data: Any) -> tuple[BaseModel | None, Fau
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"] if part in _names(model))
         return None, _wrong(f"wrong schema ({where}: {first['type']})")
+    except RecursionError:
+        return None, _wrong("an answer nested too deeply to be read")
 
 
 @cache

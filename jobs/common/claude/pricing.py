@@ -35,6 +35,7 @@ class Tokens:
     cache_write_5m: int = 0
     cache_write_1h: int = 0
     cache_read: int = 0
+    known: bool = True  # False: the answer does not say, or not in numbers
 
     @property
     def prompt(self) -> int:

@@ -7,14 +7,13 @@ lock, and what finishes together is committed together.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-from common.claude.answers import is_message
 from common.claude.api import post
 from common.claude.faults import Fault, Kind, must_be_fault
+from common.claude.message import message_in
 from common.claude.request import Outcome, Request
 from common.claude.retries import Clock, Pace, Retry
 from common.claude.send import send
@@ -175,10 +174,9 @@ class Live:
         """Send it once: the fault, or None with the answer noted in the outcome."""
         try:
             answer, outcome.api_request_id = await post(next(self._clients), outcome.request.body)
-            message = json.loads(answer)
-            if not is_message(message):
-                return _BROKEN
         except Exception as error:  # every exception is judged; a bug is raised again
             return must_be_fault(error)
+        if (message := message_in(answer)) is None:
+            return _BROKEN
         outcome.answer, outcome.message = answer, message
         return None

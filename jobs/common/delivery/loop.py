@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from common.claude.answers import tokens_of
 from common.claude.faults import Fault
+from common.claude.message import tokens_of
 from common.claude.request import Outcome, Request
 from common.context import Context
 from common.delivery.request_maker import RequestMaker, intent_of

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import groupby, islice
 
+from common.claude.message import stored_message
 from common.claude.request import Request
 from common.context import Context
 from common.delivery.loop import Use
@@ -70,7 +70,7 @@ def _use(context: Context, use: Use, group: list[Waiting]) -> None:
         )
         for stored, records in group
     ]
-    messages = [json.loads(stored.answer) for stored, _ in group]
+    messages = [stored_message(stored.answer) for stored, _ in group]
     readings = use(list(zip(requests, messages, strict=True)))
     endings = [
         _ending(request, reading) for request, reading in zip(requests, readings, strict=True)

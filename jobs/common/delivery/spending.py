@@ -128,9 +128,16 @@ class Spending:
         self._budget.settle(reserved, spent)
         self._budget.read_again()
 
-    def price(self, outcome: Outcome, tokens: Tokens) -> float | None:
-        """What an answer cost in USD; None where no price is known."""
-        return pricing.usd(
+    def price(self, outcome: Outcome, tokens: Tokens) -> None:
+        """Note in the outcome what its answer cost.
+
+        Where the answer does not say what it was billed for, that stays unknown: what was reserved
+        for it counts, as for an attempt of unknown outcome.
+        """
+        if not tokens.known:
+            outcome.unsettled_usd += outcome.request.most_usd
+            return
+        outcome.usd = pricing.usd(
             outcome.request.model or self._model,
             tokens,
             _today(),

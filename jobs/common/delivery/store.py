@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from common.claude.answers import tokens_of
+from common.claude.message import tokens_of
 from common.claude.request import Outcome
 from common.context import Context
 from common.delivery.spending import Spending
@@ -13,7 +13,7 @@ from common.process.exits import JobExit
 
 
 def store(context: Context, spending: Spending, answered: Sequence[Outcome]) -> JobExit | None:
-    """Commit answers and count them; each outcome gets its `usd`.
+    """Commit answers and count them, each priced first.
 
     Returns the end of the run where the disk is full, after storing them on its last reserve.
     """
@@ -21,7 +21,7 @@ def store(context: Context, spending: Spending, answered: Sequence[Outcome]) -> 
         return None
     full = None
     for outcome in answered:
-        outcome.usd = spending.price(outcome, tokens_of(outcome.message or {}))
+        spending.price(outcome, tokens_of(outcome.message or {}))
     try:
         _commit(context, answered)
     except JobExit as error:

@@ -245,7 +245,7 @@ class Ledger:
     def request(self, request_id: str) -> StoredRequest | None:
         """A request with its answer, if it has one that can be used."""
         row = self._db.execute(
-            "select request_id, run_id, record_ids, answer from requests"
+            "select request_id, run_id, record_ids, cast(answer as blob) from requests"
             " where request_id = ? and status in ('answered', 'done') and answer is not null",
             (request_id,),
         ).fetchone()
@@ -271,7 +271,7 @@ class Ledger:
 
     def _stored(self, status: RequestStatus, condition: str) -> Iterator[StoredRequest]:
         rows = self._db.execute(
-            "select request_id, run_id, record_ids, answer from requests"
+            "select request_id, run_id, record_ids, cast(answer as blob) from requests"
             # The first condition is the partial index's own: so SQLite knows that it can use it.
             f" where status in ('submitted', 'answered') and status = ? and job = ? {condition}",
             (status, self.job),
@@ -279,9 +279,9 @@ class Ledger:
         yield from map(_stored, rows)
 
 
-def _stored(row: tuple[str, str, str, str | None]) -> StoredRequest:
+def _stored(row: tuple[str, str, str, bytes | None]) -> StoredRequest:
     request_id, run_id, record_ids, answer = row
-    return StoredRequest(request_id, run_id, json.loads(record_ids), answer or "")
+    return StoredRequest(request_id, run_id, json.loads(record_ids), answer or b"")
 
 
 def _marks(values: Collection[object]) -> str:

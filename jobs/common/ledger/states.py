@@ -73,12 +73,15 @@ class RecordState:
 
 @dataclass(frozen=True)
 class StoredRequest:
-    """A request as the ledger holds it. `answer` is the raw message that came back, "" before."""
+    """A request as the ledger holds it. `answer` is the raw message that came back, b"" before.
+
+    Bytes, since what a damaged file holds need not be text.
+    """
 
     request_id: str
     run_id: str
     record_ids: list[str]
-    answer: str
+    answer: bytes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from common import times
 from common.claude.answers import output_of_chunk
+from common.claude.message import stored_message
 from common.context import Context
 from common.delivery.loop import Loop
 from common.ledger.states import RecordStatus, RequestStatus
@@ -128,10 +129,11 @@ def _gather(context: Context, day: Day) -> Gathered:
 
 
 def _say_pruned(context: Context, day: Day, path: Path) -> None:
-    """Say that a digest of the day was pruned: the report that is there stays as it is."""
+    """Say that a digest of the day is gone: the report that is there stays as it is."""
     stays = "the report that is there stays as it is" if path.exists() else "no report is written"
     again = f"--date {day} --reprocess digests the whole day again"
-    context.tally.lack(f"{day}: answers of this day were pruned: {stays}; {again}")
+    gone = "answers of this day were pruned or cannot be read"
+    context.tally.lack(f"{day}: {gone}: {stays}; {again}")
 
 
 def _groups(context: Context, gathered: Gathered) -> tuple[list[Group], int] | None:
@@ -142,11 +144,12 @@ def _groups(context: Context, gathered: Gathered) -> tuple[list[Group], int] | N
         sent = context.ledger.request(request_id)
         if sent is None or not sent.answer:
             return None
-        digest, _ = output_of_chunk(context.job.output, json.loads(sent.answer))
-        if digest is not None:
-            found, foreign = digests.groups_of(digest, sent.record_ids, owned)
-            groups += found
-            removed += foreign
+        digest, _ = output_of_chunk(context.job.output, stored_message(sent.answer))
+        if digest is None:
+            return None
+        found, foreign = digests.groups_of(digest, sent.record_ids, owned)
+        groups += found
+        removed += foreign
     return groups, removed
 
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, create_model
 
 from common.claude.answers import output_of_chunk
 from common.claude.faults import Fault
+from common.claude.message import stored_message
 from common.claude.request import parameters
 from common.context import Context
 from common.delivery.loop import Loop
@@ -101,7 +102,7 @@ def _ask(
     for asked in range(1, _ASKED + 1):
         request_id = f"{base}-{asked}"
         if stored := context.ledger.request(request_id):
-            message = json.loads(stored.answer)
+            message = stored_message(stored.answer)
         else:
             needed = (_BASE_TOKENS + _TOKENS_PER_FINDING * len(pack)) * asked
             params = parameters(loop.model, context.job.merge.strip(), text, schema, needed)

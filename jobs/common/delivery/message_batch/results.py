@@ -12,8 +12,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from common import times
-from common.claude.answers import is_message
 from common.claude.faults import Fault, Kind
+from common.claude.message import is_message
 from common.claude.message_batch_api import look_at, results
 from common.claude.request import Outcome, Request
 from common.context import Context
@@ -129,6 +129,14 @@ class Results:
     def _without_answer(self, request: AwaitedRequest, result: dict[str, Any]) -> Ending:
         """The end of a request that errored, expired, was canceled, or ended in an unknown way."""
         kind = result.get("type")
+        if kind == "succeeded":  # and yet without a message: broken on its way, as a 200 may be
+            return Ending(
+                request_id=request.request_id,
+                status=RequestStatus.LOST,
+                waiting=request.record_ids,
+                attempts=1,
+                unsettled_usd=request.unsettled_usd,
+            )
         known = kind in ("errored", "expired", "canceled")
         error = (result.get("error") or {}).get("error") or {}
         reason = redacted(shortened(f"{error.get('type')}: {error.get('message')}"))
@@ -160,5 +168,6 @@ def _outcome(request: AwaitedRequest, message: dict[str, Any]) -> Outcome:
         run_id=request.run_id,
         delivery="message_batch",
         model=request.model,
+        most_usd=request.unsettled_usd,
     )
     return Outcome(asked, json.dumps(message), message, attempts=1)
