@@ -32,101 +32,107 @@
 # Exit codes: the job's, or 2 wrong usage. Of --test: 0 every channel took the message, 69 a channel
 # could not be reached, 78 a channel refused it, or no channel is set.
 
-set -u +e
-set +o posix
-shopt -u patsub_replacement 2>/dev/null # bash 5.2 gives & in a replacement a meaning, 5.1 does not
-[[ -e /dev/fd/1 ]] || exec >/dev/null
-[[ -e /dev/fd/2 ]] || exec 2>/dev/null
-root=$(readlink -f -- "${BASH_SOURCE[0]}")
-root=${root%/*}
+# A newer version may be copied over this file while it runs. bash reads a script bit by bit, so all
+# of it stands in a function, which is read to its end before it begins.
+main() {
+  set -u +e
+  set +o posix
+  shopt -u patsub_replacement 2>/dev/null # with it, & in a replacement has a meaning (bash 5.2)
+  [[ -e /dev/fd/1 ]] || exec >/dev/null
+  [[ -e /dev/fd/2 ]] || exec 2>/dev/null
+  root=$(readlink -f -- "${BASH_SOURCE[0]}")
+  root=${root%/*}
 
-if [[ ${1-} == -* && $1 != --test || $# == 0 || ${1-} == --test && $# -gt 2 ]]; then
-  if [[ ${1-} == --help || ${1-} == -h ]]; then
-    sed -n '2,/^[^#]*$/ s/^# \{0,1\}//p' "$root/notify_on_failure.sh"
-    exit 0
-  fi
-  printf 'usage: ./notify_on_failure.sh JOB [options] | --test [CHANNEL] | --help\n' >&2
-  exit 2
-fi
-
-# shellcheck source=jobs/wrappers/alerts/alerts.sh
-if source "$root/jobs/wrappers/alerts/alerts.sh"; then
-  prepare_environment
-else
-  printf 'notify_on_failure.sh: %s/jobs/wrappers is incomplete: %s\n' "$root" \
-    'nobody is told how this run ends; restore it with git checkout' >&2
-  [[ $1 != --test ]] || exit 78
-  exec "$root/run_job.sh" "$@"
-fi
-
-# --- what the caller asks for ---
-
-if [[ $1 == --test ]]; then
-  if [[ -n ${2-} && -z ${channel_setting[${2-}]-} ]]; then
-    say "--test takes one of: ${channels[*]}"
+  if [[ ${1-} == -* && $1 != --test || $# == 0 || ${1-} == --test && $# -gt 2 ]]; then
+    if [[ ${1-} == --help || ${1-} == -h ]]; then
+      sed -n '2,/^[^#]*$/ s/^# \{0,1\}//p' "$root/notify_on_failure.sh"
+      exit 0
+    fi
+    printf 'usage: ./notify_on_failure.sh JOB [options] | --test [CHANNEL] | --help\n' >&2
     exit 2
   fi
+
+  # shellcheck source=jobs/wrappers/alerts/alerts.sh
+  if source "$root/jobs/wrappers/alerts/alerts.sh"; then
+    prepare_environment
+  else
+    printf 'notify_on_failure.sh: %s/jobs/wrappers is incomplete: %s\n' "$root" \
+      'nobody is told how this run ends; restore it with git checkout' >&2
+    [[ $1 != --test ]] || exit 78
+    exec "$root/run_job.sh" "$@"
+  fi
+
+  # --- what the caller asks for ---
+
+  if [[ $1 == --test ]]; then
+    if [[ -n ${2-} && -z ${channel_setting[${2-}]-} ]]; then
+      say "--test takes one of: ${channels[*]}"
+      exit 2
+    fi
+    read_settings
+    find_secrets
+    (LC_ALL=C test_channels "${2-}")
+    exit
+  fi
+
+  set_places "$@"
+  name=$1
+  if [[ -n $demo || " $* " == *' --help '* || " $* " == *' -h '* || " $* " == *' --dry-run '* ]] ||
+    { is_name "$name" && [[ -f $root/jobs/ops/$name.py ]]; }; then
+    exec "$root/run_job.sh" "$@" # no alert: whoever asks this sees the answer
+  fi
+
+  # `label` is the job's name in alerts and file names. A name that no job can have, which
+  # run_job.sh will refuse, gets a label that no job has.
+  if is_name "$name"; then
+    job=$name label=${name:0:80} log=$logs/$name.log
+  else
+    label=${name,,}
+    label=_${label//[!a-z0-9_]/_} label=${label:0:40}
+  fi
+  streak=$state/$label.alerted
+  printf -v rerun ' %q' "$root/run_job.sh" "$@"
   read_settings
-  find_secrets
-  (LC_ALL=C test_channels "${2-}")
-  exit
-fi
+  prepare_ping
 
-set_places "$@"
-name=$1
-if [[ -n $demo || " $* " == *' --help '* || " $* " == *' -h '* || " $* " == *' --dry-run '* ]] ||
-  { is_name "$name" && [[ -f $root/jobs/ops/$name.py ]]; }; then
-  exec "$root/run_job.sh" "$@" # no alert: whoever asks this sees the answer
-fi
+  # --- the run ---
 
-# `label` is the job's name in alerts and file names. A name that no job can have, which run_job.sh
-# will refuse, gets a label that no job has.
-if is_name "$name"; then
-  job=$name label=${name:0:80} log=$logs/$name.log
-else
-  label=${name,,}
-  label=_${label//[!a-z0-9_]/_} label=${label:0:40}
-fi
-streak=$state/$label.alerted
-printf -v rerun ' %q' "$root/run_job.sh" "$@"
-read_settings
-prepare_ping
+  listen
+  trap : PIPE # the reader of our stderr may go away
 
-# --- the run ---
+  before_pid=''
+  if [[ -n $ping_url || -n $(compgen -G "$outbox/[0-9]*") ]]; then
+    before </dev/null >/dev/null &
+    before_pid=$!
+  fi
 
-listen
-trap : PIPE # the reader of our stderr may go away
+  utc %Y%m%dT%H%M%SZ
+  stamp=$REPLY began=$EPOCHSECONDS stderr_end=''
+  [[ -t 0 ]] || exec </dev/null
+  if [[ -t 2 ]]; then
+    "$root/run_job.sh" "$@" <&0 &
+    await_child
+  else
+    # run_job.sh's stderr goes to ours. We keep the end of it: without a log, the alert quotes that.
+    coproc stderr_copy { trap '' TERM INT HUP PIPE; { tee >(exec tail -c 6300 >&3) >&2; } 3>&1; }
+    tail_out=${stderr_copy[0]} tee_in=${stderr_copy[1]}
+    exec {to_tee}>&"$tee_in" {from_tail}<&"$tail_out" {tee_in}>&- {tail_out}<&-
+    "$root/run_job.sh" "$@" <&0 2>&"$to_tee" {to_tee}>&- {from_tail}<&- &
+    await_child
+    exec {to_tee}>&-
+    IFS= read -r -d '' -t 2 -u "$from_tail" stderr_end
+  fi
+  pid=$!
+  elapsed
+  seconds=$REPLY
+  [[ -z $before_pid ]] || wait "$before_pid"
 
-before_pid=''
-if [[ -n $ping_url || -n $(compgen -G "$outbox/[0-9]*") ]]; then
-  before </dev/null >/dev/null &
-  before_pid=$!
-fi
+  # --- alerts and the ping ---
 
-utc %Y%m%dT%H%M%SZ
-stamp=$REPLY began=$EPOCHSECONDS stderr_end=''
-[[ -t 0 ]] || exec </dev/null
-if [[ -t 2 ]]; then
-  "$root/run_job.sh" "$@" <&0 &
-  await_child
-else
-  # run_job.sh's stderr goes to ours. We keep the end of it: without a log, the alert quotes that.
-  coproc stderr_copy { trap '' TERM INT HUP PIPE; { tee >(exec tail -c 6300 >&3) >&2; } 3>&1; }
-  tail_out=${stderr_copy[0]} tee_in=${stderr_copy[1]}
-  exec {to_tee}>&"$tee_in" {from_tail}<&"$tail_out" {tee_in}>&- {tail_out}<&-
-  "$root/run_job.sh" "$@" <&0 2>&"$to_tee" {to_tee}>&- {from_tail}<&- &
-  await_child
-  exec {to_tee}>&-
-  IFS= read -r -d '' -t 2 -u "$from_tail" stderr_end
-fi
-pid=$!
-elapsed
-seconds=$REPLY
-[[ -z $before_pid ]] || wait "$before_pid"
+  if ((status)) || [[ -n $ping_url || -e $streak ]]; then
+    after "$pid" "$began" "$stamp" "$stderr_end" </dev/null >/dev/null
+  fi
+  exit "$status"
+}
 
-# --- alerts and the ping ---
-
-if ((status)) || [[ -n $ping_url || -e $streak ]]; then
-  after "$pid" "$began" "$stamp" "$stderr_end" </dev/null >/dev/null
-fi
-exit "$status"
+main "$@"

@@ -31,132 +31,121 @@
 # 74 disk full, 75 already running, 78 wrong setting or no venv/, 124 time limit, 137 killed,
 # 128+N stopped by signal N.
 
-set -u +e
-set +o posix
-root=$(readlink -f -- "${BASH_SOURCE[0]}")
-root=${root%/*}
-# shellcheck source=jobs/wrappers/shared.sh
-source "$root/jobs/wrappers/shared.sh" || exit 78
-# shellcheck source=jobs/wrappers/child.sh
-source "$root/jobs/wrappers/child.sh" || exit 78
-# shellcheck source=jobs/wrappers/run/questions.sh
-source "$root/jobs/wrappers/run/questions.sh" || exit 78
-# shellcheck source=jobs/wrappers/run/lock.sh
-source "$root/jobs/wrappers/run/lock.sh" || exit 78
-# shellcheck source=jobs/wrappers/run/job_log.sh
-source "$root/jobs/wrappers/run/job_log.sh" || exit 78
-# shellcheck source=jobs/wrappers/run/process.sh
-source "$root/jobs/wrappers/run/process.sh" || exit 78
+# A newer version may be copied over this file while it runs. bash reads a script bit by bit, so all
+# of it stands in a function, which is read to its end before it begins.
+main() {
+  set -u +e
+  set +o posix
+  root=$(readlink -f -- "${BASH_SOURCE[0]}")
+  root=${root%/*}
+  # shellcheck source=jobs/wrappers/run/parts.sh
+  source "$root/jobs/wrappers/run/parts.sh" || exit 78
 
-need_venv() {
-  venv_is_ready && return
-  # shellcheck source=jobs/wrappers/run/setup.sh
-  source "$root/jobs/wrappers/run/setup.sh" || exit 78
-  make_venv
+  # --- what the caller asks for ---
+
+  case ${1-} in
+    '')
+      printf 'usage: ./run_job.sh JOB [options] | --list | --setup | --install-cron | --help\n' >&2
+      exit 2
+      ;;
+    -h | --help) manual; exit ;;
+    --list) list_jobs; exit ;;
+  esac
+  prepare_environment
+  utc %Y%m%dT%H%M%SZ
+  run_id=$REPLY-$$
+  set_places "$@"
+
+  if [[ $1 == --setup ]]; then
+    shift
+    ensure_directories "$state" "$logs" "$reports"
+    # shellcheck source=jobs/wrappers/run/setup.sh
+    source "$root/jobs/wrappers/run/setup.sh" || exit 78
+    make_venv "$@"
+    say 'venv/ is ready'
+    exit
+  fi
+
+  if [[ $1 == --install-cron || $1 == --remove-cron ]]; then
+    ensure_directories "$state"
+    # shellcheck source=jobs/wrappers/run/install_cron.sh
+    source "$root/jobs/wrappers/run/install_cron.sh" || exit 78
+    change_crontab "$@"
+    exit
+  fi
+
+  name=$1
+  shift
+  find_script "$name"
+
+  # --- questions: they get an answer without lock, log or time limit ---
+
+  if [[ $file == */ops/* ]]; then
+    need_venv
+    # -P: no file in jobs/ops/ can hide a module of Python. The script appends jobs/ to sys.path.
+    exec "$root/venv/bin/python" -P "$file" "$@"
+  elif [[ " $* " == *' --help '* || " $* " == *' -h '* ]]; then
+    need_venv
+    PYTHONPATH=$root/jobs exec "$root/venv/bin/python" "$file" "$@"
+  fi
+
+  # --- checks before the run: folders, settings, lock, venv/ ---
+
+  job=$name
+  log=$logs/$job.log
+  ensure_directories "$state" "$logs" "$reports"
+  read_dotenv "$root/.env"
+  duration_setting JOB_TIMEOUT 6h 1; time_limit=$REPLY
+  duration_setting JOB_KILL_AFTER 30s 1; kill_after=$REPLY
+  duration_setting JOB_RETRY_WAIT 60s 0; retry_wait=$REPLY
+  number_setting JOB_TRIES 1 1; tries=$REPLY
+  number_setting LOG_MAX_BYTES 52428800 1; log_max_bytes=$REPLY
+  number_setting LOG_KEEP 8 1; log_keep=$REPLY
+  take_lock
+  need_venv
+
+  # --- the run ---
+
+  rotate_log
+  open_log
+  # Until here a signal simply ends us: the job has not begun. From here on we pass signals on to
+  # the job, and write the END line in any case.
+  listen
+  trap : PIPE # the reader of our stderr may go away
+  shown_arguments=''
+  (($# == 0)) || printf -v shown_arguments ' %q' "$@"
+  start_log "$shown_arguments"
+  export RUN_ID=$run_id JOB_LOCK_FD=9 PYTHONUNBUFFERED=1
+  status=75
+  for ((try = 1; ! asked; try++)); do
+    run_once "$@"
+    ((status == 75 && try < tries && ! asked)) || break
+    log_line WARN "try $try of $tries ended with 75 (not now): again in ${retry_wait}s"
+    code=$status
+    sleep "$retry_wait" 9>&- 8>&- 6<&- &
+    await_child
+    status=$code
+  done
+
+  # --- the END line, the history, and one line for cron's mail ---
+
+  level=ERROR
+  case $status in
+    0) level=INFO ;;
+    75) level=WARN ;;
+  esac
+  reason_for "$status" "$level"
+  reason=$REPLY
+  words_for "$status"
+  words=$REPLY
+  elapsed
+  log_line "$level" "END code=$status seconds=$REPLY ($words)"
+  close_log
+  append_history "$status" "$reason"
+  if [[ -z $on_terminal && $level == ERROR ]]; then
+    say "$job ended with $status: $reason; see $log"
+  fi
+  exit "$status"
 }
 
-# --- what the caller asks for ---
-
-case ${1-} in
-  '')
-    printf 'usage: ./run_job.sh JOB [options] | --list | --setup | --install-cron | --help\n' >&2
-    exit 2
-    ;;
-  -h | --help) manual; exit ;;
-  --list) list_jobs; exit ;;
-esac
-prepare_environment
-utc %Y%m%dT%H%M%SZ
-run_id=$REPLY-$$
-set_places "$@"
-
-if [[ $1 == --setup ]]; then
-  shift
-  ensure_directories "$state" "$logs" "$reports"
-  # shellcheck source=jobs/wrappers/run/setup.sh
-  source "$root/jobs/wrappers/run/setup.sh" || exit 78
-  make_venv "$@"
-  say 'venv/ is ready'
-  exit
-fi
-
-if [[ $1 == --install-cron || $1 == --remove-cron ]]; then
-  ensure_directories "$state"
-  # shellcheck source=jobs/wrappers/run/install_cron.sh
-  source "$root/jobs/wrappers/run/install_cron.sh" || exit 78
-  change_crontab "$@"
-  exit
-fi
-
-name=$1
-shift
-find_script "$name"
-
-# --- questions: they get an answer without lock, log or time limit ---
-
-if [[ $file == */ops/* ]]; then
-  need_venv
-  # -P: no file in jobs/ops/ can hide a module of Python. The script appends jobs/ to sys.path.
-  exec "$root/venv/bin/python" -P "$file" "$@"
-elif [[ " $* " == *' --help '* || " $* " == *' -h '* ]]; then
-  need_venv
-  PYTHONPATH=$root/jobs exec "$root/venv/bin/python" "$file" "$@"
-fi
-
-# --- checks before the run: folders, settings, lock, venv/ ---
-
-job=$name
-log=$logs/$job.log
-ensure_directories "$state" "$logs" "$reports"
-read_dotenv "$root/.env"
-duration_setting JOB_TIMEOUT 6h 1; time_limit=$REPLY
-duration_setting JOB_KILL_AFTER 30s 1; kill_after=$REPLY
-duration_setting JOB_RETRY_WAIT 60s 0; retry_wait=$REPLY
-number_setting JOB_TRIES 1 1; tries=$REPLY
-number_setting LOG_MAX_BYTES 52428800 1; log_max_bytes=$REPLY
-number_setting LOG_KEEP 8 1; log_keep=$REPLY
-take_lock
-need_venv
-
-# --- the run ---
-
-rotate_log
-open_log
-# Until here a signal simply ends us: the job has not begun. From here on we pass signals on to the
-# job, and write the END line in any case.
-listen
-trap : PIPE # the reader of our stderr may go away
-shown_arguments=''
-(($# == 0)) || printf -v shown_arguments ' %q' "$@"
-start_log "$shown_arguments"
-export RUN_ID=$run_id JOB_LOCK_FD=9 PYTHONUNBUFFERED=1
-status=75
-for ((try = 1; ! asked; try++)); do
-  run_once "$@"
-  ((status == 75 && try < tries && ! asked)) || break
-  log_line WARN "try $try of $tries ended with 75 (not now): again in ${retry_wait}s"
-  code=$status
-  sleep "$retry_wait" 9>&- 8>&- 6<&- &
-  await_child
-  status=$code
-done
-
-# --- the END line, the history, and one line for cron's mail ---
-
-level=ERROR
-case $status in
-  0) level=INFO ;;
-  75) level=WARN ;;
-esac
-reason_for "$status" "$level"
-reason=$REPLY
-words_for "$status"
-words=$REPLY
-elapsed
-log_line "$level" "END code=$status seconds=$REPLY ($words)"
-close_log
-append_history "$status" "$reason"
-if [[ -z $on_terminal && $level == ERROR ]]; then
-  say "$job ended with $status: $reason; see $log"
-fi
-exit "$status"
+main "$@"

@@ -6,7 +6,7 @@
 #
 # Sets  dotenv   the settings in the file, value by name
 
-declare -A dotenv=()
+declare -gA dotenv=()
 
 # Fill `dotenv` from FILE. A FILE that does not exist counts as empty; one that cannot be read ends
 # the run with 78.

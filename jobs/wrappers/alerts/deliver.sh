@@ -6,7 +6,7 @@
 #   X_send      send a message: 0 delivered, 1 refused for good, 2 not now; REPLY = the answer
 
 channels=(slack pagerduty email webhook)
-declare -A channel_setting=([slack]=SLACK_WEBHOOK_URL [pagerduty]=PAGERDUTY_ROUTING_KEY
+declare -gA channel_setting=([slack]=SLACK_WEBHOOK_URL [pagerduty]=PAGERDUTY_ROUTING_KEY
   [email]=ALERT_EMAIL [webhook]=ALERT_WEBHOOK_URL)
 
 # Is this CHANNEL set?
