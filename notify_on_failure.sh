@@ -37,6 +37,9 @@
 main() {
   set -u +e
   set +o posix
+  # Elsewhere `i` may be no small `I`, and [a-z] more than 26 letters.
+  export LC_ALL=C.UTF-8
+  unset LANGUAGE
   shopt -u patsub_replacement 2>/dev/null # with it, & in a replacement has a meaning (bash 5.2)
   [[ -e /dev/fd/1 ]] || exec >/dev/null
   [[ -e /dev/fd/2 ]] || exec 2>/dev/null

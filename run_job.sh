@@ -36,6 +36,9 @@
 main() {
   set -u +e
   set +o posix
+  # Elsewhere `i` may be no small `I`, [a-z] more than 26 letters, and `no crontab` another word.
+  export LC_ALL=C.UTF-8
+  unset LANGUAGE
   root=$(readlink -f -- "${BASH_SOURCE[0]}")
   root=${root%/*}
   # shellcheck source=jobs/wrappers/run/parts.sh

@@ -42,7 +42,6 @@ elapsed() {
 
 # Can a job have this name?
 is_name() {
-  local LC_ALL=C # in other locales [a-z] may match more than these 26 letters
   [[ $1 =~ ^[a-z][a-z0-9_]*$ ]]
 }
 
