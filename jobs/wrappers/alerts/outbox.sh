@@ -24,8 +24,9 @@ unlock_outbox() {
 
 # list_outbox [CHANNEL]: set `kept_files`, those of the channel (default: of all), oldest first.
 list_outbox() {
-  local LC_ALL=C file channel=${1:-[a-z]+} # in this locale a glob sorts by bytes
+  local file channel=${1-} IFS='|'
   kept_files=()
+  channel=${channel:-(${channels[*]})}
   for file in "$outbox"/[0-9]*; do
     [[ ! ${file##*/} =~ ^[0-9]{16}-[0-9]+\.$channel\.[a-z_0-9]+$ ]] || kept_files+=("$file")
   done
