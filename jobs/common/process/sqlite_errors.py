@@ -9,13 +9,58 @@ from contextlib import contextmanager
 from common.process import exits
 from common.process.exits import JobExit
 
+_DIED = "its application died while it was writing, and left"
+_OPEN_IT = "which this user may not clear away: let the application open it once"
+# The exit code of each kind of error, and what it is in truth, with what helps. `{done}` is what
+# was done to the file. The kind is the lowest byte of SQLite's code; some whole codes say more.
+_CODES = {
+    sqlite3.SQLITE_NOTADB: exits.SETTINGS,
+    sqlite3.SQLITE_CORRUPT: exits.UNREACHABLE,
+    sqlite3.SQLITE_FULL: exits.CANNOT_WRITE,
+    sqlite3.SQLITE_IOERR: exits.CANNOT_WRITE,
+    sqlite3.SQLITE_READONLY: exits.CANNOT_WRITE,
+    sqlite3.SQLITE_READONLY_ROLLBACK: exits.UNREACHABLE,
+    sqlite3.SQLITE_READONLY_RECOVERY: exits.UNREACHABLE,
+    sqlite3.SQLITE_READONLY_DBMOVED: exits.UNREACHABLE,
+}
+_TRUTH = {
+    sqlite3.SQLITE_NOTADB: "is not a SQLite file, or an encrypted one: name one that is plain",
+    sqlite3.SQLITE_CORRUPT: "is damaged and could not be {done}: restore a backup, or save what is "
+    "left with `sqlite3 FILE .recover`",
+    sqlite3.SQLITE_BUSY: "could not be {done}: another program keeps it locked: run the job when "
+    "that one rests",
+    sqlite3.SQLITE_PROTOCOL: "could not be {done}: its locks do not work: is it on a network disk?",
+    sqlite3.SQLITE_CANTOPEN: "could not be {done}: it, its journal or its write-ahead log (-wal, "
+    "-shm) cannot be opened or made: mend the rights on them and on the folder",
+    sqlite3.SQLITE_FULL: "could not be {done}: the disk is full: make room",
+    sqlite3.SQLITE_IOERR: "could not be {done}: is the disk full or failing?",
+    sqlite3.SQLITE_READONLY: "could not be {done}: nothing may be written to it: mend the SELECT "
+    "where it writes, else the rights on the file and its folder",
+    sqlite3.SQLITE_READONLY_ROLLBACK: f"could not be {{done}}: {_DIED} a hot rollback journal, "
+    f"{_OPEN_IT}",
+    sqlite3.SQLITE_READONLY_RECOVERY: f"could not be {{done}}: {_DIED} a write-ahead log, "
+    f"{_OPEN_IT}",
+    sqlite3.SQLITE_READONLY_DBMOVED: "could not be {done}: it was moved, removed or replaced "
+    "meanwhile: run the job again",
+    sqlite3.SQLITE_NOMEM: "could not be {done}: there is no memory left",
+}
+# A statement that does not fit; without a code, what the sqlite3 module itself objects to.
+_STATEMENT = (
+    0,
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_CONSTRAINT,
+    sqlite3.SQLITE_MISMATCH,
+    sqlite3.SQLITE_RANGE,
+    sqlite3.SQLITE_TOOBIG,
+)
+
 
 @contextmanager
 def plain_errors(name: str, done: str) -> Iterator[None]:
     """Turn an sqlite3.Error inside the block into a JobExit about the database `name`.
 
-    `done` says what could not be done to it, such as "read". The code is 74 for the disk, 78 for
-    a statement that does not fit, 69 for a database that is locked or unreadable.
+    `done` says what could not be done to it, such as "read". The code is 74 for the disk, 78 for a
+    statement or a file that does not fit, 69 for a database that is locked or damaged.
     """
     try:
         yield
@@ -24,13 +69,12 @@ def plain_errors(name: str, done: str) -> Iterator[None]:
 
 
 def _plain(error: sqlite3.Error, name: str, done: str) -> JobExit:
-    text = str(error)
-    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if kind == sqlite3.SQLITE_NOTADB:
-        return JobExit(exits.SETTINGS, f"{name} is not a SQLite file: name one that is")
-    if kind in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY):
-        return JobExit(exits.CANNOT_WRITE, f"{name} could not be {done}: {text}")
-    if kind in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, 0):
+    text = " ".join(str(error).split())
+    code = getattr(error, "sqlite_errorcode", 0)
+    if (kind := code & 0xFF) in _STATEMENT:
         remedy = "mend the SELECT or save() at the top of the job"
         return JobExit(exits.SETTINGS, f"{name} does not fit the job: {text}: {remedy}")
-    return JobExit(exits.UNREACHABLE, f"{name} could not be {done}: {text}")
+    ends = _CODES.get(code) or _CODES.get(kind, exits.UNREACHABLE)
+    truth = _TRUTH.get(code) or _TRUTH.get(kind, "could not be {done}")
+    what = getattr(error, "sqlite_errorname", "")
+    return JobExit(ends, f"{name} {truth.format(done=done)} ({text}{what and f', {what}'})")

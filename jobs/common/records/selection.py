@@ -16,6 +16,7 @@ from common.process.exits import JobExit
 from common.process.log import log
 from common.records.chunks import Chunk, packed
 from common.records.spool import Spool
+from common.source.row import Row
 
 _LOOKED_UP = 500  # records whose state is asked for at once
 _PREPARED = 16  # records that are prepared at once
@@ -137,7 +138,7 @@ def _prepared(context: Context, records: Iterable[Record]) -> Iterator[Record]:
         if by := context.stop.by:
             waits = "what is left waits for the next run"
             raise JobExit(exits.NOT_NOW, f"stopped by {by}: {waits}")
-        group = prepare(group)
+        group = [*map(Row, prepare(group))]
         if note is not None:
             context.source.write(partial(_note_all, note, context.source.connection, group))
         yield from group

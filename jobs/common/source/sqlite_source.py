@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 from common import times
 from common.job import Record
-from common.process import exits
+from common.process import exits, sqlite_files
 from common.process.exits import JobExit
 from common.process.log import shortened
 from common.process.sqlite_errors import plain_errors
+from common.source.row import Row
 
 
 class Database:
@@ -26,25 +26,29 @@ class Database:
     def __init__(self, path: Path, *, writable: bool, timeout: float = 30) -> None:
         """Open a file that exists; where others have locked it, wait `timeout` seconds.
 
-        Raises JobExit: 78 where there is none or it is no database, 69 where it cannot be opened.
+        Raises JobExit: 78 where there is none, it is no database, or it must be written and may
+        not; 69 where it cannot be opened.
         """
-        if not path.is_file():
-            raise JobExit(exits.SETTINGS, f"RECORDS_DB={path}: there is no such file")
+        refused = sqlite_files.unreadable(path) or (writable and sqlite_files.unwritable(path))
+        if refused:
+            raise JobExit(exits.SETTINGS, f"RECORDS_DB={path}: {refused}")
         self._path = path
+        self._writable = writable
+        self._timeout = timeout
         self.undated = 0  # rows of the last SELECT whose time could not be read
         self.undated_example = ""
-        # A plain reader of a file with a write-ahead log would leave an empty log behind, which its
-        # writers might not be allowed to write. A connection that could write cleans up after
-        # itself; query_only, below, keeps it from writing.
-        mode = "rw" if writable or _idle_with_log(path.resolve()) else "ro"
+        self._connect()
+
+    def _connect(self) -> None:
+        uri = sqlite_files.address(self._path, writable=self._writable)
+        self._seen = sqlite_files.watched(self._path, uri)
+        self._uri = uri
         with self._plain_errors("opened"):
             self.connection = sqlite3.connect(
-                f"file:{quote(str(path.resolve()))}?mode={mode}",
-                uri=True,
-                timeout=timeout,
-                isolation_level=None,
+                uri, uri=True, timeout=self._timeout, isolation_level=None
             )
-            if not writable:
+            self.connection.executescript(sqlite_files.settings_for(uri))
+            if not self._writable:
                 self.connection.execute("pragma query_only = on")
             # One broken text among a million must not stop the night.
             self.connection.text_factory = lambda text: text.decode("utf-8", "replace")
@@ -58,11 +62,14 @@ class Database:
         Raises JobExit: 78 where the SELECT does not fit the database, 69 where the database fails.
         """
         self.undated = 0
-        with self._plain_errors("read"):
+        if self._written_meanwhile():
+            self.connection.close()
+            self._connect()
+        with self._unchanged(), self._plain_errors("read"):
             rows = self.connection.cursor()
             rows.row_factory = sqlite3.Row
             for row in rows.execute(select, parameters):
-                record = dict(row)
+                record = Row(row)
                 if record.get("record_id") is None:
                     raise JobExit(
                         exits.SETTINGS,
@@ -135,19 +142,28 @@ class Database:
             self.undated_example = shortened(repr(value), 40)
         return bool(inside)
 
+    def _written_meanwhile(self) -> bool:
+        return sqlite_files.watched(self._path, self._uri) != self._seen
+
+    @contextmanager
+    def _unchanged(self) -> Iterator[None]:
+        """Raises JobExit (69) where a file that is read without a lock was written to meanwhile."""
+        failed: JobExit | None = None
+        try:
+            yield
+        except JobExit as error:
+            failed = error
+        if self._written_meanwhile():
+            raise JobExit(
+                exits.UNREACHABLE,
+                f"RECORDS_DB {self._path} was written to while it was read, and this user may not"
+                " lock it: the next run reads it again",
+            ) from failed
+        if failed:
+            raise failed
+
     def _plain_errors(self, done: str) -> AbstractContextManager[None]:
         return plain_errors(f"RECORDS_DB {self._path}", done)
-
-
-def _idle_with_log(path: Path) -> bool:
-    """Whether a file is in SQLite's WAL mode (as its header says) while nobody has it open."""
-    if path.with_name(f"{path.name}-wal").exists():
-        return False
-    try:
-        with path.open("rb") as file:
-            return file.read(20)[18:] == b"\2\2"
-    except OSError:
-        return False
 
 
 def open_source(url: str, *, writable: bool) -> Database:

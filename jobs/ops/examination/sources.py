@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,6 +11,7 @@ from common import times
 from common.job import Job
 from common.process.exits import JobExit
 from common.process.sqlite_errors import plain_errors
+from common.process.sqlite_files import unwritable
 from common.source.sqlite_source import open_source
 from ops.examination.installation import Installation
 from ops.examination.lines import Line, fail, ok, warn
@@ -41,12 +41,14 @@ def check(installation: Installation) -> Iterator[Line]:
 def _source(subject: str, job: Job, url: str) -> Iterator[Line]:
     database = open_source(url, writable=False)
     try:
-        columns = _columns(database.connection, job, url)
-        mode = _journal_mode(database.connection)
-        lacking = database.lacking(job.tables)
+        with plain_errors(f"RECORDS_DB {url}", "read"):
+            columns = _columns(database.connection, job)
+            mode = _journal_mode(database.connection)
+            lacking = database.lacking(job.tables)
     finally:
         database.close()
-    missing = [name for name in _needed(job) if name not in columns]
+    there = {name.lower() for name in columns}
+    missing = [name for name in _needed(job) if name.lower() not in there]
     if missing:
         has = f"the SELECT gives {', '.join(columns)}"
         yield fail(
@@ -59,9 +61,8 @@ def _source(subject: str, job: Job, url: str) -> Iterator[Line]:
     writes = not job.per_day
     if writes and "://" not in url:
         path = Path(url).expanduser()
-        if not (os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK)):
-            text = f"{path} or its folder cannot be written, and the results go there"
-            yield fail(subject, text, f"chown {path} and its folder")
+        if refused := unwritable(path):
+            yield fail(subject, f"RECORDS_DB={path}: {refused}")
             return
         if mode == "wal" and sqlite3.sqlite_version_info < _SAFE_WAL:
             yield warn(
@@ -74,15 +75,14 @@ def _source(subject: str, job: Job, url: str) -> Iterator[Line]:
     yield ok(subject, f"imports, and its SELECT fits {url}: {', '.join(columns)}")
 
 
-def _columns(connection: sqlite3.Connection, job: Job, url: str) -> list[str]:
-    """The names of the SELECT's columns; nothing is read. Raises JobExit where it does not fit."""
+def _columns(connection: sqlite3.Connection, job: Job) -> list[str]:
+    """The names of the SELECT's columns; nothing is read."""
     end = times.now()
     window = {"start": times.sql_time(end - timedelta(days=1)), "end": times.sql_time(end)}
-    with plain_errors(f"RECORDS_DB {url}", "read"):
-        connection.execute(f"explain {job.select}", window)
-        select = job.select.strip().rstrip(";")
-        # The line break ends a comment on the SELECT's last line.
-        found = connection.execute(f"select * from ({select}\n) limit 0", window)
+    connection.execute(f"explain {job.select}", window)
+    select = job.select.strip().rstrip(";")
+    # The line break ends a comment on the SELECT's last line.
+    found = connection.execute(f"select * from ({select}\n) limit 0", window)
     return [str(column[0]) for column in found.description]
 
 
