@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
+from common.process.redaction import hide, password_in, tokens_in
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_MODEL = "claude-haiku-5-5"
@@ -50,8 +51,26 @@ KNOWN = {
 # Any one of these makes a failure reach somebody.
 CHANNELS = ("SLACK_WEBHOOK_URL", "PAGERDUTY_ROUTING_KEY", "ALERT_EMAIL", "ALERT_WEBHOOK_URL")
 
-# Kinds whose values open a door, whole or in part.
-SECRET_KINDS = frozenset({"key", "slack", "routing_key", "webhook", "ping", "broker"})
+
+# Not ours, and yet what a failure might show.
+_OTHER_SECRETS = ("ANTHROPIC_AUTH_TOKEN", "PGPASSWORD")
+
+
+def secrets_of(values: Mapping[str, str]) -> set[str]:
+    """All that may never be shown of these settings: keys, addresses that open a door, passwords.
+
+    NAME_JOB counts like NAME, whatever the job is called.
+    """
+    found: set[str] = set()
+    for name, value in values.items():
+        kind = next((KNOWN[one] for one in KNOWN if f"{name}_".startswith(f"{one}_")), "")
+        if kind in ("slack", "webhook", "ping"):
+            found |= tokens_in(value.strip())
+        elif kind in ("key", "routing_key") or name in _OTHER_SECRETS:
+            found.add(value.strip())
+        elif "@" in value:
+            found |= password_in(value.strip())
+    return found
 
 
 def general_name(name: str, jobs: Iterable[str]) -> str:
@@ -165,10 +184,16 @@ class Settings:
 def load(
     job: str, *, demo: bool, root: Path = ROOT, environ: Mapping[str, str] | None = None
 ) -> Settings:
-    """The settings of a job. Raises JobExit (78) for an .env that cannot be read."""
+    """The settings of a job, whose secrets no text of this process shows from now on.
+
+    Raises JobExit (78) for an .env that cannot be read.
+    """
     environ = os.environ if environ is None else environ
     given = {name: value for name, value in environ.items() if value.strip()}
-    return Settings(root, job, demo, {**_dotenv(root / ".env"), **given})
+    dotenv = _dotenv(root / ".env")
+    # Also what a variable of the environment wins over: it may be in use elsewhere.
+    hide(secrets_of(dotenv) | secrets_of(given))
+    return Settings(root, job, demo, {**dotenv, **given})
 
 
 def _dotenv(path: Path) -> dict[str, str]:

@@ -108,7 +108,7 @@ def upper_cased(value: Any, values: set[str]) -> Any:
 
 
 def half_emoji(value: Any, values: set[str]) -> Any:
-    """`value` with half of a surrogate pair after every text that is neither an id nor in `values`."""
+    """`value` with half of a surrogate pair after every text but ids and what is in `values`."""
     if isinstance(value, dict):
         return {
             name: child if name in _IDS else half_emoji(child, values)

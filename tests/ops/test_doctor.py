@@ -108,7 +108,7 @@ def test_lines_are_aligned_coloured_only_where_asked_and_wrapped_below_their_own
         warn("long name", "look " * 12, "do"),
         fail("b", "broken\x1b[0m\n", "mend"),
     ]
-    plain = shown([clean(line, ()) for line in lines], colour=False, width=60)
+    plain = shown([clean(line) for line in lines], colour=False, width=60)
     assert "\033" not in plain
     assert plain.splitlines()[0] == "ok    a          fine"
     assert plain.splitlines()[2].startswith(" " * 17 + "look")

@@ -8,7 +8,8 @@ from contextlib import redirect_stderr
 
 import pytest
 
-from common.process.log import configure, log, one_line, redacted, shortened
+from common.process.log import configure, log, one_line, shortened
+from common.process.redaction import redacted
 from rigs.harness import python
 from standin.standin import StandIn
 

@@ -16,7 +16,8 @@ from enum import Enum
 from typing import Any
 
 from common.process import exits
-from common.process.log import redacted, shortened
+from common.process.log import one_line, shortened
+from common.process.redaction import redacted
 
 
 class Whose(Enum):
@@ -58,6 +59,10 @@ class Fault:
     retry_after: float | None = None  # nobody's: seconds, as the server asked
     no_effect: bool = False  # nobody's: surely nothing was done, not even begun
     may_be_billed: bool = False  # an answer may have been made, and paid for, that never arrived
+
+    def __post_init__(self) -> None:
+        # It goes into the log, the ledger and alerts, whoever has worded it.
+        object.__setattr__(self, "reason", redacted(one_line(self.reason)))
 
     @property
     def whose(self) -> Whose:
@@ -131,7 +136,7 @@ def fault_of(error: BaseException) -> Fault | None:
 def _of_status(error: Any) -> Fault:
     status = int(error.status_code)
     message = str(error.api_message or "") or f"HTTP {status}"
-    reason = redacted(shortened(f"{status} {error.type or 'error'}: {message}"))
+    reason = shortened(f"{status} {error.type or 'error'}: {message}")
     about_account = any(text in message.lower() for text in _ACCOUNT_TEXTS)
     if error.error_code in _ACCOUNT_CODES or (status == 400 and about_account):
         return Fault(Kind.REFUSED, reason)

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from common.ledger.message_batches import UNDER_WAY
-from common.process.log import one_line, redacted, shortened
+from common.process.log import one_line, shortened
 
 LETTERS = 20
 RUNS = 40  # more than are shown: some may be older than what history.tsv adds
@@ -176,7 +176,7 @@ def _dead_letters(db: sqlite3.Connection, job: str) -> tuple[DeadLetter, ...]:
     return tuple(
         DeadLetter(
             one_line(row["record_id"]),
-            redacted(shortened(row["error"] or "no reason known")),
+            shortened(row["error"] or "no reason known"),
             row["updated_at"],
         )
         for row in rows

@@ -5,6 +5,8 @@ Users script against them, so a code never changes its meaning. The table is in 
 
 from __future__ import annotations
 
+from common.process.redaction import redacted
+
 DONE = 0  # done, or nothing to do
 BUG = 1  # an unexpected error; the log has its traceback
 USAGE = 2  # wrong options or arguments
@@ -36,10 +38,10 @@ STATUS = {
 class JobExit(Exception):
     """Ends the run with the exit code `code` and one line in the log.
 
-    `message` is that line: it names the thing, its value and the remedy.
+    `message` is that line: it names the thing, its value and the remedy. It holds no secret.
     """
 
     def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
         self.code = code
-        self.message = message
+        self.message = redacted(message)
+        super().__init__(self.message)

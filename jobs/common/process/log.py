@@ -3,7 +3,7 @@
     2026-11-22T02:00:01Z INFO  [20261122T020001Z-4711] chunk 3/10: …
 
 The wrapper appends stderr to logs/JOB.log. Times are UTC. A message always becomes one line,
-without control characters and without the API key.
+without control characters and without a secret.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from common.process.redaction import redacted
+
 log = logging.getLogger("job")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_KEY = re.compile(r"sk-ant-[A-Za-z0-9_-]{8,}")
 
 
 class _Line(logging.Formatter):
@@ -75,12 +76,7 @@ def one_line(text: str) -> str:
     return _CONTROL.sub(" ", text)
 
 
-def redacted(text: str) -> str:
-    """`text` with `sk-ant-***` for everything that looks like an API key."""
-    return _KEY.sub("sk-ant-***", text)
-
-
 def shortened(text: str, limit: int = 200) -> str:
-    """`text` on one line of at most `limit` characters."""
-    text = one_line(text).strip()
+    """`text` on one line of at most `limit` characters, and without secrets: half of one is one."""
+    text = redacted(one_line(text).strip())
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from common import times
+from common.process.redaction import hide
 from ops.examination import dotenv_file, folders, packages
 from ops.examination.installation import Installation
 from ops.examination.lines import Line, clean, fail, warn
@@ -30,7 +31,7 @@ def examine(
 
     about_dotenv += _guarded(".env", read)
     installation = Installation(root, environ, values, all_jobs, (job,) if job else all_jobs)
-    secrets = installation.secrets()
+    hide(installation.secrets())
 
     def rooms() -> Iterator[Line]:
         yield from _guarded("python", lambda: packages.check(root))
@@ -46,7 +47,7 @@ def examine(
         yield from _guarded("cron", lambda: _cron(installation))
 
     for line in rooms():
-        yield clean(line, secrets)
+        yield clean(line)
 
 
 def _guarded(subject: str, check: Callable[[], Iterable[Line]]) -> Iterator[Line]:

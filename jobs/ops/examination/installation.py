@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.settings import CHANNELS, KNOWN, SECRET_KINDS, Settings, general_name
+from common.settings import CHANNELS, Settings, general_name, secrets_of
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,8 @@ class Installation:
                 yield name, general, value.strip()
 
     def secrets(self) -> set[str]:
-        """The values that must never be shown."""
-        values = self.settings("").values
-        named = {name: general_name(name, self.all_jobs) for name in values}
-        found = {
-            values[name].strip()
-            for name, general in named.items()
-            if general and KNOWN[general] in SECRET_KINDS
-        }
-        return {value for value in found if len(value) >= 8}
+        """What must never be shown."""
+        return secrets_of(self.dotenv) | secrets_of(self.environ)
 
     def has_channel(self) -> bool:
         """Whether anybody is told when a run fails."""

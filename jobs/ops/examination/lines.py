@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from common.process.log import one_line
+from common.process.redaction import redacted
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
 _COLOURS = {OK: "\033[32m", WARN: "\033[33m", FAIL: "\033[1;31m"}
 _PLAIN = "\033[0m"
-_IN_URL = re.compile(r"(?<=://)[^@/\s]+(?=@)")  # user:password@
-_KEY = re.compile(r"sk-ant-[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -46,13 +44,11 @@ def ending(secret: str) -> str:
     return f"…{secret[-4:]}" if len(secret) >= 16 else "…"
 
 
-def clean(line: Line, secrets: Iterable[str]) -> Line:
+def clean(line: Line) -> Line:
     """The line without control characters and without secrets, wherever they came from."""
 
     def cleaned(text: str) -> str:
-        for secret in sorted(secrets, key=len, reverse=True):
-            text = text.replace(secret, ending(secret))
-        return one_line(_KEY.sub("sk-ant-…", _IN_URL.sub("…", text))).strip()
+        return redacted(one_line(text)).strip()
 
     return replace(line, text=cleaned(line.text), remedy=cleaned(line.remedy))
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from common.process.files import write_whole
-from common.process.log import redacted, shortened
+from common.process.log import shortened
 
 _READ_BYTES = 4 << 20  # the newest 40,000 lines or so: enough for any question that is asked
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").fullmatch
@@ -88,7 +88,7 @@ def parsed(raw: bytes) -> Line | None:
         code, seconds = int(parts[3]), int(parts[4])
     except ValueError:
         return None
-    return Line(parts[0], parts[1], parts[2], code, seconds, redacted(shortened(parts[5])))
+    return Line(parts[0], parts[1], parts[2], code, seconds, shortened(parts[5]))
 
 
 def forget(path: Path, is_old: Callable[[Line], bool], *, dry_run: bool) -> tuple[int, int]:

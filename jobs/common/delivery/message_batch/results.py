@@ -23,7 +23,7 @@ from common.ledger.message_batches import AwaitedRequest, MessageBatch
 from common.ledger.states import Ending, MessageBatchStatus, RequestStatus
 from common.process import exits
 from common.process.exits import JobExit
-from common.process.log import log, redacted, shortened
+from common.process.log import log, shortened
 from common.process.words import counted, duration
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Results:
             )
         known = kind in ("errored", "expired", "canceled")
         error = (result.get("error") or {}).get("error") or {}
-        reason = redacted(shortened(f"{error.get('type')}: {error.get('message')}"))
+        reason = shortened(f"{error.get('type')}: {error.get('message')}")
         if not known:
             # In another message batch it could come to the same end, and be paid for again and
             # again.
