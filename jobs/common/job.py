@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from inspect import Parameter, signature
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
 
@@ -29,6 +29,33 @@ class Origin:
     run_id: str
 
 
+_Class = TypeVar("_Class")
+
+
+def _told_when_run(job_class: type[_Class]) -> type[_Class]:
+    """Let the class take arguments that it does not have, and do without some that it needs.
+
+    A TypeError while a script is imported would be a traceback. The names are kept instead, and
+    told of on one line by a run, --dry-run, doctor and --list alike.
+    """
+    known = {field.name: field for field in fields(job_class)}  # type: ignore[arg-type]
+    plain = job_class.__init__
+
+    def __init__(self: _Class, *by_place: object, **by_name: object) -> None:  # noqa: N807
+        given = {**dict(zip(known, by_place, strict=False)), **by_name}
+        missing = [
+            name for name, field in known.items() if field.default is MISSING and name not in given
+        ]
+        taken = {name: value for name, value in given.items() if name in known}
+        plain(self, **dict.fromkeys(missing), **taken)
+        object.__setattr__(self, "unknown", tuple(name for name in given if name not in known))
+        object.__setattr__(self, "missing", tuple(missing))
+
+    job_class.__init__ = __init__  # type: ignore[assignment, method-assign]
+    return job_class
+
+
+@_told_when_run
 @dataclass(frozen=True)
 class Job:
     """The definition of a job: values and functions.
@@ -39,6 +66,10 @@ class Job:
     db.execute(…). `save` may run twice for the same record: replace, never append. A
     `save(db, record, output, origin)` is also told which model and which run the output comes from.
     """
+
+    # Arguments that Job(…) was given and does not have, and those that it needs and was not given.
+    unknown: ClassVar[tuple[str, ...]] = ()
+    missing: ClassVar[tuple[str, ...]] = ()
 
     # The script's name: Path(__file__).resolve().stem, so that a copy has a ledger of its own.
     name: str

@@ -56,9 +56,9 @@ def test_the_shipped_jobs_import(root):
         ("JOB = Job(", "THE_JOB = Job(", "has no JOB"),
         ("name=Path(__file__).resolve().stem", 'name="other"', "its JOB is called other"),
         ("from events", "from orders", "no such table: orders"),
-        ("id as record_id", "id", "but not record_id"),
-        ("content from", "created_at from", "but not content"),
-        ("save=save", 'save=save, attributes=("created_at",)', "but not created_at"),
+        ("id as record_id", "id", "gives no record_id"),
+        ("content from", "created_at from", "gives no content"),
+        ("save=save", 'save=save, attributes=("created_at",)', "gives no created_at"),
         ("from events", "from events where id = :id", "does not fit the job"),
     ],
 )
@@ -95,12 +95,12 @@ def test_an_import_that_prints_or_hangs_is_kept_quiet_and_cut_short(root, monkey
 
 def test_a_job_called_like_a_module_of_the_standard_library_is_not_imported(root):
     (line,) = about(root, "raise SystemExit('never')", "email")
-    assert "standard library -> rename it" in line
+    assert "a module of Python's is called so" in line and "-> rename " in line
 
 
 def test_a_job_called_like_a_room_is_not_imported(root):
     (line,) = about(root, "raise SystemExit('never')", "standin")
-    assert "called like jobs/standin/ -> rename it" in line
+    assert "called like jobs/standin/" in line and "-> rename " in line
 
 
 def test_a_table_from_before_that_lacks_a_column_fails_with_the_line_that_adds_it(root):

@@ -114,8 +114,10 @@ def _whole(data: Any) -> Any:
 
 def _validated(model: type[BaseModel], data: Any) -> tuple[BaseModel | None, Fault | None]:
     schema = _schema(model)
+    cased = _in_case(data, schema, schema.get("$defs", {}))
     try:
-        return model.model_validate(_in_case(data, schema, schema.get("$defs", {}))), None
+        # As JSON, in which a model that is strict takes a date or an enum from a text.
+        return model.model_validate_json(json.dumps(cased)), None
     except ValidationError as error:
         # Where and what, never the value: it may quote a record.
         first = error.errors(include_input=False, include_url=False)[0]

@@ -143,6 +143,22 @@ def _strict(schema: dict[str, Any]) -> dict[str, Any]:
     if id(schema) not in _strict_schemas:
         from anthropic import transform_schema
 
+        whole = _described(schema, schema.get("$defs", {}))
         # The schema itself is kept too, so that its id cannot become another's.
-        _strict_schemas[id(schema)] = schema, transform_schema(schema)
+        _strict_schemas[id(schema)] = schema, transform_schema(whole)
     return _strict_schemas[id(schema)][1]
+
+
+def _described(node: Any, definitions: dict[str, Any]) -> Any:
+    """The schema with each reference that has a description replaced by what it refers to.
+
+    transform_schema drops all that stands beside a `$ref`: a field's description would be lost.
+    """
+    if isinstance(node, list):
+        return [_described(part, definitions) for part in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node and node.get("description"):
+        target = definitions.get(node["$ref"].rpartition("/")[2], {})
+        node = {**target, "description": node["description"]}
+    return {key: _described(part, definitions) for key, part in node.items()}

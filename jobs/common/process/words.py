@@ -1,6 +1,8 @@
-"""Numbers and lengths of time in words. All text for people gets them from here."""
+"""Numbers, lengths of time and mistyped names in words. All text for people gets them from here."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 def counted(number: int, thing: str) -> str:
@@ -30,3 +32,22 @@ def span(seconds: float) -> str:
     if minutes < 24 * 60:
         return f"{minutes // 60}h {minutes % 60}m"
     return f"{minutes // 1440}d {minutes % 1440 // 60}h"
+
+
+def close_to(name: str, names: Iterable[str], likeness: float = 0.6) -> str:
+    """The one of `names` that is most like `name`, whatever the case; "" where none is."""
+    from difflib import get_close_matches  # of no use to a run that goes well
+
+    folded = {one.casefold(): one for one in names}
+    found = get_close_matches(name.casefold(), folded, n=1, cutoff=likeness)
+    return folded[found[0]] if found else ""
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """What somebody who wrote `name` may have meant: `did you mean select?`, else all there are."""
+    known = [*names]
+    # A part of a longer name is as near as a letter that is wrong.
+    longer = [one for one in known if len(name) > 2 and name.casefold() in one.casefold()]
+    if meant := close_to(name, known) or (longer[0] if len(longer) == 1 else ""):
+        return f"did you mean {meant}?"
+    return f"there are {', '.join(known)}" if known else "there are none"

@@ -7,10 +7,10 @@ ids.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, Field
 
@@ -27,6 +27,10 @@ class Finding(BaseModel):
     records: list[str] = Field(description="the ids of all the records that show it")
 
 
+# What the report reads of each finding, also of one that is a model of the job's own.
+_READ = {name: field.annotation for name, field in Finding.model_fields.items()}
+
+
 @dataclass(frozen=True)
 class Group:
     """Findings that say the same, of one section: worded once, shown by all their records."""
@@ -40,6 +44,21 @@ class Group:
 def sections_of(output: type[BaseModel]) -> list[str]:
     """The sections of a digest: the fields of its model, in order."""
     return list(output.model_fields)
+
+
+def misfits_of_digest(output: object) -> Iterator[str]:
+    """What keeps an output model from being a report's digest: a sentence each, with the remedy.
+
+    Its fields are the report's sections: each is a list of findings.
+    """
+    for name, field in getattr(output, "model_fields", {}).items():
+        if name == "summary":
+            yield "the report's own summary is called `summary`: call that section otherwise"
+        parts = get_args(field.annotation)
+        finding = getattr(parts[0], "model_fields", {}) if len(parts) == 1 else {}
+        read = {part: finding[part].annotation for part in _READ if part in finding}
+        if get_origin(field.annotation) is not list or read != _READ:
+            yield f"section {name} must be a list[Finding], from common.report"
 
 
 def groups_of(digest: BaseModel, sent: Iterable[str], owned: set[str]) -> tuple[list[Group], int]:

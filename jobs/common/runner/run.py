@@ -25,7 +25,8 @@ from common.process.progress import Progress
 from common.process.signals import Stop
 from common.process.words import counted
 from common.runner import estimate, per_day, per_record
-from common.runner.start import Start, check_after, check_name, confirm, make_folder
+from common.runner.definition import check
+from common.runner.start import Start, check_after, confirm, make_folder
 from common.settings import ROOT
 
 
@@ -54,7 +55,7 @@ def run(
     # A job's stray print belongs into the log, not between the lines of --json.
     with redirect_stdout(sys.stderr):
         try:
-            check_name(job)
+            check(job)
             with redirect_stdout(stdout):  # --help is asked for
                 given = options.parse(job, sys.argv[1:] if arguments is None else arguments)
             progress = Progress()

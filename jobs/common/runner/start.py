@@ -21,10 +21,10 @@ from common.process import exits
 from common.process.exits import JobExit
 from common.process.progress import Progress
 from common.process.signals import Stop
+from common.runner.definition import check_columns
 from common.settings import DEFAULT_MODEL, Settings
 from common.source.sqlite_source import open_source
 
-ROOMS = ("common", "ops", "pages", "standin", "wrappers")
 _PATIENCE = 20.0  # seconds that a dry run gives Claude to count: an estimate is at hand without it
 
 
@@ -47,6 +47,9 @@ class Start:
         writable = not self.job.per_day and not self.options.dry_run
         source = open_source(self.settings.records_db(), writable=writable)
         closing.callback(source.close)
+        check_columns(self.job, source.columns(self.job.select))
+        if lacking := source.lacking(self.job.tables):
+            raise JobExit(exits.SETTINGS, lacking)
         claude = self._claude(stop)
         closing.callback(claude.close)
         ledger = Ledger(file, self.job.name, self.run_id)
@@ -103,13 +106,6 @@ def make_folder(path: Path) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise JobExit(exits.CANNOT_CREATE, f"cannot write {path}: {error.strerror}") from error
-
-
-def check_name(job: Job) -> None:
-    """Raises JobExit (78) for a job whose script hides a module of that name."""
-    if job.name in sys.stdlib_module_names or job.name in ROOMS:
-        taken = "a module of that name exists already: call the job something else"
-        raise JobExit(exits.SETTINGS, f"jobs/{job.name}.py: {taken}")
 
 
 def check_after(context: Context) -> None:

@@ -14,7 +14,8 @@ from typing import NoReturn
 
 from common.job import Job
 from common.process.exits import JobExit
-from common.runner.start import ROOMS
+from common.runner.definition import faults
+from common.runner.names import taken
 
 _SECONDS = 20
 _GUARD = 'put `if __name__ == "__main__":` before `raise SystemExit(run(JOB))`'
@@ -31,12 +32,8 @@ class Unusable(Exception):
 
 def job_of(path: Path) -> Job:
     """The JOB of a script. Raises Unusable where it cannot be had."""
-    if path.stem in sys.stdlib_module_names:
-        remedy = "rename it: every script here that needs the real one gets this file instead"
-        raise Unusable(f"{path.name} is called like a module of the standard library", remedy)
-    if path.stem in ROOMS:
-        remedy = "rename it: its folder beside it holds what every job needs"
-        raise Unusable(f"{path.name} is called like jobs/{path.stem}/", remedy)
+    if reason := taken(path.stem):
+        raise Unusable(reason, f"rename {path}")
     # A name of its own in sys.modules: pydantic looks there for the module that a class comes from.
     name = f"job_script_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -58,9 +55,8 @@ def job_of(path: Path) -> Job:
     job = getattr(module, "JOB", None)
     if not isinstance(job, Job):
         raise Unusable("has no JOB = Job(…)", f"write one at the end of {path}, as in daily_report")
-    if job.name != path.stem:
-        text = f"its JOB is called {job.name}, and so would be its ledger"
-        raise Unusable(text, "name=Path(__file__).resolve().stem")
+    if found := [*faults(job, path)]:
+        raise Unusable("; ".join(found), f"mend {path}")
     return job
 
 

@@ -1,0 +1,190 @@
+"""Whether a job is one that can run: its arguments, its output model, its columns.
+
+The same check stands before a run and a --dry-run, in doctor and in --list. It costs nothing and
+sends nothing, so that no record pays for a mistake in the job.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from common.claude.output_model import misfits
+from common.delivery.deliver import DEFERRED
+from common.job import Job
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.words import close_to, nearest
+from common.report.digests import misfits_of_digest
+from common.runner.names import taken
+from common.settings import ROOT
+
+_SHOWN = 3  # mistakes that one line names
+
+
+def check(job: object) -> None:
+    """Raises JobExit (78) for a job that cannot run, with the reasons and the remedies."""
+    if found := list(faults(job, script_of_run())):
+        more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        script = f"jobs/{getattr(job, 'name', None) or 'JOB'}.py"
+        raise JobExit(exits.SETTINGS, f"{script}: {'; '.join(found[:_SHOWN])}{more}")
+
+
+def script_of_run() -> Path | None:
+    """The script in jobs/ that this process runs; None where it is none of them, as in a test."""
+    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    path = Path(file).resolve() if file else None
+    return path if path and path.parent == ROOT / "jobs" else None
+
+
+def faults(job: object, script: Path | None = None) -> Iterator[str]:
+    """What is wrong with a job that stands in `script`: a sentence each, with the remedy."""
+    if not isinstance(job, Job):
+        yield f"run() was given {_shown(job)}: write JOB = Job(…), then run(JOB)"
+        return
+    known = [field.name for field in fields(job)]
+    yield from (f"Job({name}=…) does not exist: {nearest(name, known)}" for name in job.unknown)
+    yield from (f"Job(…) lacks {name}=…, which every job needs" for name in job.missing)
+    for name, (fits, right) in _ARGUMENTS.items():
+        value = getattr(job, name)
+        if name not in job.missing and not fits(value):
+            hint = (
+                f": {nearest(value, _DELIVERIES)}"
+                if name == "delivery" and _is_filled(value)
+                else ""
+            )
+            yield f"{name}={_shown(value)} must be {right}{hint}"
+    if isinstance(job.name, str):
+        if reason := taken(job.name):
+            yield reason
+        elif script and job.name != script.stem:
+            so = "name=Path(__file__).resolve().stem"
+            yield f"its JOB is called {job.name}, and so would be its ledger: write {so}"
+    if "output" not in job.missing:
+        yield from misfits(job.output, own_id=not job.merge)
+        if job.merge:
+            yield from misfits_of_digest(job.output)
+    yield from _function_faults(job)
+
+
+def check_columns(job: Job, columns: Iterable[str]) -> None:
+    """Raises JobExit (78) for a column that the job needs and its SELECT does not give."""
+    gives = [*columns]
+    if lacking := lacking_columns(job, gives):
+        raise JobExit(exits.SETTINGS, lacking)
+
+
+def lacking_columns(job: Job, columns: Iterable[str]) -> str:
+    """Which column the SELECT lacks, who needs it, and the remedy; "" where all are there."""
+    gives = {column.casefold(): column for column in columns}
+    needed = {"record_id": "every job has"}
+    if job.prepare is None:  # it may bring along what the SELECT does not give
+        needed |= dict.fromkeys(job.attributes, "attributes=… names")
+        # A record may be without an element: one that is nearly a column is a slip of the pen.
+        for name in job.elements:
+            if close_to(name, gives, likeness=0.8):
+                needed[name] = "elements=… names"
+    if job.per_day:
+        needed[job.time] = "time=… names"
+    if job.show is Job.show:
+        needed["content"] = "a job without show=… sends"
+    for name, who in needed.items():
+        if name.casefold() not in gives:
+            meant = close_to(name, gives.values())
+            remedy = f"did you mean {meant}?" if meant else "add it to the SELECT"
+            if name == "record_id":
+                remedy = "write `id as record_id` into it"
+            there = ", ".join(gives.values())
+            return f"the SELECT gives no {name}, which {who}: it gives {there}: {remedy}"
+    return ""
+
+
+def _shown(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:59]}…"
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_filled(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(map(_is_filled, value))
+
+
+def _is_function(value: object) -> bool:
+    return callable(value)
+
+
+def _is_function_or_none(value: object) -> bool:
+    return value is None or callable(value)
+
+
+_DELIVERIES = ("live", *DEFERRED)
+_NAMES = 'names of columns, such as ("created_at",)'
+_COUNT = "a whole number of 1 or more"
+_FUNCTION = "a function"
+# What each argument must be. The output model has a check of its own.
+_ARGUMENTS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "name": (_is_text, "the script's name, Path(__file__).resolve().stem"),
+    "select": (_is_filled, "the text of a SELECT"),
+    "instructions": (_is_filled, "the text of the system prompt"),
+    "save": (_is_function, _FUNCTION),
+    "show": (_is_function, _FUNCTION),
+    "attributes": (_are_names, _NAMES),
+    "elements": (_are_names, _NAMES),
+    "prepare": (_is_function_or_none, _FUNCTION),
+    "note": (_is_function_or_none, _FUNCTION),
+    "merge": (_is_text, "the text of a prompt, or left out"),
+    "time": (_is_filled, "the name of a column"),
+    "tables": (_is_text, "SQL that creates tables, or left out"),
+    "chunk_size": (_is_count, _COUNT),
+    "delivery": (lambda value: value in _DELIVERIES, " or ".join(map(repr, _DELIVERIES))),
+    "output_tokens": (_is_count, _COUNT),
+}
+
+
+def _function_faults(job: Job) -> Iterator[str]:
+    """Functions that cannot be called as the run will call them."""
+    save = (
+        ("folder, report",) if job.merge else ("db, record, output", "db, record, output, origin")
+    )
+    functions: dict[str, tuple[object, tuple[str, ...]]] = {
+        "save": (job.save, save),
+        "show": (job.show, ("record",)),
+        "prepare": (job.prepare, ("records",)),
+        "note": (job.note, ("db, record",)),
+    }
+    for name, (function, ways) in functions.items():
+        if not callable(function):
+            continue
+        if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+            yield f"{name}() is async or has a yield, and would never run: make it a plain one"
+        elif not any(_takes(function, len(way.split(","))) for way in ways):
+            called = " or ".join(f"{name}({way})" for way in ways)
+            yield f"{name}() is called as {called}: give it these parameters"
+    if job.note is not None and job.prepare is None:
+        yield "note() is only called for what prepare() gives back: give prepare=…, too"
+
+
+def _takes(function: Callable[..., object], count: int) -> bool:
+    """Whether a function can be called with that many arguments; yes where nobody can say."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # written in C
+        return True
+    return True
