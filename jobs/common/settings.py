@@ -6,6 +6,7 @@ NAME_JOB, such as CLAUDE_MODEL_DAILY_REPORT, wins over NAME wherever it stands.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -166,7 +167,7 @@ class Settings:
         url = self.get("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
         try:
             parts = urlsplit(url)
-            here = parts.hostname in ("127.0.0.1", "localhost", "::1")
+            here = on_this_machine(parts.hostname or "")
             # Readers of URLs differ about which host stands in `http://evil.com\@localhost`.
             if parts.scheme == "http" and here and "@" not in parts.netloc:
                 return url
@@ -179,6 +180,14 @@ class Settings:
             f"ANTHROPIC_BASE_URL={url}: must begin with https://"
             " (plain http:// only to this machine)",
         )
+
+
+def on_this_machine(host: str) -> bool:
+    """Whether a host is this machine itself: what is sent there stays on it."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # any other name
+        return False
 
 
 def load(

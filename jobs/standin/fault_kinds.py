@@ -21,9 +21,9 @@ STATUSES = {
     "400", "400_credit", "401", "402", "403", "404", "408", "409", "413", "422", "429", "429_spend",
     "500", "502", "503", "504", "529",
 }  # fmt: skip
-INSTEAD = STATUSES | {"reset", "html", "create_500"}
+INSTEAD = STATUSES | {"reset", "html", "create_500", "redirect", "huge"}
 # To a finished answer: the generation is billed, or the message batch exists.
-TO_ANSWER = {"cut", "late", "create_lost", "create_500_made", "results_cut"}
+TO_ANSWER = {"cut", "late", "create_lost", "create_500_made", "results_cut", "dribble"}
 # In the message itself, which is billed as the API would bill it.
 IN_MESSAGE = {
     "half_json", "max_tokens", "refusal", "model_context_window_exceeded", "missing_id",
@@ -34,7 +34,7 @@ IN_MESSAGE = {
 # IN_MESSAGE there, too.
 IN_MESSAGE_BATCH = {"expire", "errored", "unknown_result"}
 OF_MESSAGE_BATCH = {"stay_in_progress"}
-SETTINGS = {"list_lag", "clock_skew"}
+SETTINGS = {"list_lag", "clock_skew", "results_url"}
 KINDS = (
     INSTEAD | TO_ANSWER | IN_MESSAGE | IN_MESSAGE_BATCH | OF_MESSAGE_BATCH | SETTINGS | {"cycle"}
 )
@@ -49,6 +49,10 @@ DEFAULT_PATH = {
 OPTIONS: dict[str, set[str]] = {
     **{status: {"retry_after", "message"} for status in STATUSES},
     "late": {"seconds"},
+    "redirect": {"status", "location"},
+    # A reply of that many megabytes; with `gzip` it is a thousandth of that on the wire.
+    "huge": {"status", "megabytes", "gzip"},
+    "dribble": {"seconds"},  # from one byte to the next
     "refusal": {"category"},
     # Fields that a gateway writes over the message's own, and fields that it leaves out.
     "changed": {"fields", "without"},
@@ -56,6 +60,7 @@ OPTIONS: dict[str, set[str]] = {
     "stay_in_progress": {"seconds"},
     "list_lag": {"seconds"},
     "clock_skew": {"seconds"},
+    "results_url": {"url"},  # in place of the stand-in's own; null for none
 }
 CATEGORIES = {"cyber", "bio", "frontier_llm", "reasoning_extraction", "general_harms", None}
 WHEN: dict[str, Any] = {

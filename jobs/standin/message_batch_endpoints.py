@@ -7,6 +7,7 @@ state directory continues where the last one stopped.
 import asyncio
 import json
 import random
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -49,8 +50,8 @@ class MessageBatches:
         self.faults = faults
         self.duration = duration
         self.expiry = expiry
-        self.skew = faults.settings.get("clock_skew", 0.0)
-        self.list_lag = faults.settings.get("list_lag", 0.0)
+        self.skew = float(faults.settings.get("clock_skew") or 0.0)
+        self.list_lag = float(faults.settings.get("list_lag") or 0.0)
         self.base_url = base_url
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -150,7 +151,8 @@ class MessageBatches:
         else:
             counts["processing"] = stored.requests  # no outcome shows before all have one
         status = "in_progress" if stored.cancel_initiated_at is None else "canceling"
-        path = f"{self.base_url}{MESSAGE_BATCHES}/{stored.message_batch_id}/results"
+        own = f"{self.base_url}{MESSAGE_BATCHES}/{stored.message_batch_id}/results"
+        results_url = self.faults.settings.get("results_url", own)
         return {
             "id": stored.message_batch_id,
             "type": "message_batch",
@@ -161,7 +163,7 @@ class MessageBatches:
             "ended_at": self.instant(stored.ended_at),
             "archived_at": self.instant(stored.created_at + KEPT) if archived else None,
             "cancel_initiated_at": self.instant(stored.cancel_initiated_at),
-            "results_url": path if ended and not archived else None,
+            "results_url": results_url if ended and not archived else None,
         }
 
     def archived(self, stored: StoredMessageBatch) -> bool:
@@ -231,4 +233,7 @@ class MessageBatches:
 
 
 def line_of(custom_id: str, result: Outcome) -> str:
-    return json.dumps({"custom_id": custom_id, "result": result})
+    """A line of the results: as in the API, only what JSON wants escaped is."""
+    line = json.dumps({"custom_id": custom_id, "result": result}, ensure_ascii=False)
+    # Half of a surrogate pair is no character: it can be written as an escape alone.
+    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", line)

@@ -82,8 +82,8 @@ class Faults:
 
     def __init__(self, rules: Iterable[dict[str, Any]] = ()) -> None:
         self.rules = [parse_rule(rule, number) for number, rule in enumerate(rules, start=1)]
-        self.settings = {
-            rule.faults[0].kind: float(rule.faults[0].options.get("seconds", 0))
+        self.settings: dict[str, Any] = {
+            rule.faults[0].kind: next(iter(rule.faults[0].options.values()), None)
             for rule in self.rules
             if rule.phase == "setting"
         }
@@ -123,7 +123,7 @@ def parse_rule(rule: Any, number: int) -> Rule:
         raise BadRule(f"{where}: kinds that happen at different points cannot take turns")
     phase = phases.pop()
     if phase == "setting" and rule.keys() & {"when", "times", "path", "method", "cycle"}:
-        raise BadRule(f"{where}: {rule.get('kind')} holds always, and takes seconds only")
+        raise BadRule(f"{where}: {rule.get('kind')} holds always, and takes its value only")
     path = rule.get("path", DEFAULT_PATH.get(faults[0].kind, MESSAGES))
     check_path(path, faults, where)
     posts = path in (MESSAGES, MESSAGE_BATCHES) or path.endswith(("count_tokens", "cancel"))

@@ -138,6 +138,8 @@ class Connection(asyncio.Protocol):
             left -= min(left, len(piece))
             if not left:
                 break
+            if reply.pause:
+                await asyncio.sleep(reply.pause)
         self.next(reply, keep)
 
     def next(self, reply: Reply, keep: bool) -> None:

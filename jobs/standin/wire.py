@@ -46,6 +46,8 @@ class Reply:
     # A long body in pieces, in place of `body`; `length` is the sum of their lengths.
     pieces: Iterator[bytes] | None = None
     length: int = 0
+    # The server waits that many seconds after each piece.
+    pause: float = 0.0
     # Called when the reply is sent, or when the client has closed the connection.
     done: Callable[[], None] | None = None
 

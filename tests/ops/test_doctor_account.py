@@ -151,3 +151,15 @@ def test_the_clock_is_compared_with_the_date_of_the_answer_whatever_it_says(root
 )
 def test_a_clock_that_is_minutes_off_is_a_warning_and_one_of_years_a_failure(year, ahead, level):
     assert claude_account.clock(datetime(year, 11, 22, tzinfo=UTC), ahead).level == level
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("HTTPS_PROXY", "socks5://proxy.example:1080"), ("SSL_CERT_FILE", "/nowhere")],
+)
+def test_a_variable_that_bars_the_way_to_claude_is_named(root, standin, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    assert levels(claude_account.check(installation(root, write_dotenv(root, standin))))[0] == "ok"
+    values = write_dotenv(root, standin, ANTHROPIC_BASE_URL="https://claude.invalid")
+    lines = said(claude_account.check(installation(root, values)))
+    assert lines[0].startswith(f"FAIL key, model: claude-haiku-5-5: {name}={value}: "), lines

@@ -96,7 +96,7 @@ def _json(message: dict[str, Any]) -> tuple[Any, Fault | None]:
         return None, _wrong(f"stopped for a reason unknown here ({shortened(str(stop), 40)})")
     text = "".join(block["text"] for block in message["content"] if block.get("type") == "text")
     try:
-        return _whole(json.loads(text)), None
+        return _whole(json.loads(text, strict=False)), None
     except (ValueError, RecursionError):
         return None, _wrong("an answer that is not the JSON asked for")
 

@@ -8,20 +8,31 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
     from anthropic._types import RequestOptions
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CONNECTIONS_PER_CLIENT = 10
 _JSON: RequestOptions = {"headers": {"Content-Type": "application/json"}}
 SECONDS_TO_CONNECT = 10
 SECONDS_BETWEEN_BYTES = 300
 SECONDS_TO_ANSWER = 600  # in total, even while bytes keep arriving
+# A connection that nothing comes through for minutes is not forgotten by the routers on its way,
+# and the death of the other side is noticed. As the SDK's own transport has it.
+_KEEP_ALIVE = [
+    (level, getattr(socket, name), value)
+    for level, name, value in (
+        (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+        (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 60),
+        (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 60),
+        (socket.IPPROTO_TCP, "TCP_KEEPCNT", 5),
+    )
+    if hasattr(socket, name)
+]
 
 
 @dataclass(frozen=True)
@@ -41,27 +52,39 @@ def connect(api_key: str, base_url: str, concurrency: int) -> list[AsyncAnthropi
     """Clients for that many requests in flight. None retries by itself: send.py does.
 
     There are several, since the bookkeeping of a client's pool grows with its connections: fifty
-    requests at a time through one pool cost a third more than through five. A proxy of the
-    environment is not used for an address on this machine, which no proxy can reach.
+    requests at a time through one pool cost a third more than through five. The key and the records
+    go to this address and to no other: no redirect is followed. Raises JobExit (78) where the
+    environment names certificates or a proxy that cannot be used.
     """
     # Spans that nobody collects are made for every request otherwise.
     os.environ.setdefault("ANTHROPIC_OPEN_TELEMETRY", "false")
     import httpx2
-    from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
+    from anthropic import DEFAULT_CONNECTION_LIMITS, AsyncAnthropic
+
+    from common.claude.network import proxy_for, trusted
+    from common.claude.transport import Guarded
 
     # Made once, since reading the machine's certificates takes longer than everything else here.
-    context = httpx2.create_ssl_context()
-    local = urlsplit(base_url).hostname in LOOPBACK
-    return [
-        AsyncAnthropic(
-            api_key=api_key,
-            base_url=base_url,
-            max_retries=0,
-            timeout=httpx2.Timeout(SECONDS_BETWEEN_BYTES, connect=SECONDS_TO_CONNECT),
-            http_client=DefaultAsyncHttpxClient(verify=context, trust_env=not local),
+    context = trusted(base_url)
+    proxy = proxy_for(base_url, context)
+    timeout = httpx2.Timeout(SECONDS_BETWEEN_BYTES, connect=SECONDS_TO_CONNECT)
+
+    def client() -> AsyncAnthropic:
+        # The SDK's own transport goes through the proxies of the environment whatever it is told.
+        way = httpx2.AsyncHTTPTransport(
+            verify=context,
+            proxy=proxy,
+            limits=DEFAULT_CONNECTION_LIMITS,
+            socket_options=_KEEP_ALIVE,
         )
-        for _ in range(-(-concurrency // CONNECTIONS_PER_CLIENT))
-    ]
+        http = httpx2.AsyncClient(
+            transport=Guarded(way), timeout=timeout, follow_redirects=False, trust_env=False
+        )
+        return AsyncAnthropic(
+            api_key=api_key, base_url=base_url, max_retries=0, timeout=timeout, http_client=http
+        )
+
+    return [client() for _ in range(-(-concurrency // CONNECTIONS_PER_CLIENT))]
 
 
 async def post(client: AsyncAnthropic, body: bytes) -> tuple[str, str]:
@@ -78,7 +101,8 @@ async def post(client: AsyncAnthropic, body: bytes) -> tuple[str, str]:
         response = await client.post(
             "/v1/messages", cast_to=httpx2.Response, content=body, options=_JSON
         )
-        return response.text, response.headers.get("request-id", "")
+        answer = response.content.decode("utf-8", "replace")
+        return answer, response.headers.get("request-id", "")
 
 
 async def look_up(client: AsyncAnthropic, model: str) -> Model:

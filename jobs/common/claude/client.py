@@ -9,10 +9,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from common.claude.faults import Fault, Kind, Whose
 from common.claude.retries import Clock, Retry
+from common.claude.send import SECONDS_TO_DRAIN, in_time, judged, send
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
     from common.claude.api import Model
+
+SECONDS_FOR_A_FREE_CALL = 60.0  # in all, even while bytes keep arriving
 
 T = TypeVar("T")
 Call = Callable[["AsyncAnthropic"], Awaitable[T]]
@@ -48,11 +52,11 @@ class Claude:
         retry: Retry,
         clock: Clock,
         stop: Stop,
-        seconds: float = 60.0,
+        seconds: float | None = None,
     ) -> None:
         """`access` is asked once, at the first call; what it puts on the stack ends with us.
 
-        `seconds`: how long the question about the model, or one for a count, may take in all.
+        `seconds`: how long a free call may take in all (default: SECONDS_FOR_A_FREE_CALL).
         """
         self.model_id = model_id
         self.concurrency = concurrency
@@ -60,7 +64,7 @@ class Claude:
         self._retry = retry
         self._clock = clock
         self._stop = stop
-        self._seconds = seconds
+        self._seconds = SECONDS_FOR_A_FREE_CALL if seconds is None else seconds
         self._closing = ExitStack()
 
     def close(self) -> None:
@@ -100,7 +104,7 @@ class Claude:
         """
         from common.claude.api import look_up
 
-        model = self.call(self._in_time(lambda client: look_up(client, self.model_id)))
+        model = self.call(lambda client: look_up(client, self.model_id))
         if isinstance(model, Fault):
             remedy = "set CLAUDE_MODEL or --model" if model.code == exits.SETTINGS else "see .env"
             raise JobExit(model.code, f"{model.reason} ({self.model_id}; {remedy})")
@@ -113,23 +117,19 @@ class Claude:
         """How many input tokens a request has, by Claude's own count, which is free."""
         from common.claude.api import count_tokens
 
-        return self.call(self._in_time(lambda client: count_tokens(client, params)))
+        return self.call(lambda client: count_tokens(client, params))
 
-    def _in_time(self, call: Call[T]) -> Call[T]:
-        async def limited(client: AsyncAnthropic) -> T:
-            import asyncio
-
-            async with asyncio.timeout(self._seconds):
-                return await call(client)
-
-        return limited
-
-    def call(self, call: Call[T]) -> T | Fault:
+    def call(self, call: Call[T], *, streams: bool = False) -> T | Fault:
         """What a free call gives, made again while it is nobody's fault; or somebody's fault.
 
-        Raises JobExit: 69 where nobody answers within the limits of Retry, 75 when stopped.
+        One that `streams` limits its time itself, since how long it takes depends on how much
+        comes. Raises JobExit: 69 where nobody answers within the limits of Retry, 75 when stopped.
         """
-        reply = self.send(call, "Claude", lambda fault: fault.kind is Kind.UNREACHABLE)
+        reply = self._send(
+            lambda client: in_time(call(client), inf if streams else self._seconds, self._stopped),
+            "Claude",
+            lambda fault: fault.kind is Kind.UNREACHABLE,
+        )
         if isinstance(reply, Fault) and reply.whose is Whose.NOBODY:
             if by := self._stop.by:
                 waits = "what is left waits for the next run"
@@ -137,10 +137,18 @@ class Claude:
             raise JobExit(exits.UNREACHABLE, f"Claude cannot be reached: {reply.reason}")
         return reply
 
-    def send(self, call: Call[T], name: str, again: Callable[[Fault], bool]) -> T | Fault:
-        """What a call gives, attempted again after the faults that `again` names; or its fault."""
-        from common.claude.send import judged, send
+    def order(self, call: Call[T], name: str, seconds: float) -> T | Fault:
+        """What a call gives that costs money, or its fault; again only where it had no effect.
 
+        When the run is stopped, its reply has some seconds to come.
+        """
+        return self._send(
+            lambda client: in_time(call(client), seconds, self._stopped, grace=SECONDS_TO_DRAIN),
+            name,
+            lambda fault: fault.no_effect,
+        )
+
+    def _send(self, call: Call[T], name: str, again: Callable[[Fault], bool]) -> T | Fault:
         client = self.clients[0]
         return self.loop.run_until_complete(
             send(

@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+from urllib.parse import urlsplit
 
 from common.process import exits
 from common.process.log import one_line, shortened
@@ -80,6 +81,10 @@ class Fault:
         return self.kind in (Kind.REJECTED, Kind.REFUSAL)
 
 
+class NotYet(Exception):
+    """What Claude will have in a while is not there yet: nobody's fault."""
+
+
 # 400s and 429s that are about the account: by code, or by text where there is no code.
 _ACCOUNT_CODES = {
     "enforced_spend_limit_reached",
@@ -110,6 +115,8 @@ def fault_of(error: BaseException) -> Fault | None:
     import anthropic
     import httpx2
 
+    from common.claude.transport import TooLong
+
     if isinstance(error, anthropic.APIStatusError):
         return _of_status(error)
     if isinstance(error, anthropic.APIConnectionError | httpx2.HTTPError):
@@ -117,6 +124,8 @@ def fault_of(error: BaseException) -> Fault | None:
         if type(cause).__name__ in _OUR_MISTAKES:
             reason = f"Claude cannot be called: {shortened(str(cause))}"
             return Fault(Kind.SETTINGS, reason)
+        if isinstance(cause, TooLong):
+            return Fault(Kind.UNREACHABLE, str(cause), may_be_billed=True)
         never_sent = isinstance(
             cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout
         )
@@ -126,6 +135,8 @@ def fault_of(error: BaseException) -> Fault | None:
             may_be_billed=not never_sent,
             no_effect=never_sent,
         )
+    if isinstance(error, NotYet):
+        return Fault(Kind.UNREACHABLE, str(error))
     if isinstance(error, TimeoutError):
         return Fault(Kind.UNREACHABLE, "no answer in time", may_be_billed=True)
     if isinstance(error, json.JSONDecodeError | anthropic.APIResponseValidationError):
@@ -140,6 +151,8 @@ def _of_status(error: Any) -> Fault:
     about_account = any(text in message.lower() for text in _ACCOUNT_TEXTS)
     if error.error_code in _ACCOUNT_CODES or (status == 400 and about_account):
         return Fault(Kind.REFUSED, reason)
+    if 300 <= status < 400:
+        return Fault(Kind.SETTINGS, _redirected(status, error.response.headers.get("location", "")))
     if status in (401, 402, 403):
         return Fault(Kind.REFUSED, reason)
     if status == 404:
@@ -157,6 +170,16 @@ def _of_status(error: Any) -> Fault:
             may_be_billed=status in (408, 504),
         )
     return Fault(Kind.REJECTED, reason)
+
+
+def _redirected(status: int, location: str) -> str:
+    """Why a redirect is no answer: what was meant for one host is not for another to read."""
+    try:
+        host = urlsplit(location).hostname
+    except ValueError:  # half an IPv6 address
+        host = None
+    where = f"a redirect to {shortened(host, 80)}" if host else "a redirect"
+    return f"{status}: {where}, which is not followed: set ANTHROPIC_BASE_URL to Claude's address"
 
 
 def _retry_after(headers: Any) -> float | None:

@@ -90,6 +90,7 @@ def _count(number: object, *, missing: int | None = None) -> int | None:
 
 def _json(text: str | bytes) -> Any:
     try:
-        return json.loads(text)
+        # A raw control character in a text is no reason to pay for it again.
+        return json.loads(text, strict=False)
     except (ValueError, TypeError, RecursionError):  # not JSON, no text, or too deep to be read
         return None

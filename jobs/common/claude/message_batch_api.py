@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import IO, TYPE_CHECKING
+from urllib.parse import quote
+
+from common.claude.faults import NotYet
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -15,8 +19,17 @@ if TYPE_CHECKING:
 
 MOST_REQUESTS = 100_000
 MOST_BYTES = 250_000_000  # of the 256 MB allowed
-_SECONDS_TO_CREATE = 600
 _PART = 1 << 20
+_STREAMED = {"X-Stainless-Raw-Response": "stream"}  # so the SDK leaves the body to us
+_SECONDS_TO_REPLY = 600
+_SLOWEST = 200_000  # bytes a second, of an upload
+_SECONDS_FOR_A_LINE = 120
+_LONGEST_LINE = 16_000_000  # bytes, as of any other reply
+
+
+def seconds_to_create(size: int) -> float:
+    """How long creating a message batch whose body has that many bytes may take in all."""
+    return _SECONDS_TO_REPLY + size / _SLOWEST
 
 
 async def create(client: AsyncAnthropic, body: IO[bytes], size: int) -> MessageBatch:
@@ -36,7 +49,7 @@ async def create(client: AsyncAnthropic, body: IO[bytes], size: int) -> MessageB
         "/v1/messages/batches",
         cast_to=MessageBatch,
         content=parts(),
-        options={"headers": headers, "timeout": _SECONDS_TO_CREATE},
+        options={"headers": headers, "timeout": _SECONDS_TO_REPLY},
     )
     return _checked(made)
 
@@ -55,12 +68,50 @@ async def newest(client: AsyncAnthropic) -> str:
 async def results(client: AsyncAnthropic, message_batch_id: str) -> AsyncGenerator[str, None]:
     """The lines of an ended message batch's results, JSON each, in any order.
 
-    Raises what the SDK raises.
+    They are read from our own address: the one that the reply names may be anybody's, and the key
+    would go there. A line that is too long to be a result is cut off, and no JSON any more. Raises
+    what the SDK raises, NotYet for a 404, and TimeoutError where no line comes to its end for
+    minutes.
     """
-    async with client.messages.batches.with_streaming_response.results(message_batch_id) as reply:
-        async for line in reply.iter_lines():
+    import httpx2
+    from anthropic import NotFoundError
+
+    path = f"/v1/messages/batches/{quote(message_batch_id, safe='')}/results"
+    headers = {"Accept": "application/binary", **_STREAMED}
+    try:
+        reply = await client.get(path, cast_to=httpx2.Response, options={"headers": headers})
+    except NotFoundError as error:
+        # The message batch has ended, and not every machine of Claude's has heard of it.
+        raise NotYet(f"404: the results of {message_batch_id} are not there yet") from error
+    async with aclosing(reply), aclosing(reply.aiter_bytes()) as parts:
+        async for line in _lines(parts):
+            yield line
+
+
+async def _lines(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[str, None]:
+    """Lines that end at a line feed, and at nothing else.
+
+    Where str.splitlines() sees an end, at U+2028, U+2029, U+0085 or a carriage return, is the
+    middle of a text.
+    """
+    import asyncio
+
+    line = bytearray()
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _SECONDS_FOR_A_LINE
+    while True:
+        async with asyncio.timeout_at(deadline):
+            part = await anext(parts, None)
+        *ends, begin = (part if part is not None else b"\n").split(b"\n")
+        for end in ends:
+            line += end[: _LONGEST_LINE - len(line)]
             if line.strip():
-                yield line
+                yield line.decode("utf-8", "replace")
+            line.clear()
+            deadline = loop.time() + _SECONDS_FOR_A_LINE
+        if part is None:
+            return
+        line += begin[: _LONGEST_LINE - len(line)]
 
 
 def _checked(reply: MessageBatch) -> MessageBatch:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from itertools import count
+from math import isinf
 from typing import TYPE_CHECKING, TypeVar
 
 from common.claude.faults import Fault, Kind, must_be_fault
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import asyncio
 
 T = TypeVar("T")
+
+SECONDS_TO_DRAIN = 20.0  # what is in flight when the run is stopped gets this long
 
 STOPPED = Fault(Kind.STOPPED, "stopped before it was sent")
 
@@ -51,6 +54,8 @@ async def send(
         reply = await attempt()
         if not isinstance(reply, Fault) or not again(reply):
             return reply
+        if stop.is_set():
+            return STOPPED
         wait = retry.wait(number, reply)
         if number >= retry.attempts or clock.now() - began + wait > retry.seconds:
             return reply
@@ -74,3 +79,25 @@ async def judged(call: Awaitable[T]) -> T | Fault:
         return await call
     except Exception as error:
         return must_be_fault(error)
+
+
+async def in_time(
+    work: Awaitable[T], seconds: float, stop: asyncio.Event, *, grace: float = 0.0
+) -> T:
+    """What `work` gives. Raises TimeoutError after so many seconds, or `grace` after a stop."""
+    import asyncio
+
+    working, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    both = (working, stopped)
+    try:
+        limit = None if isinf(seconds) else seconds
+        await asyncio.wait(both, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        if stopped.done() and not working.done():
+            await asyncio.wait((working,), timeout=grace)
+        if not working.done():
+            raise TimeoutError
+        return await working
+    finally:
+        for one in both:
+            one.cancel()
+        await asyncio.wait(both)

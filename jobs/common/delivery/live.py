@@ -16,12 +16,11 @@ from common.claude.faults import Fault, Kind, must_be_fault
 from common.claude.message import message_in
 from common.claude.request import Outcome, Request
 from common.claude.retries import Clock, Pace, Retry
-from common.claude.send import send
+from common.claude.send import SECONDS_TO_DRAIN, send
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
-SECONDS_TO_DRAIN = 20.0  # what is in flight when the run is stopped gets this long
 _LINGER = 0.003  # seconds to wait after an answer, so that others can share its commit …
 _SHARE = 25  # … up to this part of what is in flight, so that most of it stays under way
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from common.settings import KNOWN
+from common.settings import KNOWN, on_this_machine
 from ops.examination.installation import Installation
 from ops.examination.lines import FAIL, OK, WARN, Line, ending, fail, ok, warn
 
@@ -23,7 +23,6 @@ _ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}").fullmatch
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_{|}~-]+(@[A-Za-z0-9.-]+)?").fullmatch
 _SENDMAIL_PLACES = "/usr/bin:/bin:/usr/sbin:/usr/lib"  # cron's own PATH, and where it is
 _SECONDS = 180
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def check(installation: Installation, places: str = _SENDMAIL_PLACES) -> Iterator[Line]:
@@ -67,7 +66,7 @@ def _url(kind: str, value: str, jobs: int) -> tuple[str, str, str]:
         host = ""
     if not host or parts.scheme not in ("http", "https") or re.search(r"\s", value):
         return FAIL, "is no address", "https://…"
-    if parts.scheme == "http" and host not in _LOOPBACK:
+    if parts.scheme == "http" and not on_this_machine(host):
         return FAIL, f"plain http:// to {host}: it would travel in clear", "https://…"
     shown = f"{host} {ending(value)}"
     if kind == "slack" and not _SLACK(value):

@@ -63,7 +63,11 @@ async def ask(key: str, url: str, model: str) -> Said:
     from common.claude.faults import must_be_fault
 
     said = Said()
-    (client,) = connect(key, url, 1)
+    try:
+        (client,) = connect(key, url, 1)
+    except JobExit as error:
+        said.fault = error.message
+        return said
     try:
         async with asyncio.timeout(_SECONDS):
             response = await client.models.with_raw_response.retrieve(model)

@@ -88,7 +88,7 @@ class Adoption:
                     return str(json.loads(line)["custom_id"])
             return ""
 
-        custom_id = self._claude.call(first_custom_id)
+        custom_id = self._claude.call(first_custom_id, streams=True)
         if isinstance(custom_id, Fault):  # in doubt, nothing is sent again
             raise JobExit(custom_id.code, f"message batch {message_batch_id}: {custom_id.reason}")
         return bool(self._message_batches.awaited(intent.id, [custom_id]))

@@ -15,7 +15,13 @@ from typing import IO, NoReturn
 
 from common import times
 from common.claude.faults import Fault, Kind, Whose
-from common.claude.message_batch_api import MOST_BYTES, MOST_REQUESTS, create, newest
+from common.claude.message_batch_api import (
+    MOST_BYTES,
+    MOST_REQUESTS,
+    create,
+    newest,
+    seconds_to_create,
+)
 from common.claude.request import Request
 from common.context import Context
 from common.delivery.message_batch.adoption import Adoption
@@ -160,9 +166,8 @@ class MessageBatchDelivery:
         if isinstance(head, Fault):
             self._give_up(name, head)
         self._message_batches.intend(name, requests, str(head))
-        made = claude.send(
-            lambda client: create(client, body, size), name, again=lambda fault: fault.no_effect
-        )
+        seconds = seconds_to_create(size)
+        made = claude.order(lambda client: create(client, body, size), name, seconds)
         if not isinstance(made, Fault):
             expires = times.stamp(made.expires_at)
             self._message_batches.adopt(name, made.id, expires)

@@ -29,7 +29,8 @@ from common.process.words import counted, duration
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
-_TOGETHER = 500  # results in one commit
+_TOGETHER = 500  # results in one commit, …
+_MOST_TOGETHER = 20_000_000  # … of so many characters at most
 _HELD = timedelta(days=2)  # one that this key cannot see, before it counts as gone
 _KEPT = timedelta(days=29)  # results, from the creation of their message batch
 _WARNED_AFTER = timedelta(days=7)
@@ -87,18 +88,20 @@ class Results:
     def _fetch(self, message_batch: MessageBatch) -> None:
         async def fetch(client: AsyncAnthropic) -> bool:
             lines: list[str] = []
+            size = 0
             async with aclosing(results(client, message_batch.id)) as stream:
                 async for line in stream:
                     lines.append(line)
-                    if len(lines) == _TOGETHER:
+                    size += len(line)
+                    if len(lines) == _TOGETHER or size > _MOST_TOGETHER:
                         self._store(message_batch, lines)
-                        lines = []
+                        lines, size = [], 0
             self._store(message_batch, lines)
             return True
 
         # What was stored before a download broke off is not awaited any more, so that it is not
         # stored twice.
-        fetched = self._context.claude.call(fetch)
+        fetched = self._context.claude.call(fetch, streams=True)
         if isinstance(fetched, Fault):
             raise JobExit(fetched.code, fetched.reason)
         if left := self._message_batches.close(message_batch.id, MessageBatchStatus.COLLECTED):
@@ -111,7 +114,9 @@ class Results:
     def _store(self, message_batch: MessageBatch, lines: Sequence[str]) -> None:
         """Commit some results: the answers, then the requests that have none."""
         self.stored = True
-        by_id = {line["custom_id"]: line["result"] for line in map(json.loads, lines)}
+        # A raw control character in a text is no reason to lose what was paid for.
+        found = [json.loads(line, strict=False) for line in lines]
+        by_id = {one["custom_id"]: one["result"] for one in found}
         awaited = self._message_batches.awaited(message_batch.id, list(by_id)) if by_id else []
         answers, others = [], []
         for request in awaited:
