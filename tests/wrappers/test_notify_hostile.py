@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -163,6 +165,36 @@ def test_no_secret_is_in_an_alert(here):
     text = everything(here)
     assert [secret for secret in SECRETS if secret in text] == []
     assert "postgresql://reports:***@db.example/records" in text
+
+
+ODD = 'gw/Key+"0123456789\\abcdef é'
+PASSWORD = "hunt/er&22"
+IN_OTHER_FORMS: dict[str, Callable[[str], str]] = {
+    "raw": str,
+    "URL-encoded": lambda text: quote(text, safe=""),
+    "URL-encoded small": lambda text: re.sub("%..", lambda x: x[0].lower(), quote(text, safe="")),
+    "in a path": quote,
+    "in a form": quote_plus,
+    "JSON": lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    "JSON with slashes": lambda text: json.dumps(text, ensure_ascii=False).replace("/", "\\/")[
+        1:-1
+    ],
+    "base64": lambda text: b64encode(text.encode()).decode(),
+    "base64 behind 1": lambda text: b64encode(f"x{text}".encode()).decode(),
+    "base64 behind 2": lambda text: b64encode(f"xy{text}z".encode()).decode(),
+    "base64 of a URL": lambda text: urlsafe_b64encode(f"user:{text}".encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("form", IN_OTHER_FORMS)
+def test_no_secret_is_in_an_alert_in_another_form(here, form):
+    here.use("webhook", ANTHROPIC_API_KEY=ODD)
+    here.env["CELERY_BROKER_URL"] = f"redis://me:{quote(PASSWORD, safe='')}@mq.example:6379/0"
+    told = [IN_OTHER_FORMS[form](secret) for secret in (ODD, PASSWORD)]
+    here.says("\n".join(f"it said <{text}>" for text in told).encode())
+    alert = here.catcher.at("webhook")[0].json
+    assert alert["log_tail"].count("***") == len(told)
+    assert not [text for text in told if text[4:-4] in json.dumps(alert, ensure_ascii=False)]
 
 
 @pytest.mark.parametrize("before", range(2_100, 2_300, 17))

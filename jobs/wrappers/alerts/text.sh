@@ -36,17 +36,69 @@ cleaned() {
   done
 }
 
-# Set `secret_names` and `secrets` from the environment and from .env.
+# Set `secret_names` and `secrets` from the environment and from .env. A password in an address is
+# a secret, too, and so is each word of a webhook's address that no dictionary has.
 find_secrets() {
-  local name value
+  local LC_ALL=C name value word words
   secret_names=() secrets=()
   for name in $(compgen -e) "${!dotenv[@]}"; do
-    [[ $name == *@(KEY|TOKEN|SECRET|PASSWORD|WEBHOOK_URL|PING_URL)* ]] || continue
-    secret_names+=("$name")
     for value in "${!name-}" "${dotenv[$name]-}"; do
       value=${value#"${value%%[![:space:]]*}"}
       value=${value%"${value##*[![:space:]]}"}
-      ((${#value} < 6)) || secrets+=("$value")
+      if [[ $name == *@(KEY|TOKEN|SECRET|PASSWORD|WEBHOOK_URL|PING_URL)* ]]; then
+        hide "$value"
+        [[ $value == *://*/* ]] || continue
+        IFS='/?&=#' read -r -a words <<<"${value#*://*/}"
+        for word in "${words[@]}"; do [[ ${#word} -lt 8 || $word != *[!a-z_-]* ]] || hide "$word"; done
+      elif [[ $value == *//*:*@* ]]; then
+        word=${value#*//} word=${word#*:} word=${word%@*}
+        hide "$word"
+        printf -v word '%b' "${word//%/\\x}"
+        hide "$word"
+      fi
+    done
+    [[ $name != *@(KEY|TOKEN|SECRET|PASSWORD|WEBHOOK_URL|PING_URL)* ]] || secret_names+=("$name")
+  done
+}
+
+# hide SECRET: add SECRET to `secrets` in every form that a text may have it in: as it is,
+# JSON-escaped, URL-encoded, and as a part of base64.
+hide() {
+  local LC_ALL=C secret=$1 json upper='' lower='' skip number byte code
+  ((${#secret} >= 6)) || return 0
+  json=${secret//\\/\\\\} json=${json//\"/\\\"}
+  for ((number = 0; number < ${#secret}; number++)); do
+    byte=${secret:number:1}
+    if [[ $byte == [!A-Za-z0-9._~-] ]]; then
+      printf -v code '%d' "'$byte"
+      printf -v byte '%%%02X' $((code & 255))
+    fi
+    upper+=$byte
+    [[ $byte != %?? ]] || byte=${byte,,}
+    lower+=$byte
+  done
+  secrets+=("$secret" "$json" "${json//\//\\/}")
+  secrets+=("$upper" "$lower" "${upper//%2F//}" "${upper//%20/+}")
+  for skip in 0 2 4; do
+    base64_core "$skip" "$secret"
+    secrets+=("$REPLY")
+    REPLY=${REPLY//+/-}
+    secrets+=("${REPLY//\//_}")
+  done
+}
+
+# base64_core SKIP TEXT: REPLY = TEXT in base64 without its first SKIP bits, which stand in a letter
+# with what comes before it, and without the last bits, which stand in one with what comes after it.
+base64_core() {
+  local LC_ALL=C letters=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/
+  local value=0 bits=$((-$1)) number code
+  REPLY=''
+  for ((number = 0; number < ${#2}; number++)); do
+    printf -v code '%d' "'${2:number:1}"
+    value=$(((value << 8 | code & 255) & 16383)) bits=$((bits + 8))
+    while ((bits >= 6)); do
+      bits=$((bits - 6))
+      REPLY+=${letters:value >> bits & 63:1}
     done
   done
 }
