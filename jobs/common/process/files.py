@@ -18,6 +18,7 @@ def make_folder(folder: Path) -> None:
     """
     for missing in reversed([part for part in (folder, *folder.parents) if not part.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
+        _sync_folder(missing.parent)  # else a power cut takes it away with all that is in it
 
 
 def write_whole(path: Path, text: str) -> None:

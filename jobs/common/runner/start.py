@@ -17,7 +17,7 @@ from common.ledger.message_batches import MessageBatches
 from common.ledger.runs import Runs
 from common.ledger.sqlite_ledger import LedgerFile
 from common.options import Options
-from common.process import exits
+from common.process import exits, files
 from common.process.exits import JobExit
 from common.process.progress import Progress
 from common.process.signals import Stop
@@ -103,7 +103,7 @@ class Start:
 def make_folder(path: Path) -> None:
     """Make a folder of this installation's, if it is missing. Raises JobExit (73) otherwise."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.make_folder(path)
     except OSError as error:
         raise JobExit(exits.CANNOT_CREATE, f"cannot write {path}: {error.strerror}") from error
 
