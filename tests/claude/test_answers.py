@@ -14,7 +14,7 @@ from common.claude.answers import (
     output_of_chunk,
     outputs_per_record,
 )
-from common.claude.faults import Whose
+from common.claude.faults import Fault, Whose
 from common.claude.message import is_message, message_in, tokens_of
 from common.claude.pricing import Tokens
 from rigs.label_answers import Colour, Part, Verdict, message
@@ -214,7 +214,7 @@ def test_of_values_that_differ_in_case_alone_the_exact_one_is_meant():
 )
 def test_only_what_can_be_read_as_a_message_is_a_message(body):
     assert not is_message(body)
-    assert message_in(json.dumps(body)) is None
+    assert isinstance(message_in(json.dumps(body)), Fault)
     assert is_message(message(""))
     assert message_in(json.dumps(message(""))) == message("")
 

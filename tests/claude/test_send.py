@@ -60,7 +60,7 @@ def test_a_fault_of_nobodys_is_attempted_again_and_each_wait_is_one_log_line(cap
     clock = InstantClock()
     with caplog.at_level(logging.WARNING):
         assert sent(Server(BUSY, BUSY, "fine"), clock=clock) == "fine"
-    failed = "of 4 failed (529 overloaded_error: busy): sent again in "
+    failed = "failed (529 overloaded_error: busy): sent again in "
     lines = dict.fromkeys(
         record.getMessage().partition("sent again in ") for record in caplog.records
     )
@@ -133,3 +133,44 @@ def test_attempts_count_the_first_one(attempts):
     server = Server(*[BUSY] * 9)
     sent(server, Retry(attempts=attempts))
     assert server.calls == attempts
+
+
+def test_time_limits_it_and_not_the_count():
+    overloaded = Fault(Kind.UNREACHABLE, "529 overloaded_error: busy", slow_down=True)
+    for _ in range(50):
+        clock = InstantClock()
+        server = Server(*[overloaded] * 2_000)
+        assert sent(server, Retry(), clock) == overloaded
+        assert clock.time == pytest.approx(900)
+
+
+@pytest.mark.parametrize("seconds", [60, 600, 890])
+def test_an_overload_that_is_over_within_the_time_is_sat_out(seconds):
+    clock = InstantClock()
+
+    async def busy_for_a_while() -> str | Fault:
+        busy = Fault(Kind.UNREACHABLE, "529 overloaded_error: busy", slow_down=True)
+        return busy if clock.time < seconds else "fine"
+
+    async def story() -> str | Fault:
+        return await send(busy_for_a_while, "request 17", Retry(), clock, asyncio.Event())
+
+    assert asyncio.run(story()) == "fine"
+
+
+def test_each_line_says_when_the_next_attempt_is_and_when_it_is_given_up(caplog, monkeypatch):
+    monkeypatch.setattr(log, "propagate", True)
+    with caplog.at_level(logging.WARNING):
+        sent(Server(BUSY, "fine"), Retry())
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("request 17: attempt 1 failed (529 overloaded_error: busy): sent again")
+    assert line.endswith(", given up in 15m 0s")
+
+
+def test_answers_that_were_paid_for_in_vain_are_limited_in_number():
+    broken = Fault(Kind.UNREACHABLE, "no message", may_be_billed=True, wasted=True)
+    server = Server(*[broken] * 99)
+    assert sent(server, Retry()) == broken and server.calls == 5
+    # What costs nothing in between does not count.
+    server = Server(*[broken, BUSY] * 99)
+    assert sent(server, Retry()) == broken and server.calls == 9

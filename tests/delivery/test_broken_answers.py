@@ -76,6 +76,7 @@ def test_where_every_200_is_broken_the_run_ends_with_69_and_the_records_wait(cla
     result = site.run(labels())
     assert result.code == 69, result.log
     assert "Traceback" not in result.log
+    assert len(site.billed()) == 5  # each was paid for, so it is not asked for all the time
     assert site.ledger("select status, count(*) from records", "labels") == [("waiting", 3)]
     assert claude().run(labels()).code == 0
 

@@ -260,3 +260,13 @@ def test_a_wait_longer_than_a_run_may_take_is_not_begun(claude):
     result = site.run(daily_report.JOB, "--date", DAY)
     assert result.code == 69
     assert not result.clock.waits and statuses(site) == {"waiting": 60}
+
+
+@pytest.mark.parametrize("kind", ["529", "503", "reset", "html"])
+def test_minutes_of_overload_are_sat_out(claude, kind):
+    site = claude(faults=[{"kind": kind, "times": 14}])
+    events(site, 1)
+    result = site.run(LABELS)
+    assert result.code == 0, result.log
+    assert result.summary["attempts"] == "15"
+    assert "attempt 14 failed" in result.log and ", given up in " in result.log

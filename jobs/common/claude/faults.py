@@ -60,6 +60,7 @@ class Fault:
     retry_after: float | None = None  # nobody's: seconds, as the server asked
     no_effect: bool = False  # nobody's: surely nothing was done, not even begun
     may_be_billed: bool = False  # an answer may have been made, and paid for, that never arrived
+    wasted: bool = False  # nobody's: an answer did arrive, and was paid for, and is of no use
 
     def __post_init__(self) -> None:
         # It goes into the log, the ledger and alerts, whoever has worded it.

@@ -8,21 +8,28 @@ from __future__ import annotations
 import json
 from typing import Any, TypeGuard
 
+from common.claude.faults import Fault, Kind
 from common.claude.pricing import Tokens
 
 # Far more tokens than any request or answer can have: a number above it counts nothing.
 _MOST_TOKENS = 1_000_000_000
 
 
-def message_in(text: str | bytes) -> dict[str, Any] | None:
-    """The message that the body of a 200 holds; None where it holds none."""
-    found = _json(text)
-    return found if is_message(found) else None
+def message_in(body: str) -> dict[str, Any] | Fault:
+    """The message that the body of a 200 holds, or the fault that it is none: nobody's."""
+    found = _json(body)
+    if is_message(found):
+        return found
+    # What calls itself a message was generated: a page of some proxy was not.
+    generated = isinstance(found, dict) and found.get("type") == "message"
+    reason = "an answer that is not a message"
+    return Fault(Kind.UNREACHABLE, reason, may_be_billed=True, wasted=generated)
 
 
 def stored_message(answer: bytes) -> dict[str, Any]:
     """A message out of the ledger; {} where it cannot be read, which answers.py then judges."""
-    return message_in(answer) or {}
+    found = _json(answer)
+    return found if is_message(found) else {}
 
 
 def is_message(found: object) -> TypeGuard[dict[str, Any]]:

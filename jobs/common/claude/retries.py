@@ -1,4 +1,4 @@
-"""When to send again: backoff with full jitter, limited in attempts and in seconds, one pace."""
+"""When to send again: backoff with full jitter, limited in seconds, at one pace for all."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Retry:
-    """How often and how long a request is sent again when it was nobody's fault."""
+    """How long a request is sent again when it was nobody's fault. README promises the seconds."""
 
-    attempts: int = 12  # in all, the first included
     seconds: float = 900.0  # from the first attempt to the last
+    attempts: int | None = None  # in all, the first included; None: as many as the time allows
+    wasted: int = 5  # attempts that were paid for and brought an answer of no use
     wait_initial: float = 1.0  # the n-th wait is random between 0 and wait_initial * 2**(n-1) …
     wait_max: float = 60.0  # … and at most this
 
     def wait(self, attempts: int, fault: Fault) -> float:
         """Seconds to wait after that many attempts; what the server asked for, where it did."""
-        if fault.retry_after is not None:
+        if fault.retry_after:
             return fault.retry_after + random.uniform(0, 1)
-        return random.uniform(0, min(self.wait_max, self.wait_initial * 2 ** (attempts - 1)))
+        most = self.wait_initial * 2 ** min(attempts - 1, 60)
+        return random.uniform(0, min(self.wait_max, most))
 
 
 class Clock:

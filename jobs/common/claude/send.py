@@ -43,7 +43,7 @@ async def send(
     line that begins with `name`. Once `stop` is set nothing is attempted: the fault is STOPPED.
     `pace` is shared by requests that wait for each other when Claude tells one of them to.
     """
-    began = clock.now()
+    began, wasted = clock.now(), 0
     for number in count(1):
         if pace:
             await pace.wait()
@@ -56,16 +56,19 @@ async def send(
             return reply
         if stop.is_set():
             return STOPPED
-        wait = retry.wait(number, reply)
-        if number >= retry.attempts or clock.now() - began + wait > retry.seconds:
+        wasted += reply.wasted
+        wait, left = retry.wait(number, reply), retry.seconds - (clock.now() - began)
+        if not reply.retry_after:
+            wait = min(wait, left)  # the last attempt is made when the time is up, not before
+        if number == retry.attempts or wasted == retry.wasted or left <= 0 or wait > left:
             return reply
         log.warning(
-            "%s: attempt %d of %d failed (%s): sent again in %s",
+            "%s: attempt %d failed (%s): sent again in %s, given up in %s",
             name,
             number,
-            retry.attempts,
             reply.reason,
             duration(wait),
+            duration(left),
         )
         if pace and reply.slow_down:
             pace.slow(wait)

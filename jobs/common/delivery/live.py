@@ -12,7 +12,7 @@ from itertools import cycle
 from typing import TYPE_CHECKING
 
 from common.claude.api import post
-from common.claude.faults import Fault, Kind, must_be_fault
+from common.claude.faults import Fault, must_be_fault
 from common.claude.message import message_in
 from common.claude.request import Outcome, Request
 from common.claude.retries import Clock, Pace, Retry
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 _LINGER = 0.003  # seconds to wait after an answer, so that others can share its commit …
 _SHARE = 25  # … up to this part of what is in flight, so that most of it stays under way
-
-_BROKEN = Fault(Kind.UNREACHABLE, "an answer that is not a message", may_be_billed=True)
 
 
 class Live:
@@ -175,7 +173,7 @@ class Live:
             answer, outcome.api_request_id = await post(next(self._clients), outcome.request.body)
         except Exception as error:  # every exception is judged; a bug is raised again
             return must_be_fault(error)
-        if (message := message_in(answer)) is None:
-            return _BROKEN
+        if isinstance(message := message_in(answer), Fault):
+            return message
         outcome.answer, outcome.message = answer, message
         return None
