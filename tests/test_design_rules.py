@@ -43,6 +43,7 @@ LAYERS = (
     ("common.job",),
     ("common.process", "common.html_document"),
     ("common.tally", "common.times"),
+    ("common.time_forms",),
 )
 LAYER = {name: number for number, layer in enumerate(LAYERS) for name in layer}
 LEDGER_TABLES = re.compile(

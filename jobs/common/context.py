@@ -56,6 +56,7 @@ class Context:
             "model": self.model,
             "demo": self.options.demo,
             **self.tally.columns(),
+            **self.tally.left_out(),
             "attempts": self.tally.attempts,
             "usd": round(self.tally.usd, 6),
             "seconds": round(seconds, 1),

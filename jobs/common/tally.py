@@ -39,6 +39,12 @@ class Tally:
     usd: float = 0.0
     lacks: list[str] = field(default_factory=list)  # what a report had to be written without
     files: list[str] = field(default_factory=list)  # written
+    # Rows that nothing is sent about, and whether they have been told of.
+    without_id: int = 0
+    newly_without_id: int = 0  # of them, those that no run before has told of
+    undated: int = 0
+    told: bool = False
+    newest: str = ""  # the newest record there is, where the days looked at have none
 
     def sent(self, requests: int, new_records: int) -> None:
         """Requests went out, with that many records that this run had not sent before."""
@@ -81,14 +87,23 @@ class Tally:
 
     @property
     def incomplete(self) -> bool:
-        """Whether the run leaves records failed or dead, or a report that lacks something."""
-        return bool(self.failed or self.dead or self.lacks)
+        """Whether the run leaves records failed or dead, or a report that lacks something.
+
+        Rows without an id count in the first run that meets them.
+        """
+        return bool(self.failed or self.dead or self.lacks or self.newly_without_id)
 
     def reasons(self) -> Iterator[str]:
         """Why it is incomplete, the gravest first."""
         yield from (f"{record_id}: {reason}" for record_id, reason in self.dead.items())
         yield from (f"{record_id}: {reason}" for record_id, reason in self.failed.items())
         yield from self.lacks
+        if self.newly_without_id:
+            yield f"rows without a record_id, which nothing is sent about: {self.without_id}"
+
+    def left_out(self) -> dict[str, int | str]:
+        """What the summary adds about rows that nothing is sent about."""
+        return {"without_id": self.without_id, "undated": self.undated, "newest": self.newest}
 
     def columns(self) -> dict[str, int | float]:
         """The figures by the names of the summary and of the columns of `runs`; attempts apart."""

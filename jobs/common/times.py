@@ -1,7 +1,8 @@
 """Instants, days and durations.
 
-An *instant* is a point in time; `instant` reads every form a created_at column is found in. A *day*
-is a date in a time zone: it begins at its midnight and has 23 or 25 hours where clocks change.
+An *instant* is a point in time; `instant` reads every form a created_at column is found in (they
+stand in time_forms.py). A *day* is a date in a time zone: it begins at its midnight and has 23 or
+25 hours where clocks change.
 """
 
 from __future__ import annotations
@@ -15,8 +16,13 @@ from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from common.time_forms import moment
+
 SQL_FORMAT = "%Y-%m-%d %H:%M:%S"
-_PLAIN = re.compile(
+# `:start` and `:end` of a window that holds every record.
+ALL_OF_TIME = {"start": "0001-01-01 00:00:00", "end": "9999-12-31 23:59:59"}
+# A text in SQL_FORMAT: such texts are in the order of their instants.
+is_plain = re.compile(
     # Days 29 to 31 are not in every month: they take the longer way.
     r"[12]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8]) (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d",
     re.ASCII,
@@ -33,57 +39,49 @@ def stamp(at: datetime | None = None) -> str:
     return (at or now()).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def instant(value: object) -> datetime:
+def instant(value: object, zone: tzinfo = UTC) -> datetime:
     """The instant that a database value means, in UTC.
 
-    Takes `YYYY-MM-DD HH:MM:SS`, ISO 8601 with `T`, `Z` or an offset, epoch seconds (as a number or
-    as text) and what a database driver gives for a timestamp. A time without an offset is UTC.
-    Raises ValueError for anything else.
+    Takes every form that can mean one thing alone (see time_forms.py). A time without an offset is
+    UTC; a date without a time is the beginning of that date in `zone`. Raises ValueError for
+    anything else.
     """
-    if isinstance(value, datetime):
-        at = value
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        at = _from_epoch(value)
-    elif isinstance(value, str):
-        text = value.strip()
-        try:
-            at = datetime.fromisoformat(text)
-        except ValueError:
-            at = _from_epoch(float(text))
-    else:
-        raise ValueError(f"no time: {value!r}")
+    at = moment(value)
+    if not isinstance(at, datetime):
+        return _midnight(at, zone)
     try:
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except OverflowError as error:
         raise ValueError(f"no time: {value!r}") from error
 
 
-def _from_epoch(seconds: float) -> datetime:
-    # A year past 9999, such as epoch milliseconds give, is no time.
+@lru_cache(maxsize=4096)
+def _midnight(day: date, zone: tzinfo) -> datetime:
     try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, OSError) as error:
-        raise ValueError(f"no time: {seconds}") from error
+        return Day(day, zone).start
+    except OverflowError as error:
+        raise ValueError(f"no time: {day}") from error
 
 
-def within(value: object, start: str, end: str) -> bool | None:
+def within(value: object, start: str, end: str, zone: tzinfo = UTC) -> bool | None:
     """Whether a database value is an instant from `start` up to, not including, `end`; None where
     it is no time.
 
     This is the SQL function of that name. `start` and `end` are `YYYY-MM-DD HH:MM:SS` in UTC, so
     the commonest form of a column needs no parsing at all: a million rows take half a second.
     """
-    if type(value) is str and _PLAIN(value):
+    if type(value) is str and is_plain(value):
         return start <= value < end
     try:
-        at = instant(value)
+        at = instant(value, zone)
     except ValueError:
         return None
-    return _from_sql(start) <= at < _from_sql(end)
+    return from_sql(start) <= at < from_sql(end)
 
 
 @lru_cache(maxsize=64)
-def _from_sql(text: str) -> datetime:
+def from_sql(text: str) -> datetime:
+    """The instant of a time in SQL_FORMAT."""
     return datetime.strptime(text, SQL_FORMAT).replace(tzinfo=UTC)
 
 

@@ -32,6 +32,14 @@ FORMS = (
     "1795168800",
     "1795168800.75",
     " 2026-11-20 10:00:00 ",
+    "2026-11-20 10:00:00.252 +00:00",
+    "2026-11-20 10:00:00 UTC",
+    "Fri, 20 Nov 2026 10:00:00 +0000",
+    "Fri Nov 20 2026 11:00:00 GMT+0100 (Central European Standard Time)",
+    1795168800252,
+    "1795168800252000",
+    2461364.916666667,
+    b"2026-11-20 10:00:00",
 )
 UNREADABLE = (
     None,
@@ -39,7 +47,7 @@ UNREADABLE = (
     "soon",
     "2026-11-20 25:00:00",
     "2026-02-30 10:00:00",
-    1795168800000,
+    "20.11.2026 10:00",
     b"\x00",
 )
 
@@ -92,9 +100,7 @@ def test_a_select_that_compares_by_itself_sends_each_record_with_its_own_day_alo
     assert digested(site) == ["1", "3", "4"]
     assert "**2 records**" in site.report("2026-11-20")
     assert "**1 record**" in site.report("2026-11-21")
-    assert (
-        "1 records have a created_at that is no time, such as '2026-11-20 25:00:00'" in result.log
-    )
+    assert "1 record has a created_at that is no time, such as '2026-11-20 25:00:00'" in result.log
 
 
 def test_midnight_belongs_to_the_day_it_begins_and_the_last_second_to_the_day_it_ends(claude):
@@ -151,3 +157,92 @@ def test_an_unknown_zone_is_a_wrong_setting_with_the_remedy(site):
         result = report(site, REPORT_TZ=name)
         assert result.code == 78
         assert f"REPORT_TZ={name}: no such time zone here" in result.log
+
+
+@pytest.mark.parametrize("value", [20261120, "20261120", "2026-11-20", b"2026-11-20"])
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Kiritimati", "UTC"])
+@pytest.mark.parametrize("column_type", ["DATE", "TEXT"])
+def test_a_date_without_a_time_is_in_the_report_of_that_date(claude, value, zone, column_type):
+    site = claude()
+    site.events([(1, "Where is my parcel?", value)], column_type)
+    result = report(site, "--date", "2026-11-20", REPORT_TZ=zone)
+    assert result.code == 0, result.log
+    assert "**1 record**" in site.report("2026-11-20")
+    report(site, "--date", "2026-11-19", REPORT_TZ=zone)
+    assert digested(site) == ["1"]
+
+
+@pytest.mark.parametrize("value", ["20/11/2026 10:00", b"\x01\x02", None, "soon"])
+def test_where_no_row_has_a_readable_time_the_run_is_78_with_the_example(claude, value):
+    site = claude()
+    site.events(at(value, value, value))
+    result = report(site)
+    assert result.code == 78, result.log
+    assert repr(value) in result.log and "created_at" in result.log
+    assert "Traceback" not in result.log
+    assert requests_sent(site) == 0
+    assert report(site, "--dry-run").code == 78
+
+
+def test_one_readable_time_among_many_that_are_none_is_enough_to_go_on(claude):
+    site = claude()
+    site.events(at("soon", "2026-11-21 10:00:00", None))
+    result = report(site)
+    assert result.code == 0, result.log
+    assert "2 records have a created_at that is no time" in result.log
+    assert result.summary["undated"] == "2"
+    assert digested(site) == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (46347, "46347, which reads as 1970-01-01T12:52:27Z"),  # days of a spreadsheet
+        ("46347.5", "46347.5, which reads as 1970-01-01T12:52:27Z"),
+        (816_948_015, "816948015, which reads as 1995-11-21"),  # seconds since 2001
+        (13_439_903_415_000_000, "13439903415000000, which reads as 2395-"),  # since 1601
+    ],
+)
+def test_numbers_whose_newest_lies_decades_away_are_asked_about(claude, value, said):
+    site = claude()
+    site.events(at(value))
+    result = report(site)
+    assert result.code == 0, result.log
+    assert said in result.log
+    assert "what does it count?" in result.log
+
+
+def test_old_times_that_are_no_numbers_are_no_question(claude):
+    site = claude()
+    site.events(at("1995-11-21 10:00:00"))
+    assert "what does it count?" not in report(site).log
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["within(created_at, :start, :end)", "created_at >= :start and created_at < :end"],
+    ids=["within()", "its own condition"],
+)
+def test_where_yesterday_has_no_record_the_day_and_the_newest_record_are_named(claude, where):
+    site = claude()
+    select = f"select id as record_id, content, created_at from events where {where}"
+    job = dataclasses.replace(daily_report.JOB, select=select)
+    site.events(at("2026-10-20 10:00:00", "2026-10-21 11:30:00", "2026-10-19 10:00:00"))
+    site.today = night(22)
+    estimate = site.run(job, "--dry-run")
+    said = "looked at 2026-11-21 (UTC): nothing; the newest record there is: 2026-10-21T11:30:00Z"
+    assert said in estimate.stdout
+    result = site.run(job)
+    assert result.code == 0, result.log
+    assert said in result.log
+    assert result.summary["newest"] == "2026-10-21T11:30:00Z"
+    again = site.run(job)
+    assert "looked at 2026-11-21 (UTC): nothing" in again.log
+
+
+def test_a_table_without_any_record_says_so(claude):
+    site = claude()
+    site.events([])
+    result = report(site)
+    assert result.code == 0
+    assert "the SELECT gives no record of any day" in result.log

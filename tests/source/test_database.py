@@ -175,18 +175,59 @@ def test_whatever_a_column_holds_can_be_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("value", "record_id"), [(17, "17"), ("017", "017"), (1.5, "1.5"), ("", ""), (" x\n", " x\n")]
+    ("value", "record_id"), [(17, "17"), ("017", "017"), (1.5, "1.5"), (" ", " "), (" x\n", " x\n")]
 )
 def test_a_record_id_is_text(tmp_path, value, record_id):
     path = make(tmp_path / "r.db", [(value, "", "")])
     assert [record["record_id"] for record in read(path)] == [record_id]
 
 
-@pytest.mark.parametrize("select", ["select id, content from events", EVENTS])
-def test_a_record_without_an_id_is_78(tmp_path, select):
-    end = failure(read, make(tmp_path / "r.db", [(None, "x", "2026-11-21")]), select)
+@pytest.mark.parametrize(
+    "record_id", ["e\u0301", "\u00e9", "A", "a", "1", "1.0", "01", "a\0b", " 1"]
+)
+def test_text_that_is_a_record_id_stays_as_it_is(tmp_path, record_id):
+    path = make(tmp_path / "r.db", [(record_id, "", "")])
+    assert [record["record_id"] for record in read(path)] == [record_id]
+
+
+def test_a_select_without_a_record_id_is_78(tmp_path):
+    end = failure(read, make(tmp_path / "r.db"), "select id, content from events")
     assert end.code == 78
     assert "`id as record_id`" in end.message
+
+
+def test_rows_without_an_id_are_left_out_and_counted(tmp_path):
+    rows = [(None, "x", ""), ("", "y", ""), (b"", "z", ""), (1, "a", ""), (" ", "b", "")]
+    db = Database(make(tmp_path / "r.db", rows), writable=False)
+    for _ in range(2):  # each SELECT starts to count from 0
+        found = {record["record_id"] for record in db.select(EVENTS, WINDOW)}
+        assert found == {"1", " "}
+        assert db.without_id == 3
+    db.close()
+
+
+@pytest.mark.parametrize(
+    "value", ["x'0102ff'", "x'00'", "zeroblob(16)", "cast(x'ff41' as text)", "cast(x'c3' as text)"]
+)
+def test_an_id_of_bytes_or_of_broken_text_is_78_with_the_remedy(tmp_path, value):
+    end = failure(read, make(tmp_path / "r.db"), f"select {value} as record_id from events")
+    assert end.code == 78
+    assert "`hex(id) as record_id`" in end.message
+    assert read(make(tmp_path / "s.db"), f"select hex({value}) as record_id from events")
+
+
+@pytest.mark.parametrize("twins", [("1", 1), (1, "1"), (1.5, "1.5"), (2**62, str(2**62))])
+def test_a_number_and_a_text_that_look_the_same_are_not_taken_for_one_record(tmp_path, twins):
+    rows = [(one, "", "") for one in (7, *twins, "x")]
+    end = failure(read, make(tmp_path / "r.db", rows))
+    assert end.code == 78
+    assert str(twins[0]) in end.message and "typeof(id)" in end.message
+
+
+def test_numbers_and_texts_that_look_different_are_fine_together(tmp_path):
+    rows = [(one, "", "") for one in (1, "01", "a", 2.5, "2.50")]
+    found = [record["record_id"] for record in read(make(tmp_path / "r.db", rows))]
+    assert sorted(found) == ["01", "1", "2.5", "2.50", "a"]
 
 
 def test_rows_with_the_same_id_are_both_read(tmp_path):
@@ -209,6 +250,6 @@ def test_within_keeps_to_the_window_and_counts_times_that_are_none(tmp_path):
     select = "select id as record_id from events where within(created_at, :start, :end) order by id"
     for _ in range(2):  # each SELECT starts to count from 0
         assert [record["record_id"] for record in db.select(select, WINDOW)] == ["0", "2", "3"]
-        assert db.undated == 3
-    assert db.undated_example in ("None", "'soon'", "'2026-13-45 10:00:00'")
+        assert db.seen.undated == 3
+    assert db.seen.example in ("None", "'soon'", "'2026-13-45 10:00:00'")
     db.close()

@@ -74,6 +74,13 @@ create table if not exists windows (                      -- what has been repor
     primary key (job, window)
 );
 
+create table if not exists left_out (                     -- rows that nothing is sent about
+    job        text not null,
+    why        text not null,
+    records    integer not null,            -- as the last run that ended in order counted them
+    primary key (job, why)
+);
+
 create table if not exists runs (
     run_id        text primary key,
     job           text not null,

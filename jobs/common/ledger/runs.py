@@ -74,6 +74,21 @@ class Runs:
             (self.job, day, records, made_from, times.stamp()),
         )
 
+    def left_out(self, why: str) -> int:
+        """How many rows the last run that ended in order left out for that reason."""
+        row = self._file.db.execute(
+            "select records from left_out where job = ? and why = ?", (self.job, why)
+        ).fetchone()
+        return int(row[0]) if row else 0
+
+    def set_left_out(self, why: str, records: int) -> None:
+        """Note how many rows this run left out for that reason."""
+        with self._file.transaction():
+            self._file.db.execute(
+                "insert or replace into left_out (job, why, records) values (?, ?, ?)",
+                (self.job, why, records),
+            )
+
     def totals(self, request_ids: Iterable[str]) -> dict[str, int | float | None]:
         """Sums over these requests: requests, input_tokens, output_tokens, usd.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 
 from common import times
@@ -17,7 +17,8 @@ from common.context import Context
 from common.job import Record
 from common.process import exits
 from common.process.exits import JobExit
-from common.process.log import log, shortened
+from common.process.log import log
+from common.records.left_out import tell
 from common.records.selection import is_wanted, with_state
 from common.settings import Settings
 from common.times import Day
@@ -29,9 +30,10 @@ LOOKED_BACK = 7  # days
 class Survey:
     """What one pass over the source found: records per day, and how many of them are to be sent."""
 
-    records: Counter[date]
-    wanted: Counter[date]
-    undated: int
+    records: Counter[date] = field(default_factory=Counter)
+    wanted: Counter[date] = field(default_factory=Counter)
+    undated: int = 0
+    newest: datetime | None = None  # the newest record of all, where the days have none
 
 
 def report_zone(settings: Settings) -> tuple[str, tzinfo]:
@@ -100,32 +102,45 @@ def survey(context: Context, looked_at: list[Day]) -> Survey:
         "start": times.sql_time(looked_at[0].plus(-LOOKED_BACK).start),
         "end": times.sql_time(looked_at[-1].end),
     }
-    found = Survey(Counter(), Counter(), 0)
-    undated, example = 0, ""
+    records: Counter[date] = Counter()
+    wanted: Counter[date] = Counter()
     asked = {day.date for day in looked_at}
+    rows = 0
     for record, state in with_state(
         context.ledger, context.source.select(context.job.select, parameters)
     ):
-        at = time_of(context, record)
+        rows += 1
+        at = context.source.seen.read(_time(context, record))
         if at is None:
-            undated += 1
-            example = shortened(repr(record[context.job.time]), 40)
             continue
         day = at.astimezone(zone).date()
-        found.records[day] += 1
+        records[day] += 1
         if day in asked and is_wanted(context, state):
-            found.wanted[day] += 1
-    # Those that within() kept out, and those that another condition let in.
-    undated += context.source.undated
-    example = context.source.undated_example or example
-    if undated:
-        log.warning(
-            "%d records have a %s that is no time, such as %s: they belong to no day",
-            undated,
-            context.job.time,
-            example,
-        )
-    return Survey(found.records, found.wanted, undated)
+            wanted[day] += 1
+    tell(context, rows)
+    newest = None if records.keys() & asked else _newest(context)
+    return Survey(records, wanted, context.tally.undated, newest)
+
+
+def _newest(context: Context) -> datetime | None:
+    """The instant of the newest record there is, of any day."""
+    if not context.source.seen.newest:
+        # The SELECT has a condition of its own in place of within(): all of time is asked for.
+        for record in context.source.select(context.job.select, times.ALL_OF_TIME):
+            context.source.seen.read(_time(context, record))
+        tell(context, 0)
+    newest = context.source.seen.newest
+    return newest[0] if newest else None
+
+
+def none_found(looked_at: list[Day], zone_name: str, found: Survey) -> str:
+    """What is said where the days looked at have no record: these days, and where records are."""
+    first, last = looked_at[0], looked_at[-1]
+    days = str(last) if first == last else f"{first} to {last}"
+    if found.newest is None:
+        return f"looked at {days} ({zone_name}): the SELECT gives no record of any day"
+    newest = f"the newest record there is: {times.stamp(found.newest)}"
+    return f"looked at {days} ({zone_name}): nothing; {newest}"
 
 
 def records_of(context: Context, day: Day) -> Iterator[Record]:
@@ -147,13 +162,17 @@ def time_of(context: Context, record: Record) -> datetime | None:
 
     Raises JobExit (78) where the SELECT gives none.
     """
+    try:
+        return times.instant(_time(context, record), context.source.zone)
+    except ValueError:
+        return None
+
+
+def _time(context: Context, record: Record) -> object:
     if context.job.time not in record:
         needs = "a report needs to know when"
         raise JobExit(exits.SETTINGS, f"the SELECT gives no {context.job.time}: {needs}")
-    try:
-        return times.instant(record[context.job.time])
-    except ValueError:
-        return None
+    return record[context.job.time]
 
 
 def _day(given: date, zone: tzinfo) -> Day:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -62,15 +63,18 @@ def select(context: Context, records: Iterable[Record], room: int | None) -> Sel
 
     At most `room` of them (None: any number) are such as this run has not sent before.
     """
-    selected = Selected(context)
-    for record, state in with_state(context.ledger, records):
-        if not is_wanted(context, state):
-            continue
-        if is_new(context, state):
-            if room is not None and selected.new >= room:
+    with ExitStack() as on_failure:
+        selected = Selected(context)
+        on_failure.callback(selected.close)
+        for record, state in with_state(context.ledger, records):
+            if not is_wanted(context, state):
                 continue
-            selected.new += 1
-        selected.add((record, state))
+            if is_new(context, state):
+                if room is not None and selected.new >= room:
+                    continue
+                selected.new += 1
+            selected.add((record, state))
+        on_failure.pop_all()
     return selected
 
 

@@ -32,8 +32,12 @@ class Spool(Generic[T]):
             _IN_MEMORY, dir=str(folder) if folder.is_dir() else None
         )
         self._count = 0
-        for thing in things:
-            self.add(thing)
+        try:
+            for thing in things:
+                self.add(thing)
+        except BaseException:
+            self.close()
+            raise
 
     def add(self, thing: T) -> None:
         """Write one more, before reading begins. Raises JobExit (74) where the disk is full."""

@@ -16,7 +16,7 @@ from common.context import Context
 from common.job import Record
 from common.process.exits import JobExit
 from common.records.chunks import packed
-from common.records.days import days, records_of, report_zone, survey
+from common.records.days import Survey, days, none_found, records_of, report_zone, survey
 from common.records.selection import room_left, select
 from common.runner import per_record
 
@@ -30,7 +30,7 @@ def estimate(context: Context) -> dict[str, object]:
 
     Input tokens are estimated from the texts' length; where Claude can be asked, it counts the
     first chunk, which corrects the estimate of all. `counted_on` says on how many records, and
-    `note` why on none.
+    `note` why on none. `none_found`: which days have no record, where a report has none to tell of.
     """
     today = datetime.now(UTC).date()
     instructions = estimated_tokens(context.job.instructions) + _OVERHEAD
@@ -48,7 +48,8 @@ def estimate(context: Context) -> dict[str, object]:
             cost = pricing.usd(context.model, tokens, today, message_batch=message_batch)
             usd[message_batch] = None if so_far is None or cost is None else so_far + cost
 
-    for group in _groups(context):
+    none: list[str] = []
+    for group in _groups(context, none):
         with closing(select(context, group, room)) as selected:
             room = None if room is None else room - selected.new
             for chunk in packed(
@@ -73,6 +74,7 @@ def estimate(context: Context) -> dict[str, object]:
         "usd_message_batch": usd[True],
         "counted_on": sample.records if sample else 0,
         "note": sample.note if sample else "",
+        "none_found": "".join(none),
     }
 
 
@@ -119,6 +121,8 @@ def in_words(figures: dict[str, object]) -> str:
 
 def _sources(figures: dict[str, object]) -> Iterator[str]:
     """Where the figures come from."""
+    if figures["none_found"]:
+        yield f"No record: {figures['none_found']}."
     if figures["counted_on"]:
         counted_on = f"{figures['counted_on']} records"
         yield f"Input tokens are those that count_tokens says of {counted_on}, for all of them."
@@ -127,14 +131,19 @@ def _sources(figures: dict[str, object]) -> Iterator[str]:
     yield "Output tokens are half of what the answers may need."
 
 
-def _groups(context: Context) -> Iterator[Iterator[Record]]:
-    """The records of each group that the run would work on."""
+def _groups(context: Context, none: list[str]) -> Iterator[Iterator[Record]]:
+    """The records of each group that the run would work on.
+
+    Where the days looked at have no record, `none` gets the words for that.
+    """
     if not context.job.per_day:
         yield per_record.records_of(context)
         return
-    _, zone = report_zone(context.settings)
+    zone_name, zone = report_zone(context.settings)
     looked_at = days(context, zone, context.clock.utc_now())
-    wanted = survey(context, looked_at).wanted if looked_at else {}
+    found = survey(context, looked_at) if looked_at else Survey()
+    if looked_at and not any(found.records[day.date] for day in looked_at):
+        none.append(none_found(looked_at, zone_name, found))
     for day in looked_at:
-        if wanted[day.date]:
+        if found.wanted[day.date]:
             yield records_of(context, day)

@@ -6,9 +6,9 @@ written again from all of them; a run that died half way goes on where it stood.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
+from common import times
 from common.claude.answers import output_of_chunk
 from common.claude.request import Request
 from common.context import Context
@@ -16,7 +16,15 @@ from common.delivery.deliver import Delivery, Group
 from common.delivery.triage import Reading
 from common.process.files import sweep
 from common.process.log import log
-from common.records.days import Survey, days, days_named, records_of, report_zone, survey
+from common.records.days import (
+    Survey,
+    days,
+    days_named,
+    none_found,
+    records_of,
+    report_zone,
+    survey,
+)
 from common.report.compose import compose
 from common.times import Day
 
@@ -32,7 +40,7 @@ def run(context: Context, delivery: Delivery) -> None:
     # A digest is checked by its ids alone.
     processing = delivery.collect(context.ledger.answered_records, use)
     looked_at = days(context, zone, context.clock.utc_now())
-    found = survey(context, looked_at) if looked_at else Survey(Counter(), Counter(), 0)
+    found = survey(context, looked_at) if looked_at else Survey()
     groups = [_group(context, day) for day in looked_at if found.wanted[day.date]]
     reported = context.runs.reported_days()
     for day in looked_at:
@@ -53,6 +61,9 @@ def run(context: Context, delivery: Delivery) -> None:
             delivery.deliver([_group(context, day)], use)
         if found.wanted[day.date] or days_named(context) or not made_from:
             waiting |= not compose(context, delivery.loop, day, zone_name, found)
+    if looked_at and not any(found.records[day.date] for day in looked_at):
+        context.tally.newest = times.stamp(found.newest) if found.newest else ""
+        log.info("%s", none_found(looked_at, zone_name, found))
     if processing:
         raise processing
 

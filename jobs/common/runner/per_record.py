@@ -17,6 +17,7 @@ from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
 from common.records.days import report_zone
+from common.records.left_out import tell
 
 _BEGINNING, _END = "0001-01-01 00:00:00", "9999-12-31 23:59:59"
 
@@ -37,7 +38,11 @@ def run(context: Context, delivery: Delivery) -> None:
 
 def records_of(context: Context) -> Iterator[Record]:
     """The records of the SELECT, in the window that the options name."""
-    return context.source.select(context.job.select, _bounds(context))
+    rows = 0
+    for record in context.source.select(context.job.select, _bounds(context)):
+        rows += 1
+        yield record
+    tell(context, rows)
 
 
 def _bounds(context: Context) -> Mapping[str, str]:

@@ -24,6 +24,7 @@ from common.process.log import configure, log
 from common.process.progress import Progress
 from common.process.signals import Stop
 from common.process.words import counted
+from common.records.left_out import WITHOUT_ID
 from common.runner import estimate, per_day, per_record
 from common.runner.definition import check
 from common.runner.start import Start, check_after, confirm, make_folder
@@ -120,17 +121,20 @@ def _run(start: Start) -> tuple[int, str]:
         seconds = time.monotonic() - began
         summary = context.summary(exits.STATUS.get(code, "error"), code, seconds)
         context.runs.end(code, context.tally.columns())
+        if context.tally.told and code in (exits.DONE, exits.RECORDS_FAILED):
+            context.runs.set_left_out(WITHOUT_ID, context.tally.without_id)
     line = " ".join(
         f"{name}={summary[name]}"
         for name in ("job", "run", "status", "records", "done", "failed", "dead", "requests")
     )
     log.info(
-        "SUMMARY %s attempts=%d input_tokens=%d output_tokens=%d usd=%.4f seconds=%.0f",
+        "SUMMARY %s attempts=%d input_tokens=%d output_tokens=%d usd=%.4f%s seconds=%.0f",
         line,
         summary["attempts"],
         summary["input_tokens"],
         summary["output_tokens"],
         summary["usd"],
+        "".join(f" {name}={value}" for name, value in context.tally.left_out().items() if value),
         seconds,
     )
     return code, json.dumps(summary) if start.options.json else ""

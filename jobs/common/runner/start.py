@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 
 from common import options, times
@@ -21,6 +22,7 @@ from common.process import exits, files
 from common.process.exits import JobExit
 from common.process.progress import Progress
 from common.process.signals import Stop
+from common.records.days import report_zone
 from common.runner.definition import check_columns
 from common.settings import DEFAULT_MODEL, Settings
 from common.source.sqlite_source import open_source
@@ -45,7 +47,8 @@ class Start:
         if self.options.demo:
             self._make_sample_records()
         writable = not self.job.per_day and not self.options.dry_run
-        source = open_source(self.settings.records_db(), writable=writable)
+        zone = report_zone(self.settings)[1] if self.job.has_window else UTC
+        source = open_source(self.settings.records_db(), writable=writable, zone=zone)
         closing.callback(source.close)
         check_columns(self.job, source.columns(self.job.select))
         if lacking := source.lacking(self.job.tables):

@@ -9,23 +9,28 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from pathlib import Path
 
 from common import times
 from common.job import Record
 from common.process import exits, sqlite_files
 from common.process.exits import JobExit
-from common.process.log import shortened
 from common.process.sqlite_errors import plain_errors
+from common.source.record_ids import TWINS, decoded, record_id, twins
 from common.source.row import Row
+from common.source.times_seen import TimesSeen
 
 
 class Database:
     """An open SQLite file that holds the records."""
 
-    def __init__(self, path: Path, *, writable: bool, timeout: float = 30) -> None:
+    def __init__(
+        self, path: Path, *, writable: bool, timeout: float = 30, zone: tzinfo = UTC
+    ) -> None:
         """Open a file that exists; where others have locked it, wait `timeout` seconds.
+
+        A date without a time is that date in `zone`.
 
         Raises JobExit: 78 where there is none, it is no database, or it must be written and may
         not; 69 where it cannot be opened.
@@ -36,13 +41,15 @@ class Database:
         self._path = path
         self._writable = writable
         self._timeout = timeout
-        self.undated = 0  # rows of the last SELECT whose time could not be read
-        self.undated_example = ""
+        self.zone = zone
+        # Of the last SELECT: the times that were read, and the rows without a record_id.
+        self.seen = TimesSeen(zone)
+        self.without_id = 0
         self._connect()
 
     def _connect(self) -> None:
         uri = sqlite_files.address(self._path, writable=self._writable)
-        self._seen = sqlite_files.watched(self._path, uri)
+        self._watched = sqlite_files.watched(self._path, uri)
         self._uri = uri
         with self._plain_errors("opened"):
             self.connection = sqlite3.connect(
@@ -51,8 +58,7 @@ class Database:
             self.connection.executescript(sqlite_files.settings_for(uri))
             if not self._writable:
                 self.connection.execute("pragma query_only = on")
-            # One broken text among a million must not stop the night.
-            self.connection.text_factory = lambda text: text.decode("utf-8", "replace")
+            self.connection.text_factory = decoded
             # Each connection sets its own durability. FULL is not enough: a commit is the removal
             # of a journal, which a power cut could bring back, and with it undo rows that the
             # ledger has as done. EXTRA syncs the removal, too.
@@ -64,7 +70,8 @@ class Database:
 
         Raises JobExit: 78 where the SELECT does not fit the database, 69 where the database fails.
         """
-        self.undated = 0
+        self.seen, self.without_id = TimesSeen(self.zone), 0
+        kinds: set[type] = set()
         if self._written_meanwhile():
             self.connection.close()
             self._connect()
@@ -73,14 +80,26 @@ class Database:
             rows.row_factory = sqlite3.Row
             for row in rows.execute(select, parameters):
                 record = Row(row)
-                if record.get("record_id") is None:
-                    raise JobExit(
-                        exits.SETTINGS,
-                        "the SELECT gives a record without a record_id: write `id as record_id` "
-                        "into it",
-                    )
-                record["record_id"] = str(record["record_id"])
-                yield record
+                if "record_id" not in record:
+                    without = "the SELECT gives no record_id"
+                    raise JobExit(exits.SETTINGS, f"{without}: write `id as record_id` into it")
+                kinds.add(type(record["record_id"]))
+                record["record_id"] = record_id(record["record_id"])
+                if record["record_id"]:
+                    yield record
+                else:
+                    self.without_id += 1
+            if str in kinds and kinds & {int, float}:
+                self._refuse_twins(select, parameters)
+
+    def _refuse_twins(self, select: str, parameters: Mapping[str, object]) -> None:
+        """Raises JobExit (78) where an id is a number in one row and the same text in another."""
+        sql = TWINS.format(select=select.strip().rstrip(";"))
+        seen, self.seen = self.seen, TimesSeen(self.zone)
+        found = self.connection.execute(sql, parameters).fetchone()
+        self.seen = seen
+        if found:
+            raise twins(str(found[0]))
 
     def columns(self, select: str) -> list[str]:
         """The names of a SELECT's columns; no row is read.
@@ -152,15 +171,10 @@ class Database:
         self.connection.close()
 
     def _within(self, value: object, start: str, end: str) -> bool:
-        inside = times.within(value, start, end)
-        if inside is None:
-            # It belongs to no window, and must not vanish silently.
-            self.undated += 1
-            self.undated_example = shortened(repr(value), 40)
-        return bool(inside)
+        return self.seen.within(value, start, end)
 
     def _written_meanwhile(self) -> bool:
-        return sqlite_files.watched(self._path, self._uri) != self._seen
+        return sqlite_files.watched(self._path, self._uri) != self._watched
 
     @contextmanager
     def _unchanged(self) -> Iterator[None]:
@@ -183,9 +197,9 @@ class Database:
         return plain_errors(f"RECORDS_DB {self._path}", done)
 
 
-def open_source(url: str, *, writable: bool) -> Database:
+def open_source(url: str, *, writable: bool, zone: tzinfo = UTC) -> Database:
     """The source database that RECORDS_DB names. Raises JobExit as Database does."""
     if "://" in url:
         scheme = url.partition("://")[0]
         raise JobExit(exits.SETTINGS, f"RECORDS_DB={scheme}://…: give the path of a SQLite file")
-    return Database(Path(url).expanduser(), writable=writable)
+    return Database(Path(url).expanduser(), writable=writable, zone=zone)

@@ -1,0 +1,69 @@
+"""Rows that nothing is sent about, since they have no id or no time: counted, and told once a run.
+
+One bad row must not stop every night. But where every row is left out, the job and its table do not
+fit, and the run ends with 78.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from common import times
+from common.context import Context
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.log import log, shortened
+from common.process.words import counted
+from common.source.times_seen import TimesSeen
+from common.time_forms import is_number
+
+_DECADES = timedelta(days=20 * 365)
+WITHOUT_ID = "without_id"  # as the ledger calls them
+
+
+def tell(context: Context, rows: int) -> None:
+    """Tell of what the SELECT that was just read leaves out, beside `rows` rows that it gave.
+
+    Raises JobExit (78) where it leaves out everything.
+    """
+    if context.tally.told:  # of the same table, by another pass over it
+        return
+    context.tally.told = True
+    _tell_without_id(context, rows)
+    _tell_times(context, context.source.seen)
+
+
+def _tell_without_id(context: Context, rows: int) -> None:
+    count, tally = context.source.without_id, context.tally
+    if not count:
+        return
+    found = f"the SELECT gives {counted(count, 'row')} with a record_id that is NULL or empty"
+    if not rows:
+        raise JobExit(exits.SETTINGS, f"{found}, and no other: write `id as record_id` into it")
+    before = 0 if context.options.dry_run else context.runs.left_out(WITHOUT_ID)
+    tally.without_id, tally.newly_without_id = count, max(0, count - before)
+    log.warning("%s: nothing is sent about them: give them an id in your table", found)
+
+
+def _tell_times(context: Context, seen: TimesSeen) -> None:
+    context.tally.undated = seen.undated
+    time, newest = context.job.time, seen.newest
+    if seen.undated and newest is None:
+        no_time = f"no row of the SELECT has a {time} that is a time: it is {seen.example}"
+        remedy = "write it as YYYY-MM-DD HH:MM:SS in UTC in the SELECT, such as datetime(…)"
+        raise JobExit(exits.SETTINGS, f"{no_time}, for one: {remedy}")
+    if seen.undated:
+        log.warning(
+            "%s a %s that is no time, such as %s: they belong to no day",
+            "1 record has" if seen.undated == 1 else f"{seen.undated:,} records have",
+            time,
+            seen.example,
+        )
+    if newest and is_number(newest[1]) and abs(newest[0] - context.clock.utc_now()) > _DECADES:
+        log.warning(
+            "the newest %s is the number %s, which reads as %s: what does it count?"
+            " Write it as a time in the SELECT",
+            time,
+            shortened(str(newest[1]), 40),
+            times.stamp(newest[0]),
+        )

@@ -1,0 +1,61 @@
+"""A row's record_id as the text that stands for it everywhere: two ids never become one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.log import shortened
+
+
+class BrokenText(str):
+    """A text that was not UTF-8, with U+FFFD in place of what was wrong: two can look the same."""
+
+    __slots__ = ()
+
+
+def decoded(text: bytes) -> str:
+    """A text of the database. One broken one among a million must not stop the night."""
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return BrokenText(text.decode("utf-8", "replace"))
+
+
+def record_id(value: Any) -> str:
+    """The id as text, "" where a row has none.
+
+    A text stays as it is, to the last blank. Raises JobExit (78) for a value of which two could
+    become the same text.
+    """
+    if type(value) is str:
+        return value
+    if value is None or value == b"":
+        return ""
+    if isinstance(value, bytes | BrokenText):
+        kind = "binary" if isinstance(value, bytes) else "text that is not UTF-8"
+        example = shortened(repr(value), 60)
+        raise JobExit(
+            exits.SETTINGS,
+            f"the SELECT gives a record_id that is {kind}, such as {example}: write"
+            " `hex(id) as record_id` into it",
+        )
+    return str(value)
+
+
+# Finds ids that are a number in one row and the same text in another.
+TWINS = (
+    "select record_id from ({select}\n) where typeof(record_id) in ('integer', 'real', 'text')"
+    " group by cast(record_id as text) having min(typeof(record_id)) <> max(typeof(record_id))"
+    " limit 1"
+)
+
+
+def twins(example: str) -> JobExit:
+    """The end of a run whose SELECT gives the same id as a number and as text."""
+    return JobExit(
+        exits.SETTINGS,
+        f"the SELECT gives the record_id {shortened(example, 60)} as a number and as text: these"
+        " are two records: write `typeof(id) || ':' || id as record_id` into it",
+    )
