@@ -8,10 +8,18 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from common.process.words import duration
-from common.times import instant, sql_time, stamp, within
+from common.source.times_seen import TimesSeen
+from common.times import instant, sql_time, stamp
 
 TEN = datetime(2026, 11, 21, 10, tzinfo=UTC)
 EPOCH = int(TEN.timestamp())
+
+
+def within(value: object, start: str, end: str) -> bool | None:
+    """What within() says in SQL; None where it counts the value as no time."""
+    seen = TimesSeen()
+    inside = seen.within(value, start, end)
+    return None if seen.undated else inside
 
 
 @pytest.mark.parametrize(

@@ -63,22 +63,6 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
         raise ValueError(f"no time: {day}") from error
 
 
-def within(value: object, start: str, end: str, zone: tzinfo = UTC) -> bool | None:
-    """Whether a database value is an instant from `start` up to, not including, `end`; None where
-    it is no time.
-
-    This is the SQL function of that name. `start` and `end` are `YYYY-MM-DD HH:MM:SS` in UTC, so
-    the commonest form of a column needs no parsing at all: a million rows take half a second.
-    """
-    if type(value) is str and is_plain(value):
-        return start <= value < end
-    try:
-        at = instant(value, zone)
-    except ValueError:
-        return None
-    return from_sql(start) <= at < from_sql(end)
-
-
 @lru_cache(maxsize=64)
 def from_sql(text: str) -> datetime:
     """The instant of a time in SQL_FORMAT."""

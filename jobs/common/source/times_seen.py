@@ -23,9 +23,10 @@ class TimesSeen:
     def within(self, value: object, start: str, end: str) -> bool:
         """The SQL function within(): whether a value is from `start` up to, not including, `end`.
 
-        A value that is no time is in no window, and is counted.
+        A value that is no time is in no window, and is counted. The bounds are texts in SQL_FORMAT,
+        so the commonest form of a column needs no parsing: a million rows take half a second.
         """
-        if type(value) is str and is_plain(value):  # a million rows in half a second
+        if type(value) is str and is_plain(value):
             if value > self._newest_plain:
                 self._newest_plain = value
             return start <= value < end
