@@ -239,7 +239,7 @@ def test_files_stay_small(path):
 
 def test_common_stays_small():
     inside = [path for path in FILES if path.relative_to(JOBS).parts[0] == "common"]
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in inside) <= 9_500
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in inside) <= 11_000
 
 
 def test_jobs_have_no_code_that_changes_where_python_looks_for_modules():
