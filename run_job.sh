@@ -119,6 +119,7 @@ main() {
   (($# == 0)) || printf -v shown_arguments ' %q' "$@"
   start_log "$shown_arguments"
   export RUN_ID=$run_id JOB_LOCK_FD=9 PYTHONUNBUFFERED=1
+  export JOB_TIMEOUT=$time_limit JOB_KILL_AFTER=$kill_after # the job keeps them, too
   status=75
   for ((try = 1; ! asked; try++)); do
     run_once "$@"

@@ -135,6 +135,20 @@ def usd_setting(name: str, value: str) -> float | None:
         raise JobExit(exits.SETTINGS, f"{name}: {error}") from None
 
 
+def duration_setting(name: str, value: str) -> float | None:
+    """A duration in seconds from the settings, None where it is unset.
+
+    Raises JobExit (78) for anything else.
+    """
+    try:
+        seconds = _duration(value) if value else None
+    except argparse.ArgumentTypeError as error:
+        raise JobExit(exits.SETTINGS, f"{name}: {error}") from None
+    if seconds == 0:
+        raise JobExit(exits.SETTINGS, f"{name}={value}: must be 1s or more, such as 15m or 6h")
+    return seconds
+
+
 class _Parser(argparse.ArgumentParser):
     """One line for what is wrong, as everywhere else."""
 
@@ -142,24 +156,29 @@ class _Parser(argparse.ArgumentParser):
         raise JobExit(exits.USAGE, f"{message} (see {self.prog} --help)")
 
 
+def _shown(text: str) -> str:
+    """A value as a message shows it: quoted, escaped, and never longer than a line."""
+    return repr(text if len(text) <= 40 else f"{text[:40]}…")
+
+
 def _count(text: str) -> int:
     if text.isdecimal() and len(text) < 10 and int(text) > 0:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    raise argparse.ArgumentTypeError(f"{_shown(text)} is not a whole number of 1 or more")
 
 
 def _duration(text: str) -> float:
     number, unit = (text[:-1], text[-1]) if text[-1:] in _SECONDS else (text, "s")
-    if number.isdecimal():
+    if number.isdecimal() and len(number) < 9:
         return float(int(number) * _SECONDS[unit])
-    raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 90s, 15m or 2h")
+    raise argparse.ArgumentTypeError(f"{_shown(text)} is not a duration such as 90s, 15m or 2h")
 
 
 def _name(text: str) -> str:
     # An empty one is a shell variable that is not set: not to wait would be no answer to that.
     if re.fullmatch(r"[a-z][a-z0-9_]*", text):
         return text
-    raise argparse.ArgumentTypeError(f"{text!r} is not the name of a job")
+    raise argparse.ArgumentTypeError(f"{_shown(text)} is not the name of a job")
 
 
 def _usd(text: str) -> float:
@@ -169,7 +188,7 @@ def _usd(text: str) -> float:
         usd = math.nan
     if math.isfinite(usd) and usd > 0:
         return usd
-    raise argparse.ArgumentTypeError(f"{text!r} is not an amount of USD such as 0.50")
+    raise argparse.ArgumentTypeError(f"{_shown(text)} is not an amount of USD such as 0.50")
 
 
 def _time(text: str) -> date:
@@ -178,7 +197,5 @@ def _time(text: str) -> date:
         # The ends of the calendar have no day before or after them.
         return at.replace(year=at.year if 1000 <= at.year < 9000 else 0)
     except ValueError:
-        message = (
-            f"{text!r} is not an ISO date such as 2026-11-21, or a time such as 2026-11-21T06:00"
-        )
-        raise argparse.ArgumentTypeError(message) from None
+        examples = "an ISO date such as 2026-11-21, or a time such as 2026-11-21T06:00"
+        raise argparse.ArgumentTypeError(f"{_shown(text)} is not {examples}") from None

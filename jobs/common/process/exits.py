@@ -18,6 +18,7 @@ CANNOT_WRITE = 74  # the disk is full or fails in the middle
 NOT_NOW = 75  # already running, waiting for a message batch or another job, or stopped by a signal
 REFUSED = 77  # Claude refuses the key, the permission, the billing or more spending
 SETTINGS = 78  # settings are wrong or missing
+TIME_LIMIT = 124  # stopped at JOB_TIMEOUT; the other records wait
 
 # The word for each code after `status=` in the log's SUMMARY line.
 STATUS = {
@@ -32,6 +33,7 @@ STATUS = {
     NOT_NOW: "not_now",
     REFUSED: "refused",
     SETTINGS: "settings",
+    TIME_LIMIT: "time_limit",
 }
 
 

@@ -1,7 +1,7 @@
-"""What TERM, INT and HUP do to a run.
+"""What TERM, INT, HUP and the time limit do to a run.
 
 The first one ends it in order: it sends nothing new, and waits for the requests in flight. A
-second one ends it at once.
+second signal ends it at once.
 """
 
 from __future__ import annotations
@@ -15,17 +15,19 @@ from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+TIME_LIMIT = signal.SIGALRM  # sent by time_limit.py
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, TIME_LIMIT)
 # Seconds in which a second signal counts as the first: timeout(1) sends TERM to the job, and then
 # once more to its process group.
 _ONE_REQUEST = 1.0
 
 
 class Stop:
-    """Whether a signal has told the run to stop."""
+    """Whether a signal, or the time limit, has told the run to stop."""
 
     def __init__(self) -> None:
-        self.by = ""  # the signal's name; "" as long as there was none
+        self.by = ""  # the signal's name, or "time limit"; "" as long as there was none
+        self.overdue = False  # the time limit is over
         self.now = False  # a second signal came: wait for nothing
         self._since = 0.0
         self._wake: list[Callable[[], None]] = []
@@ -54,6 +56,10 @@ class Stop:
         return lambda: self._wake.remove(wake)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if number == TIME_LIMIT:
+            self.overdue = True
+            if self.by:  # it stops already
+                return
         if self.by and time.monotonic() - self._since < _ONE_REQUEST:
             return
         if self.by:
@@ -61,7 +67,8 @@ class Stop:
             raise JobExit(
                 exits.NOT_NOW, f"stopped at once by a second signal ({signal.strsignal(number)})"
             )
-        self.by = signal.Signals(number).name.removeprefix("SIG")
+        name = signal.Signals(number).name.removeprefix("SIG")
+        self.by = "time limit" if self.overdue else name
         self._since = time.monotonic()
         log.warning("%s: finishing what is in flight, then stopping", self.by)
         for wake in self._wake:

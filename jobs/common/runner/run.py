@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from common.delivery.deliver import Delivery
 from common.job import Job
 from common.ledger.sqlite_ledger import LedgerFile
 from common.options import Options
-from common.process import exits
+from common.process import exits, time_limit
 from common.process.exits import JobExit
 from common.process.lock import hold
 from common.process.log import configure, log
@@ -28,7 +28,7 @@ from common.records.left_out import WITHOUT_ID
 from common.runner import estimate, per_day, per_record
 from common.runner.definition import check
 from common.runner.start import Start, check_after, confirm, make_folder
-from common.settings import ROOT
+from common.settings import ROOT, Settings
 
 
 def run(
@@ -106,6 +106,7 @@ def _run(start: Start) -> tuple[int, str]:
     stop = Stop()
     with ExitStack() as closing:
         closing.callback(stop.listen())
+        closing.callback(_keep_time_limit(start.settings))
         make_folder(start.settings.state)
         closing.callback(os.close, hold(start.settings.state / f"{start.job.name}.lock"))
         if not start.options.demo:
@@ -140,13 +141,25 @@ def _run(start: Start) -> tuple[int, str]:
     return code, json.dumps(summary) if start.options.json else ""
 
 
+def _keep_time_limit(settings: Settings) -> Callable[[], None]:
+    """Begin to keep JOB_TIMEOUT, which run_job.sh sets for every job; how to call it off.
+
+    Raises JobExit (78) for a wrong value.
+    """
+    seconds = options.duration_setting("JOB_TIMEOUT", settings.get("JOB_TIMEOUT"))
+    kill_after = options.duration_setting("JOB_KILL_AFTER", settings.get("JOB_KILL_AFTER", "30s"))
+    return time_limit.keep(seconds, kill_after or 0) if seconds else lambda: None
+
+
 def _outcome(context: Context) -> int:
     """Do the work; the exit code, with its reason in the log."""
     try:
         _work(context)
     except JobExit as end:
-        (log.warning if end.code == exits.NOT_NOW else log.error)("%s", end.message)
-        return end.code
+        overdue = end.code == exits.NOT_NOW and context.stop.overdue
+        code = exits.TIME_LIMIT if overdue else end.code
+        (log.warning if code == exits.NOT_NOW else log.error)("%s", end.message)
+        return code
     except Exception:
         log.exception("a bug, or a job that does not fit its database")
         return exits.BUG

@@ -41,5 +41,6 @@ run_once() {
   fi
   local group=$!
   await_child
-  ((asked == 0)) || end_group "$group"
+  # Killed: `timeout` has left the job behind, or the job what it had started.
+  ((asked == 0 && status != 137)) || end_group "$group"
 }
