@@ -178,7 +178,8 @@ class Api:
             if fault and fault.kind in NO_GENERATION:
                 return {"type": NO_GENERATION[fault.kind]}
             if fault and fault.kind == "errored":
-                raise invalid(str(fault.options.get("message", "the request is not valid")))
+                message = str(fault.options.get("message", "the request is not valid"))
+                raise Refused(400, message, fault.options.get("error_code"))
             made = self.generator.generate(params, model, schema_json, envelope, fault, custom_id)
         except Refused as refused:
             error = refused.body(f"req_{self.request_prefix}{next(self.request_ids):08d}")

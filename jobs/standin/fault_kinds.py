@@ -47,7 +47,7 @@ DEFAULT_PATH = {
     **dict.fromkeys(IN_MESSAGE_BATCH | OF_MESSAGE_BATCH, MESSAGE_BATCHES),
 }
 OPTIONS: dict[str, set[str]] = {
-    **{status: {"retry_after", "message"} for status in STATUSES},
+    **{status: {"retry_after", "message", "error_code"} for status in STATUSES},
     "late": {"seconds"},
     "redirect": {"status", "location"},
     # A reply of that many megabytes; with `gzip` it is a thousandth of that on the wire.
@@ -56,7 +56,7 @@ OPTIONS: dict[str, set[str]] = {
     "refusal": {"category"},
     # Fields that a gateway writes over the message's own, and fields that it leaves out.
     "changed": {"fields", "without"},
-    "errored": {"error_type", "message"},
+    "errored": {"error_type", "message", "error_code"},
     "stay_in_progress": {"seconds"},
     "list_lag": {"seconds"},
     "clock_skew": {"seconds"},

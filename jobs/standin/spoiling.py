@@ -48,7 +48,8 @@ def refusal_of(fault: Fault) -> Refused:
     if kind == "400_credit":
         return Refused(400, CREDIT, headers=headers)
     status = 500 if kind.startswith("create_500") else int(kind)
-    return Refused(status, str(options.get("message", WORDS[str(status)])), headers=headers)
+    message = str(options.get("message", WORDS[str(status)]))
+    return Refused(status, message, options.get("error_code"), headers)
 
 
 def spoiled_value(kind: str, answer: Any, schema: dict[str, Any]) -> Any:

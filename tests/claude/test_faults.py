@@ -220,3 +220,12 @@ def test_no_answer_in_time_is_sent_again_and_may_be_billed():
     result = fault_of(TimeoutError())
     assert result is not None
     assert (result.whose, result.may_be_billed) == (NOBODY, True)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["image_dimensions_too_large", "tool_name_conflict", "request_body_encoding_invalid",
+    "compaction_incomplete_turn", "thread_not_found", "unsupported_charset", "invalid_metadata"],
+)  # fmt: skip
+def test_a_code_that_is_about_a_request_blames_the_request(code):
+    assert refused(400, "Words", code).whose is RECORD

@@ -60,6 +60,7 @@ class Fault:
     retry_after: float | None = None  # nobody's: seconds, as the server asked
     no_effect: bool = False  # nobody's: surely nothing was done, not even begun
     may_be_billed: bool = False  # an answer may have been made, and paid for, that never arrived
+    elsewhere: bool = False  # the account's: this call may work in another workspace
     wasted: bool = False  # nobody's: an answer did arrive, and was paid for, and is of no use
 
     def __post_init__(self) -> None:
@@ -86,17 +87,18 @@ class NotYet(Exception):
     """What Claude will have in a while is not there yet: nobody's fault."""
 
 
-# 400s and 429s that are about the account: by code, or by text where there is no code.
-_ACCOUNT_CODES = {
-    "enforced_spend_limit_reached",
-    "contract_spend_limit_reached",
-    "linked_organization_spend_limit_reached",
-    "linked_organization_billing_unavailable",
-    "organization_on_hold",
-    "workspace_policy_violation",
-    "cmek_key_disabled",
-    "cmek_key_network_blocked",
-}
+# 400s and 429s that are about the account: by code, also one that is new, or by text where there
+# is no code. The codes of what a job never asks for are not looked for.
+_ACCOUNT_CODE = re.compile(
+    "spend_limit|billing|billable|organization|workspace|org_|user_profile|cmek|external_key|api_key"
+    "|claude_code|human_review|on_hold|eligible|enrolled|not_enabled|grant_|approval_|scope_missing"
+    "|unsupported_region|provider_not_allowed|key_profile|storage_quota"
+).search
+# Of these: what is not available to this workspace may be so to another, and message batches are
+# such a thing where single requests are not.
+_ELSEWHERE_CODE = re.compile(
+    "human_review|claude_code_key|policy_violation|not_supported|_required|eligible|enrolled"
+).search
 # A 400 that is nobody's: the upload was too slow.
 _SENT_AGAIN_CODES = {"request_body_timeout"}
 _ACCOUNT_TEXTS = (
@@ -149,9 +151,9 @@ def _of_status(error: Any) -> Fault:
     status = int(error.status_code)
     message = str(error.api_message or "") or f"HTTP {status}"
     reason = shortened(f"{status} {error.type or 'error'}: {message}")
-    about_account = any(text in message.lower() for text in _ACCOUNT_TEXTS)
-    if error.error_code in _ACCOUNT_CODES or (status == 400 and about_account):
-        return Fault(Kind.REFUSED, reason)
+    code = str(error.error_code or "")
+    if status in (400, 422, 429) and is_about_account(code, message if status == 400 else ""):
+        return Fault(Kind.REFUSED, reason, elsewhere=_ELSEWHERE_CODE(code) is not None)
     if 300 <= status < 400:
         return Fault(Kind.SETTINGS, _redirected(status, error.response.headers.get("location", "")))
     if status in (401, 402, 403):
@@ -160,7 +162,7 @@ def _of_status(error: Any) -> Fault:
         # A 404 that is no error of Claude's comes from a wrong address.
         kind = Kind.NOT_FOUND if error.type == "not_found_error" else Kind.SETTINGS
         return Fault(kind, reason)
-    if status in (408, 409, 429) or status >= 500 or error.error_code in _SENT_AGAIN_CODES:
+    if status in (408, 409, 429) or status >= 500 or code in _SENT_AGAIN_CODES:
         wait = _retry_after(error.response.headers)
         return Fault(
             Kind.UNREACHABLE,
@@ -171,6 +173,12 @@ def _of_status(error: Any) -> Fault:
             may_be_billed=status in (408, 504),
         )
     return Fault(Kind.REJECTED, reason)
+
+
+def is_about_account(code: str, message: str) -> bool:
+    """Whether an error that looks like a request's own, by its type, is about the account."""
+    in_words = any(text in message.lower() for text in _ACCOUNT_TEXTS)
+    return _ACCOUNT_CODE(code) is not None or in_words
 
 
 def _redirected(status: int, location: str) -> str:

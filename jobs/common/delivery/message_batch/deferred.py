@@ -187,6 +187,12 @@ class MessageBatchDelivery:
         self._message_batches.close(name, MessageBatchStatus.VOID)
         if by := self._context.stop.by:
             raise JobExit(exits.NOT_NOW, f"stopped by {by} before anything was sent")
+        if fault.elsewhere:
+            remedy = "run with --live, or use another workspace"
+            raise JobExit(
+                fault.code,
+                f"message batches are not available in this workspace: {remedy} ({fault.reason})",
+            )
         code = exits.BUG if fault.whose is Whose.RECORD else fault.code
         raise JobExit(code, f"a message batch was not taken: {fault.reason}")
 

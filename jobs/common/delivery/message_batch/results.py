@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from common import times
-from common.claude.faults import Fault, Kind
+from common.claude.faults import Fault, Kind, is_about_account
 from common.claude.message import is_message
 from common.claude.message_batch_api import look_at, results
 from common.claude.request import Outcome, Request
@@ -149,9 +149,10 @@ class Results:
             # In another message batch it could come to the same end, and be paid for again and
             # again.
             reason = shortened(f"a result of a kind that is unknown here: {kind}")
-        if error.get("type") in _ACCOUNT_ERRORS:
+        refused = error.get("type") in _ACCOUNT_ERRORS or _about_account(error)
+        if refused:
             self._refused = reason
-        judged = not known or error.get("type") == "invalid_request_error"
+        judged = not known or (error.get("type") == "invalid_request_error" and not refused)
         # What is judged is asked again live, and in halves where it fails again: that finds the
         # culprit. The rest waits as if it had not been sent.
         return Ending(
@@ -163,6 +164,12 @@ class Results:
             attempts=1,
             unsettled_usd=0.0 if known else request.unsettled_usd,
         )
+
+
+def _about_account(error: dict[str, Any]) -> bool:
+    details = error.get("details")
+    code = details.get("error_code") if isinstance(details, dict) else ""
+    return is_about_account(str(code or ""), str(error.get("message")))
 
 
 def _outcome(request: AwaitedRequest, message: dict[str, Any]) -> Outcome:
