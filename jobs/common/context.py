@@ -8,8 +8,11 @@ from typing import Any
 from common.claude.client import Claude
 from common.claude.retries import Clock, Retry
 from common.job import Job
+from common.job_code import JobCode
+from common.ledger.dead_letters import DeadLetters
 from common.ledger.ledger import Ledger
 from common.ledger.message_batches import MessageBatches
+from common.ledger.recovery import Recovery
 from common.ledger.runs import Runs
 from common.options import Options
 from common.process.progress import Progress
@@ -31,6 +34,9 @@ class Context:
     ledger: Ledger
     runs: Runs
     message_batches: MessageBatches
+    dead_letters: DeadLetters
+    recovery: Recovery
+    code: JobCode
     claude: Claude
     delivery: str  # live, or message_batch
     run_cap: float | None  # --max-cost, in USD
@@ -38,8 +44,8 @@ class Context:
     stop: Stop
     clock: Clock
     retry: Retry
+    tally: Tally
     progress: Progress = field(default_factory=Progress)
-    tally: Tally = field(default_factory=Tally)
 
     @property
     def model(self) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
-from inspect import Parameter, signature
+from hashlib import sha256
+from inspect import Parameter, getsource, signature
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
@@ -109,6 +111,15 @@ class Job:
         asked = signature(self.save).parameters.values()
         positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
         return sum(one.kind in positional and one.default is Parameter.empty for one in asked) == 4
+
+    def version(self, model: str) -> str:
+        """Twelve hex digits that change with what is asked: instructions, schema, show(), model."""
+        try:
+            shows = getsource(self.show)
+        except (OSError, TypeError):  # made by other code, or typed in at a prompt
+            shows = getattr(self.show, "__qualname__", "")
+        asked = json.dumps([self.instructions, self.schema, shows, model], sort_keys=True)
+        return sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
     @property
     def per_day(self) -> bool:

@@ -77,6 +77,11 @@ class Tally:
         """A record became a dead letter before anything was sent."""
         self.dead[record_id] = reason
 
+    def take_back(self, record_ids: Iterable[str]) -> None:
+        """Records are no dead letters: the job is to blame."""
+        for record_id in record_ids:
+            self.dead.pop(record_id, None)
+
     def wrote(self, path: str) -> None:
         """A file was written."""
         self.files.append(path)

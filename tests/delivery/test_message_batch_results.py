@@ -107,7 +107,7 @@ def test_a_schema_that_is_refused_shows_live_and_no_message_batch_is_made(claude
     site = claude(message_batch_seconds=0, faults=[{"kind": "400"}])
     fill(site, 30)
     result = go(site)
-    assert result.code == 1 and "no record is blamed" in result.log
+    assert result.code == 78 and "no record is blamed" in result.log
     assert calls(site, CREATE) == 0
     assert "dead" not in statuses(site)
 

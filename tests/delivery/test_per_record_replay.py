@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from rigs.own_jobs import TABLE, labels, save
+from rigs.own_jobs import TABLE, labels, locked_save, save
 from rigs.report_site import digested, events, requests_sent
 
 DAY = "2026-11-21"
@@ -23,13 +23,14 @@ def failing_save(db, record, output):
     raise RuntimeError(f"the labels of {record['record_id']} have nowhere to go")
 
 
-def test_a_save_that_raises_is_a_bug_with_a_traceback_and_the_next_run_saves_without_asking(claude):
+def test_a_save_that_always_raises_is_the_jobs_and_the_next_run_saves_without_asking(claude):
     site = claude()
     site.events(events(DAY, 120))
     result = site.run(labels(save=failing_save), "--concurrency", "3")
-    assert result.code == 1
-    assert "Traceback" in result.log and "have nowhere to go" in result.log
-    assert result.summary["status"] == "error" and result.summary["done"] == "0"
+    assert result.code == 78
+    assert "save() raised RuntimeError: the labels of 3 have nowhere to go" in result.log
+    assert "(test_per_record_replay.py:" in result.log and "Traceback" not in result.log
+    assert result.summary["done"] == result.summary["dead"] == "0"
     paid = requests_sent(site)
     answered = site.ledger("select count(*) from records where status = 'answered'", "labels")[0][0]
     assert answered == len(digested(site)) > 0
@@ -44,7 +45,7 @@ def test_a_save_that_raises_is_a_bug_with_a_traceback_and_the_next_run_saves_wit
 def test_answers_that_waited_are_used_before_anything_else_is_sent(claude):
     site = claude()
     site.events(events(DAY, 2))
-    site.run(labels(save=failing_save))
+    site.run(labels(save=locked_save))
     # Nobody answers now, and nobody has to.
     claude(faults=[{"kind": "529"}])
     result = site.run(labels())
@@ -57,7 +58,7 @@ def test_answers_that_waited_are_used_before_anything_else_is_sent(claude):
 def test_answers_about_records_that_left_the_select_wait_and_are_used_when_they_are_back(claude):
     site = claude()
     site.events(events(DAY, 3))
-    site.run(labels(save=failing_save))
+    site.run(labels(save=locked_save))
     without = "select id as record_id, content from events where id <> 2"
     result = site.run(labels(select=without))
     assert result.code == 0, result.log
@@ -71,7 +72,7 @@ def test_answers_about_records_that_left_the_select_wait_and_are_used_when_they_
 def test_a_stored_answer_that_is_no_good_is_asked_again(claude):
     site = claude(faults=[{"kind": "missing_id", "times": 1}])
     site.events(events(DAY, 3))
-    site.run(labels(save=failing_save))
+    site.run(labels(save=locked_save))
     assert site.run(labels()).code == 0
     assert site.saved(SAVED) == [("1", 1), ("2", 1), ("3", 1)]
     assert digested(site) == ["1", "1", "2", "3"]

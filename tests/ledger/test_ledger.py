@@ -7,7 +7,6 @@ import sqlite3
 import pytest
 
 from common.claude.pricing import Tokens
-from common.ledger.ledger import CRASHES_TO_DEAD
 from common.ledger.states import RecordStatus, RequestStatus, StoredRequest
 from common.process.exits import JobExit
 from rigs.ledgers import ended, intent, ledger_at, plan
@@ -45,7 +44,6 @@ MOVES = {
     "failed": lambda ledger: ledger.apply([ended("q", FAILED, failed={"a": "why"})]),
     "dead": lambda ledger: ledger.apply([ended("q", FAILED, dead={"a": "why"})]),
     "lost": lambda ledger: ledger.lost("q", ["a"]),
-    "crashed": lambda ledger: ledger.lost("q", ["a"], crash=1),
     "forgiven": lambda ledger: ledger.apply([ended("q", FAILED, forgiven=["a"])]),
 }
 
@@ -71,10 +69,8 @@ MOVES = {
             for state in ("fresh", "submitted", "answered", "done", "waiting")
         ),
         ("lost", "submitted", "waiting"),
-        ("crashed", "submitted", "waiting"),
         # A request that is lost takes no record with it that has moved on.
-        *((lost, state, state) for lost in ("lost",
-        "crashed") for state in STATES if state != "submitted"),
+        *(("lost", state, state) for state in STATES if state != "submitted"),
         # What has no row is fresh, and stays so until it is submitted.
         *((move, "fresh", "fresh") for move in MOVES if move != "submitted"),
     ],
@@ -123,7 +119,7 @@ def test_a_request_goes_from_submitted_to_answered_to_done(book):
 
 def test_a_request_made_again_under_its_id_keeps_what_the_one_before_can_have_cost(book):
     book.submit("merge-abc", most_usd=0.5)
-    assert book.ledger.recover() == (1, [])
+    assert book.recover() == (1, [])
     book.submit("merge-abc", most_usd=0.7)
     assert book.rows("select status, unsettled_usd from requests order by status") == [
         ("lost", 0.5),
@@ -143,7 +139,7 @@ def test_a_transaction_that_fails_leaves_nothing_behind(book):
 def test_recover_takes_up_what_was_in_flight_and_only_that(book):
     put(book, "submitted")
     before = book.statuses()
-    assert book.ledger.recover() == (2, [])
+    assert book.recover() == (2, [])
     now = book.statuses()
     assert now == before | {"a": "waiting", "other-submitted": "waiting"}
     known = book.ledger.states(list(now))
@@ -151,19 +147,56 @@ def test_recover_takes_up_what_was_in_flight_and_only_that(book):
         "a": 1,
         "other-submitted": 1,
     }
-    assert book.ledger.recover() == (0, [])
+    assert book.recover() == (0, [])
 
 
-def test_the_third_run_that_dies_of_a_record_makes_it_a_dead_letter(book):
-    for crash in range(1, CRASHES_TO_DEAD + 1):
-        book.submit(f"q{crash}", "a", "b" if crash == 1 else "c")
-        lost, dead = book.ledger.recover()
+def test_a_suspect_that_is_alone_in_flight_at_three_deaths_is_a_dead_letter(book):
+    for death in range(4):
+        book.submit(f"q{death}", "a", *(["b"] if death == 0 else []))
+        lost, dead = book.recover()
         assert lost == 1
-        assert [known.record_id for known in dead] == (["a"] if crash == CRASHES_TO_DEAD else [])
-    assert book.statuses() == {"a": "dead", "b": "waiting", "c": "waiting"}
-    assert book.ledger.states(["a"])["a"].error == "in flight in 3 runs that died"
+        assert [known.record_id for known in dead] == (["a"] if death == 3 else [])
+    assert book.statuses() == {"a": "dead", "b": "waiting"}
+    assert book.ledger.states(["a"])["a"].error == "alone in flight in 3 runs that died"
     book.judge("q3", forgiven=["a"])
     assert book.ledger.states(["a"])["a"].crashes == 0
+
+
+@pytest.mark.parametrize("record_ids", ["a", "ab"])
+def test_three_deaths_blame_none_that_was_never_alone_as_a_suspect(book, record_ids):
+    for death in range(3):
+        book.submit(f"q{death}", *record_ids)
+        assert book.recover() == (1, [])
+    assert set(book.statuses().values()) == {"waiting"}
+
+
+def test_a_record_that_is_answered_is_no_suspect_any_more(book):
+    book.submit("q1", "a")
+    book.recover()
+    book.submit("q2", "a")
+    book.answer("q2", "a")
+    assert book.ledger.states(["a"])["a"].crashes == 0
+
+
+@pytest.mark.parametrize("status", ["fresh", "answered", "failed", "done"])
+def test_a_record_whose_function_ends_the_process_three_times_is_a_dead_letter(book, status):
+    put(book, status)
+    for death in range(3):
+        book.mark.set("save()", ["a"])
+        dead = book.recover()[1]
+        assert [state.record_id for state in dead] == (["a"] if death == 2 else [])
+    (state,) = dead
+    assert (state.status, state.error) == ("dead", "save() ended the process in 3 runs")
+    assert book.recover() == (0, [])
+    if status == "answered":
+        assert book.statuses("requests")["q"] == "failed", "nobody waits for its answer any more"
+
+
+def test_of_records_that_were_prepared_together_none_is_surely_to_blame(book):
+    for _ in range(5):
+        book.mark.set("prepare()", ["a", "b"])
+        assert book.recover() == (0, [])
+    assert {state.crashes for state in book.ledger.states("ab").values()} == {1}
 
 
 def test_a_run_that_stops_in_order_blames_no_record(book):
@@ -194,7 +227,7 @@ def test_another_jobs_records_are_not_known(book):
     book.file.db.execute("update records set job = 'other'")
     book.file.db.execute("update requests set job = 'other'")
     assert book.ledger.states(["a"]) == {}
-    assert book.ledger.recover() == (0, [])
+    assert book.recover() == (0, [])
     assert list(book.ledger.unsaved()) == []
 
 
@@ -218,7 +251,7 @@ def test_with_a_hundred_thousand_records_done_nothing_is_searched_from_end_to_en
     db.set_trace_callback(said.append)
     assert len(book.ledger.states([str(n) for n in range(1, 1_201)])) == 1_200
     assert list(book.ledger.unsaved()) == []
-    assert book.ledger.recover() == (0, [])
+    assert book.recover() == (0, [])
     book.runs.spent_on("2026-11-21")
     db.set_trace_callback(None)
     plans = [plan(db, statement) for statement in said if statement.startswith("select")]

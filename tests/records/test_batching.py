@@ -25,7 +25,12 @@ def record(number: int, size: int = 10) -> dict[str, object]:
 
 
 def sizes(records, size: int = 50) -> list[int]:
-    return [len(chunk) for chunk in packed(JOB, records, size)]
+    return [len(chunk) for chunk in packed(weighed(records), size)]
+
+
+def weighed(records):
+    """Each record with its estimated tokens."""
+    return ((item, estimated_tokens(envelope(JOB, item))) for item in records)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +63,7 @@ def test_no_record_is_lost_doubled_or_moved_and_no_chunk_is_over_the_limit():
     numbers = random.Random(4)
     for _ in range(20):
         records = [record(n, int(numbers.paretovariate(0.6)) % 90_000) for n in range(200)]
-        chunks = list(packed(JOB, records, 50))
+        chunks = list(packed(weighed(records), 50))
         assert [item for chunk in chunks for item in chunk] == records
         for chunk in chunks:
             tokens = sum(estimated_tokens(envelope(JOB, item)) for item in chunk)
@@ -73,7 +78,7 @@ def test_no_record_is_read_before_its_chunk_is_wanted():
             read.append(n)
             yield record(n)
 
-    chunks = packed(JOB, endless(), 5)
+    chunks = packed(weighed(endless()), 5)
     next(chunks)
     assert len(read) == 5
     next(chunks)

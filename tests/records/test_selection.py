@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import closing
 from dataclasses import replace
+from itertools import groupby
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +13,11 @@ import pytest
 
 import daily_report
 from common import settings
+from common.job_code import JobCode
+from common.ledger.states import RecordState
 from common.options import parse
 from common.process.log import log
+from common.process.mark import Mark
 from common.records import selection
 from common.tally import Tally
 from rigs.ledgers import Book, ledger_at
@@ -37,7 +41,8 @@ def run(book, tmp_path):
             options=parse(job, arguments),
             settings=settings.load(job.name, demo=False, root=tmp_path, environ={}),
             ledger=book.ledger,
-            tally=Tally(),
+            tally=(tally := Tally()),
+            code=JobCode(job.name, book.dead_letters, tally, Mark(None)),
         )
 
     return context
@@ -60,17 +65,17 @@ def sent(context: Any, *record_ids: str) -> list[str]:
         return [record["record_id"] for record, _ in selected]
 
 
-def chunks(context: Any, *record_ids: str) -> list[tuple[list[str], bool]]:
+def chunks(context: Any, *record_ids: str) -> list[tuple[list[str], int]]:
     with closing(select(context, records(*record_ids))) as spool:
         return [
-            ([record["record_id"] for record in chunk.records], chunk.alone)
+            ([record["record_id"] for record in chunk.records], chunk.wave)
             for chunk in selection.chunks(context, spool)
         ]
 
 
 def crash(book: Book, request_id: str, *record_ids: str) -> None:
     book.submit(request_id, *record_ids)
-    book.ledger.recover()
+    book.recover()
 
 
 STATES = ("fresh", "submitted", "answered", "done", "failed", "waiting", "dead")
@@ -136,33 +141,64 @@ def test_more_records_than_are_looked_up_at_once_keep_their_order(book, run):
     assert sent(run(), *numbers) == expected
 
 
-def test_suspects_go_last_in_the_chunk_they_were_in_with_nothing_beside_it(book, run):
-    crash(book, "q1", "b", "d")
-    crash(book, "q2", "e")
-    assert chunks(run(), *"abcdef") == [
-        (["a", "c", "f"], False),
-        (["b", "d"], True),
-        (["e"], True),
+def test_suspects_go_last_by_halves_of_what_was_in_flight_together(book, run):
+    for request_id, *record_ids in ("q1", "b", "d"), ("q2", "e"), ("q3", "g"):
+        book.submit(request_id, *record_ids)
+    book.recover()
+    assert chunks(run(), *"abcdefg") == [
+        (["a", "c", "f"], 0),
+        (["b", "d"], 1),
+        (["e"], 1),
+        (["g"], 2),
     ]
 
 
-def test_a_record_that_two_runs_died_of_is_asked_all_by_itself(book, run):
+def test_one_chunk_that_was_in_flight_alone_goes_in_two_halves_one_after_the_other(book, run):
     crash(book, "q1", "a", "b", "c")
-    crash(book, "q2", "a", "b")
-    assert chunks(run(), *"abcd") == [(["d"], False), (["a"], True), (["b"], True), (["c"], True)]
+    assert chunks(run(), *"abcd") == [(["d"], 0), (["a", "b"], 1), (["c"], 2)]
+
+
+def test_a_suspect_that_was_alone_at_a_death_is_asked_all_by_itself(book, run):
+    crash(book, "q1", "a", "b")
+    crash(book, "q2", "a")
+    assert chunks(run(), *"abc") == [(["c"], 0), (["a"], 1), (["b"], 2)]
+
+
+def test_halves_of_fifty_requests_find_the_one_that_ends_the_process(book, run):
+    names = [f"r{number:02}" for number in range(50)]
+    flying, deaths = names, 0
+    dead: list[RecordState] = []
+    while not dead and deaths < 12:
+        deaths += 1
+        book.ledger.run_id = f"run-1-{deaths}"
+        for name in flying:
+            book.submit(f"{deaths}-{name}", name)
+        lost, dead = book.recover()
+        assert lost == len(flying)
+        for wave, together in groupby(chunks(run(), *names), key=lambda chunk: chunk[1]):
+            flying = [name for record_ids, _ in together for name in record_ids]
+            if "r33" in flying or not wave:
+                break
+            for name in flying:
+                book.submit(f"{deaths}-again-{name}", name)
+                book.answer(f"{deaths}-again-{name}", name)
+                book.finish(f"{deaths}-again-{name}", name)
+    assert [state.record_id for state in dead] == ["r33"]
+    assert deaths == 9, "six to find it, and three at which it was alone"
+    assert "dead" not in {book.statuses()[name] for name in names if name != "r33"}
 
 
 def test_a_record_that_failed_without_a_crash_is_no_suspect(book, run):
     book.submit("q", "a")
     book.lose("q", "a")
-    assert chunks(run(), *"ab") == [(["a", "b"], False)]
+    assert chunks(run(), *"ab") == [(["a", "b"], 0)]
 
 
 def test_of_two_rows_with_one_id_the_first_is_sent(book, run, caplog, monkeypatch):
     monkeypatch.setattr(log, "propagate", True)
     crash(book, "q", "s")
     with caplog.at_level(logging.WARNING):
-        assert chunks(run(), "a", "b", "a", "s", "s") == [(["a", "b"], False), (["s"], True)]
+        assert chunks(run(), "a", "b", "a", "s", "s") == [(["a", "b"], 0), (["s"], 1)]
     assert "record a comes twice" in caplog.text and "record s comes twice" in caplog.text
 
 
@@ -176,4 +212,4 @@ def test_the_log_says_which_chunk_of_how_many(book, run):
     context = run("--chunk-size", "1")
     with closing(select(context, records(*"abc"))) as spool:
         labels = [chunk.label for chunk in selection.chunks(context, spool)]
-    assert labels == ["chunk 1/3", "chunk 2/3", "chunk 3/3 (alone)"]
+    assert labels == ["chunk 1/3", "chunk 2/3", "chunk 3/3 (suspected)"]

@@ -7,14 +7,18 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from common.claude.pricing import Tokens
+from common.ledger.dead_letters import DeadLetters
 from common.ledger.ledger import Ledger
+from common.ledger.recovery import Recovery
 from common.ledger.runs import Runs
 from common.ledger.sqlite_ledger import LedgerFile
-from common.ledger.states import Ending, Intent, RequestStatus
+from common.ledger.states import Ending, Intent, RecordState, RequestStatus
+from common.process.mark import Mark
 
 JOB = "daily_report"
 
@@ -26,10 +30,12 @@ class Book:
     file: LedgerFile
     ledger: Ledger = field(init=False)
     runs: Runs = field(init=False)
+    dead_letters: DeadLetters = field(init=False)
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.file, JOB, "run-1")
         self.runs = Runs(self.file, JOB, "run-1")
+        self.dead_letters = DeadLetters(self.file, JOB)
 
     def submit(self, request_id: str, *record_ids: str, most_usd: float = 0.5) -> None:
         with self.ledger.transaction():
@@ -54,6 +60,14 @@ class Book:
     def apply(self, request_id: str, status: RequestStatus, **groups: Any) -> None:
         with self.ledger.transaction():
             self.ledger.apply([ended(request_id, status, **groups)])
+
+    @cached_property
+    def mark(self) -> Mark:
+        return Mark(self.file.path.with_suffix(".doing"))
+
+    def recover(self) -> tuple[int, list[RecordState]]:
+        """Take up what a run left that died just now."""
+        return Recovery(self.file, self.ledger, self.dead_letters, self.mark).take_up()
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self.file.db.execute(sql)]

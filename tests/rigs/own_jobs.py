@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -28,6 +29,13 @@ def save(db: Any, record: Record, output: Label) -> None:
         " label = excluded.label, reason = excluded.reason, saved = saved + 1",
         (record["record_id"], output.label, output.reason),
     )
+
+
+def locked_save(*_: object) -> None:
+    """A save() that meets a locked database: nobody's fault, so that the answers wait."""
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    raise error
 
 
 def labels(

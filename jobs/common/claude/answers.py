@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from common.claude.code_faults import raised
 from common.claude.faults import Fault, Kind
 from common.claude.message import is_message
 from common.job import Job
@@ -125,6 +126,8 @@ def _validated(model: type[BaseModel], data: Any) -> tuple[BaseModel | None, Fau
         return None, _wrong(f"wrong schema ({where}: {first['type']})")
     except RecursionError:
         return None, _wrong("an answer nested too deeply to be read")
+    except Exception as error:  # a validator of the job's own
+        return None, raised(f"a validator of {model.__name__}", error)
 
 
 @cache

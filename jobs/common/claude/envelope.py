@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from html import escape
+from typing import Any
 
+from common.claude.code_faults import CodeError, gave
 from common.job import Job, Record
 from common.process import exits
 from common.process.exits import JobExit
@@ -20,21 +23,51 @@ def estimated_tokens(text: str) -> int:
 def envelope(job: Job, record: Record) -> str:
     """A record as it travels. Escaped, so that no record can close its envelope or open another's.
 
-    Raises JobExit (78) for a column that the SELECT does not give.
+    Raises JobExit (78) for a column that the SELECT does not give, CodeError where show() gives no
+    text, and what show() raises.
     """
     try:
         attributes = "".join(f' {name}="{_attribute(record[name])}"' for name in job.attributes)
-        text = escape(_sendable(str(job.show(record))), quote=False)
+        shown = job.show(record)
     except KeyError as error:
-        raise JobExit(
-            exits.SETTINGS, f"the SELECT gives no {error}, which the job shows to Claude"
-        ) from error
+        if column := _lacking(job, record):
+            what = f"the SELECT gives no {column!r}, which the job shows to Claude"
+            raise JobExit(exits.SETTINGS, what) from error
+        raise
+    if not isinstance(shown, str):
+        raise CodeError(gave("show()", shown, "text"))
+    text = escape(_sendable(shown), quote=False)
     elements = "".join(
         f"<{name}>{escape(_sendable(str(value)), quote=False)}</{name}>"
         for name in job.elements
         if (value := record.get(name))
     )
     return f'<record id="{_attribute(record["record_id"])}"{attributes}>{text}{elements}</record>'
+
+
+class _Watched(dict[str, Any]):
+    """A record that notes which column was asked for in vain."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__(record)
+        self._record = record
+        self.lacking = ""
+
+    def __missing__(self, column: str) -> Any:
+        try:
+            return self._record[column]  # it may know the column by a name in another case
+        except KeyError:
+            self.lacking = str(column)
+            raise
+
+
+def _lacking(job: Job, record: Record) -> str:
+    """The column that the job shows and a record lacks: it is so for every record. "" for none."""
+    watched = _Watched(record)
+    with suppress(Exception):
+        [watched[name] for name in job.attributes]
+        job.show(watched)
+    return watched.lacking
 
 
 def _attribute(value: object) -> str:

@@ -41,6 +41,7 @@ class Kind(Enum):
     REJECTED = "rejected", Whose.RECORD, exits.UNREACHABLE  # 400, 413, 422
     REFUSAL = "refusal", Whose.RECORD, exits.UNREACHABLE  # the model will not answer
     UNUSABLE = "unusable", Whose.RECORD, exits.UNREACHABLE  # cut off, wrong schema, missing id
+    CODE = "code", Whose.RECORD, exits.SETTINGS  # a function of the job's failed for the record
     REFUSED = "refused", Whose.ACCOUNT, exits.REFUSED  # key, permission, billing
     NOT_FOUND = "not found", Whose.ACCOUNT, exits.SETTINGS  # 404
     SETTINGS = "settings", Whose.ACCOUNT, exits.SETTINGS  # Claude cannot even be called
@@ -62,6 +63,7 @@ class Fault:
     may_be_billed: bool = False  # an answer may have been made, and paid for, that never arrived
     elsewhere: bool = False  # the account's: this call may work in another workspace
     wasted: bool = False  # nobody's: an answer did arrive, and was paid for, and is of no use
+    place: str = ""  # in the job's code: the same mistake has the same place
 
     def __post_init__(self) -> None:
         # It goes into the log, the ledger and alerts, whoever has worded it.
@@ -80,7 +82,7 @@ class Fault:
     @property
     def final(self) -> bool:
         """The record's, and asking again cannot change it."""
-        return self.kind in (Kind.REJECTED, Kind.REFUSAL)
+        return self.kind in (Kind.REJECTED, Kind.REFUSAL, Kind.CODE)
 
 
 class NotYet(Exception):

@@ -46,8 +46,8 @@ class Request:
     number: int = 0
     # How many of its records this run had not sent before.
     new_records: int = 0
-    # Was in flight in a run that died: nothing else may be in flight beside it.
-    alone: bool = False
+    # Of suspects: nothing may be in flight beside it but requests of the same wave. 0: no suspect.
+    wave: int = 0
     # Writes the prompt cache that the others read, so it goes ahead of them.
     warms: bool = False
     # USD that one attempt can cost at most.

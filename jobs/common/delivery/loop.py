@@ -47,7 +47,9 @@ class Loop:
         self.requests = RequestMaker(context, lambda: self.model)
         self._seen = Seen()
         self._again: deque[Request] = deque()  # to be sent before any new chunk
-        self._alone = False  # what is in flight must have nothing beside it
+        self._wave = 0  # of what is in flight
+        self._by_itself = False  # what is in flight must have nothing beside it
+        self._proven: bool | None = None  # see _is_proven
         self._refused: dict[str, Fault] = {}  # requests about no record, by request id
         self._ending: Exception | None = None
         self._live: Live | None = None
@@ -80,6 +82,20 @@ class Loop:
         )
         self._forget_signals = context.stop.waking(self._live.wake)
         return self._live
+
+    @cached_property
+    def _version(self) -> str:
+        return self._context.job.version(self._context.model)
+
+    @property
+    def _is_proven(self) -> bool:
+        """Whether an answer to this version of the job was ever of use.
+
+        Until then each request goes by itself, so that a fault of the job's own is found with one.
+        """
+        if self._proven is None:
+            self._proven = self._context.runs.is_proven(self._version)
+        return self._proven
 
     @property
     def _in_flight(self) -> int:
@@ -131,6 +147,9 @@ class Loop:
         verdicts = [self._judge(one, readings.get(one.request.request_id)) for one in outcomes]
         with self._ledger.transaction():
             self._ledger.apply(verdicts)
+            if not self._proven and any(verdict.done for verdict in verdicts):
+                self._context.runs.prove(self._version)
+                self._proven = True
             going = self._choose(chunks)
             self._ledger.intend(intent_of(request, self._context.model) for request in going)
         self._context.tally.apply(verdicts)
@@ -167,8 +186,7 @@ class Loop:
             self._ending = verdict.stop
         request = outcome.request
         self._again.extend(
-            self.requests.about(again, request.number, alone=request.alone)
-            for again in verdict.again
+            self.requests.about(again, request.number, wave=request.wave) for again in verdict.again
         )
         return verdict
 
@@ -183,8 +201,8 @@ class Loop:
             if request is None:
                 break
             busy = bool(going) or self._in_flight > 0
-            by_itself = request.alone or request.warms
-            if by_itself and busy:
+            by_itself = request.warms or not self._is_proven
+            if busy and (by_itself or request.wave != self._wave):
                 self._again.appendleft(request)
                 break
             if not self._spending.reserve(request):
@@ -194,12 +212,12 @@ class Loop:
                     capped = self._spending.cap_reached()
                     self._ending = JobExit(capped.code, f"{capped.reason}; the rest waits")
                 break
-            self._alone = by_itself
+            self._wave, self._by_itself = request.wave, by_itself
             going.append(request)
         return going
 
     def _has_room(self, chosen: int) -> bool:
-        if self._alone and (chosen or self._in_flight):
+        if self._by_itself and (chosen or self._in_flight):
             return False
         return self._context.options.concurrency - self._in_flight > chosen
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import groupby, islice
 
+from common.claude.faults import Kind
 from common.claude.message import stored_message
 from common.claude.request import Request
 from common.context import Context
@@ -89,7 +90,16 @@ def _ending(request: Request, reading: Reading) -> Ending:
         # It stays answered as long as a record of it is not in the SELECT.
         status=RequestStatus.ANSWERED,
         done=reading.outputs,
-        failed={record_id: fault.reason for record_id, fault in reading.faults.items()},
+        failed={
+            record_id: fault.reason
+            for record_id, fault in reading.faults.items()
+            if fault.kind is not Kind.CODE
+        },
+        dead={
+            record_id: fault.reason
+            for record_id, fault in reading.faults.items()
+            if fault.kind is Kind.CODE
+        },
     )
 
 

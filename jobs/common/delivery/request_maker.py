@@ -41,12 +41,12 @@ class RequestMaker:
                 message_batch=self._context.delivery == "message_batch",
             )
         again = AskAgain(chunk.records, chunk.label, whole=not chunk.failed)
-        request = self.about(again, next(self._chunks), alone=chunk.alone)
+        request = self.about(again, next(self._chunks), wave=chunk.wave)
         request.new_records = chunk.new_records
         request.warms = cold and bool(self._lifetime)
         return request
 
-    def about(self, again: AskAgain, number: int, *, alone: bool) -> Request:
+    def about(self, again: AskAgain, number: int, *, wave: int) -> Request:
         """A request about these records, which belong to the chunk of that number."""
         params = ask_about(
             self._context.job,
@@ -63,7 +63,7 @@ class RequestMaker:
             run_id=self._context.run_id,
             whole=again.whole,
             number=number,
-            alone=alone,
+            wave=wave,
         )
 
 

@@ -2,13 +2,14 @@
 
 A chunk of several records without outputs is split in half until the culprit stands alone. Alone:
 what asking again cannot change is a dead letter at once, and the rest is asked up to three times.
-Three whole chunks that fail in a row with the same reason are not three bad records: the run ends
-and blames none.
+Three whole chunks that fail in a row with the same reason are not three bad records, nor are a
+first chunk and both its halves: the run ends and blames none. A record that a function of the job's
+failed for is a dead letter, whatever came with it.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -50,6 +51,8 @@ class Verdict(Ending):
     stop: JobExit | None = None
     # It was a whole chunk, and not one of its records got an output.
     failed_chunk: bool = False
+    # It was a part of one, and all of its records failed for its reason.
+    failed_part: bool = False
 
 
 @dataclass
@@ -58,11 +61,16 @@ class Seen:
 
     failed_alone: Counter[str] = field(default_factory=Counter)  # times, by record id
     failed_chunks: dict[int, Verdict] = field(default_factory=dict)  # whole ones, by number
+    failed_parts: defaultdict[int, list[Verdict]] = field(default_factory=lambda: defaultdict(list))
+    any_done: bool = False
 
     def note(self, verdict: Verdict) -> None:
         """Remember a verdict."""
         if verdict.done:
+            self.any_done = True
             self.failed_chunks.pop(verdict.request.number, None)
+        if verdict.failed_part and not self.any_done:
+            self.failed_parts[verdict.request.number].append(verdict)
         if verdict.failed_chunk:
             self.failed_chunks[verdict.request.number] = verdict
         if verdict.alone:
@@ -83,7 +91,9 @@ def triage(outcome: Outcome, reading: Reading | None, seen: Seen) -> Verdict:
         verdict = replace(verdict, status=RequestStatus.FAILED, reason=fault.reason)
     else:
         verdict = _unanswered(_unjudged(outcome.request, fault), outcome)
-    return _in_a_row(verdict, seen) if verdict.failed_chunk else verdict
+    if verdict.failed_chunk:
+        return _in_a_row(verdict, seen)
+    return _in_both_halves(verdict, seen) if verdict.failed_part else verdict
 
 
 def _unanswered(verdict: Verdict, outcome: Outcome) -> Verdict:
@@ -115,10 +125,17 @@ def _judged(request: Request, reading: Reading, seen: Seen) -> Verdict:
         status = RequestStatus.DONE
     else:
         status = RequestStatus.FAILED
+    buried = {key: fault.reason for key, fault in faults.items() if fault.kind is Kind.CODE}
+    faults = {key: fault for key, fault in faults.items() if fault.kind is not Kind.CODE}
     first = next(iter(faults.values()), None)
     if first is None:
         return Verdict(
-            request_id=request.request_id, status=status, done=reading.outputs, request=request
+            request_id=request.request_id,
+            status=status,
+            reason=next(iter(buried.values()), ""),
+            done=reading.outputs,
+            dead=buried,
+            request=request,
         )
     alone = len(request.records) == 1
     reasons = {record_id: fault.reason for record_id, fault in faults.items()}
@@ -131,21 +148,20 @@ def _judged(request: Request, reading: Reading, seen: Seen) -> Verdict:
         again = [AskAgain(request.records, request.label, room=2**times)]
     else:
         again = _halves(request, faults.keys())
+    # One alone that Claude refuses to answer says nothing about others.
+    all_failed = len(faults) == len(request.records) and not (alone and first.kind is Kind.REFUSAL)
     return Verdict(
         request_id=request.request_id,
         status=status,
         reason=first.reason,
         done=reading.outputs,
         failed={} if dead else reasons,
-        dead=reasons if dead else {},
+        dead=buried | (reasons if dead else {}),
         alone=alone,
         request=request,
         again=again,
-        failed_chunk=(
-            request.whole
-            and len(faults) == len(request.records)
-            and not (alone and first.kind is Kind.REFUSAL)
-        ),
+        failed_chunk=request.whole and all_failed,
+        failed_part=not request.whole and all_failed and {*reasons.values()} == {first.reason},
     )
 
 
@@ -168,6 +184,28 @@ def _in_a_row(verdict: Verdict, seen: Seen) -> Verdict:
         again=(),
         forgiven=[record_id for one in row for record_id in one.request.record_ids],
         stop=JobExit(exits.BUG, f"{in_a_row}, so no record is blamed: {verdict.reason}"),
+    )
+
+
+def _in_both_halves(verdict: Verdict, seen: Seen) -> Verdict:
+    """The verdict, or the end of the run where all of its first chunk fails again in parts, alike.
+
+    As long as nothing was done at all: a chunk is hardly made of bad records alone.
+    """
+    chunk = seen.failed_chunks.get(verdict.request.number)
+    if chunk is None or seen.any_done:
+        return verdict
+    parts = [*seen.failed_parts[verdict.request.number], verdict]
+    alike = [part for part in parts if part.reason == chunk.reason]
+    failed = {record_id for part in alike for record_id in part.request.record_ids}
+    if not failed.issuperset(chunk.request.record_ids):
+        return verdict
+    everything = "every record of the first chunk failed, in it and again in its halves"
+    return replace(
+        verdict,
+        again=(),
+        forgiven=chunk.request.record_ids,
+        stop=JobExit(exits.SETTINGS, f"{everything}, so no record is blamed: {verdict.reason}"),
     )
 
 

@@ -24,7 +24,6 @@ from common.ledger.states import (
     StoredRequest,
 )
 
-CRASHES_TO_DEAD = 3  # runs that died with a record in flight before it is given up on
 _LOOKED_UP = 500  # records whose state is asked for at once
 _STATUS = {str(status): status for status in RecordStatus}
 
@@ -68,20 +67,12 @@ class Ledger:
                 )
         return states
 
-    def recover(self) -> tuple[int, list[RecordState]]:
-        """Take up what dead runs left in flight: (requests lost, records that are dead now).
+    def in_flight(self) -> Iterator[StoredRequest]:
+        """The live requests without an answer: of runs that died, as long as this one sends none.
 
-        The caller holds the job's lock. Each record in flight counts a crash: a record that takes
-        the process down with it must not do so for ever.
+        What is in a message batch is not lost: it is collected.
         """
-        with self.transaction():
-            # What is in a message batch is not lost: it is collected.
-            requests = list(self._stored(RequestStatus.SUBMITTED, "and delivery = 'live'"))
-            for request in requests:
-                self.lost(request.request_id, request.record_ids, crash=1)
-        ids = [record_id for request in requests for record_id in request.record_ids]
-        states = self.states(ids).values()
-        return len(requests), [state for state in states if state.status is RecordStatus.DEAD]
+        return self._stored(RequestStatus.SUBMITTED, "and delivery = 'live'")
 
     # Each of the following happens inside a transaction of the caller's: one commit is one fsync.
 
@@ -161,7 +152,7 @@ class Ledger:
             ),
         )
         self._db.executemany(
-            "update records set status = 'answered', updated_at = ?"
+            "update records set status = 'answered', crashes = 0, updated_at = ?"
             " where job = ? and record_id = ?",
             [(now, self.job, record_id) for record_id in record_ids],
         )
@@ -188,29 +179,17 @@ class Ledger:
             (status, error or None, times.stamp(), request_id),
         )
 
-    def lost(self, request_id: str, record_ids: Iterable[str], *, crash: int = 0) -> None:
-        """No answer to a request will come: its run was stopped in order, or (`crash=1`) died."""
+    def lost(self, request_id: str, record_ids: Iterable[str]) -> None:
+        """No answer to a request will come: its run was stopped in order, or died."""
         now = times.stamp()
         self._db.execute(
             "update requests set status = 'lost', ended_at = ? where request_id = ?",
             (now, request_id),
         )
-        given_up = "crashes + :crash >= :limit"
         self._db.executemany(
-            f"update records set crashes = crashes + :crash, updated_at = :now,"
-            f" status = iif({given_up}, 'dead', 'waiting'),"
-            f" error = iif({given_up}, 'in flight in ' || :limit || ' runs that died', error)"
-            " where job = :job and record_id = :record_id and status = 'submitted'",
-            [
-                {
-                    "crash": crash,
-                    "limit": CRASHES_TO_DEAD,
-                    "now": now,
-                    "job": self.job,
-                    "record_id": record_id,
-                }
-                for record_id in record_ids
-            ],
+            "update records set status = 'waiting', updated_at = ?"
+            " where job = ? and record_id = ? and status = 'submitted'",
+            [(now, self.job, record_id) for record_id in record_ids],
         )
 
     def _done(self, ending: Ending) -> None:

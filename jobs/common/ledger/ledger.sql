@@ -6,7 +6,7 @@ create table if not exists records (
     status     text not null check
         (status in ('submitted', 'answered', 'done', 'failed', 'waiting', 'dead')),
     failures   integer not null default 0,  -- answers that could not be used, asked alone
-    crashes    integer not null default 0,  -- runs that died while it was in flight
+    crashes    integer not null default 0,  -- how surely runs died of it: see recovery.py
     error      text,
     request_id text,
     output     text,                        -- JSON; null where it is part of its request's answer
@@ -96,6 +96,7 @@ create table if not exists runs (
     requests      integer not null default 0,
     input_tokens  integer not null default 0,
     output_tokens integer not null default 0,
-    usd           real not null default 0
+    usd           real not null default 0,
+    version       text                      -- of the job, where an answer was of use: Job.version
 );
 create index if not exists runs_by_time on runs (job, started_at);

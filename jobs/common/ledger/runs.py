@@ -40,6 +40,19 @@ class Runs:
                 },
             )
 
+    def is_proven(self, version: str) -> bool:
+        """Whether an answer to a version of the job was of use in any run."""
+        row = self._file.db.execute(
+            "select 1 from runs where job = ? and version = ? limit 1", (self.job, version)
+        ).fetchone()
+        return row is not None
+
+    def prove(self, version: str) -> None:
+        """Note that an answer to a version of the job was of use, in the caller's transaction."""
+        self._file.db.execute(
+            "update runs set version = ? where run_id = ?", (version, self.run_id)
+        )
+
     def spent_on(self, day: str) -> float:
         """USD of the requests made on a UTC day, and the most of those whose outcome is unknown."""
         row = self._file.db.execute(

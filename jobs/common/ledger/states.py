@@ -3,7 +3,8 @@
     record         no row: fresh -> submitted -> answered -> done
                                     submitted, answered -> failed -> submitted again, or dead
                                     submitted -> waiting -> submitted again
-                                    submitted -> dead, where three runs died with it in flight
+                                    any but done -> dead, where it took three runs down with it
+                                    dead -> answered, waiting, where the job was to blame
     request        submitted -> answered -> done | failed
                    submitted -> failed (Claude refused it) | lost (no answer will come)
     message batch  preparing -> intent -> submitted -> collected | gone

@@ -2,12 +2,12 @@
 
 Version 1 (`pragma user_version`): the status `waiting` for records that nobody judged, which the
 version before called `failed` without an error; `missed_at` of a message batch, which the version
-before kept in `ended_at` of an intent.
+before kept in `ended_at` of an intent. Version 2: `version` of a run.
 """
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
 
 _BEFORE_SCHEMA = """
     drop index if exists records_done;
@@ -26,10 +26,14 @@ _AFTER_SCHEMA = """
 """
 
 
+_VERSION_2 = "alter table runs add column version text;"
+
+
 def script(schema: str, *, new: bool, version: int) -> str:
     """The SQL that makes all tables, or what a ledger of that version lacks. Not committed yet."""
-    if new or version >= VERSION:
-        before = after = ""
-    else:
-        before, after = _BEFORE_SCHEMA, _AFTER_SCHEMA
+    before = after = ""
+    if not new and version < 2:
+        before = _VERSION_2
+    if not new and version < 1:
+        before, after = f"{before} {_BEFORE_SCHEMA}", _AFTER_SCHEMA
     return f"{before} {schema} {after} pragma user_version = {VERSION};"

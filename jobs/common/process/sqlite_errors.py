@@ -50,28 +50,38 @@ _STATEMENT = (
     sqlite3.SQLITE_ERROR,
     sqlite3.SQLITE_CONSTRAINT,
     sqlite3.SQLITE_MISMATCH,
+    sqlite3.SQLITE_MISUSE,
     sqlite3.SQLITE_RANGE,
     sqlite3.SQLITE_TOOBIG,
 )
 
 
+def is_about_the_statement(error: sqlite3.Error) -> bool:
+    """Whether a statement or its values are to blame for an error, and not the database."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _STATEMENT
+
+
 @contextmanager
-def plain_errors(name: str, done: str) -> Iterator[None]:
+def plain_errors(name: str, done: str, *, statements: bool = True) -> Iterator[None]:
     """Turn an sqlite3.Error inside the block into a JobExit about the database `name`.
 
     `done` says what could not be done to it, such as "read". The code is 74 for the disk, 78 for a
-    statement or a file that does not fit, 69 for a database that is locked or damaged.
+    statement or a file that does not fit, 69 for a database that is locked or damaged. Without
+    `statements`, one that is about a statement or its values passes as it is.
     """
     try:
         yield
     except sqlite3.Error as error:
+        if not statements and is_about_the_statement(error):
+            raise
         raise _plain(error, name, done) from error
 
 
 def _plain(error: sqlite3.Error, name: str, done: str) -> JobExit:
     text = " ".join(str(error).split())
     code = getattr(error, "sqlite_errorcode", 0)
-    if (kind := code & 0xFF) in _STATEMENT:
+    kind = code & 0xFF
+    if is_about_the_statement(error):
         remedy = "mend the SELECT or save() at the top of the job"
         return JobExit(exits.SETTINGS, f"{name} does not fit the job: {text}: {remedy}")
     ends = _CODES.get(code) or _CODES.get(kind, exits.UNREACHABLE)

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from functools import partial
-from itertools import islice
-from typing import Any
+from itertools import count, islice
+from typing import TypeVar
 
 from common.context import Context
 from common.job import Record
 from common.ledger.ledger import Ledger
 from common.ledger.states import RecordState, RecordStatus
-from common.process import exits
-from common.process.exits import JobExit
 from common.process.log import log
 from common.records.chunks import Chunk, packed
+from common.records.preparing import ready
 from common.records.spool import Spool
-from common.source.row import Row
 
 _LOOKED_UP = 500  # records whose state is asked for at once
-_PREPARED = 16  # records that are prepared at once
+
+T = TypeVar("T")
 
 
 def with_state(
@@ -85,15 +83,14 @@ def room_left(context: Context) -> int | None:
 
 
 def chunks(context: Context, selected: Selected, *, failed: bool = False) -> Iterator[Chunk]:
-    """The chunks of a run: first the records that nobody suspects, then the suspects.
+    """The chunks of a run: first the records that nobody suspects, then waves of suspects.
 
-    Suspects were in flight in a run that died. A chunk of them is asked again as it was, with
-    nothing beside it; a record that two runs died of is asked by itself, so that it harms no other.
-    `failed`: all of the records have failed before.
+    Suspects were in flight, or at work, in a run that died. `failed`: all of the records have
+    failed before.
     """
     size = context.options.chunk_size
     total = -(-len(selected) // size)
-    suspects: dict[str, list[Record]] = {}
+    suspects: list[tuple[Record, RecordState]] = []
     new: set[str] = set()  # of those read and not yet in a chunk
 
     def unsuspected() -> Iterator[Record]:
@@ -106,11 +103,10 @@ def chunks(context: Context, selected: Selected, *, failed: bool = False) -> Ite
             sent.add(record_id)
             if is_new(context, state):
                 new.add(record_id)
-            if state is None or not state.to_ask or not state.crashes:
-                yield record
+            if state is not None and state.to_ask and state.crashes:
+                suspects.append((record, state))
             else:
-                key = state.request_id if state.crashes == 1 else record_id
-                suspects.setdefault(key, []).append(record)
+                yield record
 
     def new_of(records: list[Record]) -> int:
         ids = {record["record_id"] for record in records} & new
@@ -118,36 +114,42 @@ def chunks(context: Context, selected: Selected, *, failed: bool = False) -> Ite
         return len(ids)
 
     number = 0
-    for records in packed(context.job, _prepared(context, unsuspected()), size):
+    for records in packed(ready(context, unsuspected()), size):
         number += 1
         label = f"chunk {number}/{max(total, number)}"
         yield Chunk(records, label, total, new_of(records), failed=failed)
-    for suspected in suspects.values():
-        number += 1
-        label = f"chunk {number}/{max(total, number)} (alone)"
-        yield Chunk([*_prepared(context, suspected)], label, total, new_of(suspected), alone=True)
+    for wave, suspected in waves(suspects):
+        # By itself, since prepare() of several may have ended the process.
+        if records := [record for record, _ in ready(context, suspected, together=1)]:
+            number += 1
+            label = f"chunk {number}/{max(total, number)} (suspected)"
+            yield Chunk(records, label, total, new_of(records), wave=wave)
 
 
-def _prepared(context: Context, records: Iterable[Record]) -> Iterator[Record]:
-    """The records with what the job lets them bring along.
+def waves(
+    suspects: Iterable[tuple[Record, RecordState]],
+) -> Iterator[tuple[int, list[Record]]]:
+    """Suspects in chunks, each with the number of its wave, from 1: see Chunk.
 
-    Raises JobExit (75) when stopped, since preparing can take its time.
+    What was in flight together goes out by halves: a few more deaths find the one that the process
+    dies of, and innocent ones hardly wait. One that was alone at a death goes out alone.
     """
-    prepare, note = context.job.prepare, context.job.note
-    if prepare is None:
-        yield from records
-        return
-    stream = iter(records)
-    while group := list(islice(stream, _PREPARED)):
-        if by := context.stop.by:
-            waits = "what is left waits for the next run"
-            raise JobExit(exits.NOT_NOW, f"stopped by {by}: {waits}")
-        group = [*map(Row, prepare(group))]
-        if note is not None:
-            context.source.write(partial(_note_all, note, context.source.connection, group))
-        yield from group
+    groups: dict[str, dict[str, list[Record]]] = {}
+    for record, state in suspects:
+        sure = state.crashes > 1
+        group = groups.setdefault(record["record_id"] if sure else f"run {state.run_id}", {})
+        group.setdefault(state.request_id, []).append(record)
+    numbers = count(1)
+    for group in groups.values():
+        parts = [*group.values()]
+        if len(parts) == 1:
+            parts = [*_halves(parts[0])]
+        for half in _halves(parts):
+            wave = next(numbers)
+            for records in half:
+                yield wave, records
 
 
-def _note_all(note: Callable[[Any, Record], object], db: Any, records: list[Record]) -> None:
-    for record in records:
-        note(db, record)
+def _halves(things: list[T]) -> Iterator[list[T]]:
+    middle = (len(things) + 1) // 2
+    yield from (half for half in (things[:middle], things[middle:]) if half)

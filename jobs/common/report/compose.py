@@ -13,14 +13,18 @@ from typing import Any
 
 from common import times
 from common.claude.answers import output_of_chunk
+from common.claude.code_faults import CodeError, raised
 from common.claude.message import stored_message
 from common.context import Context
 from common.delivery.loop import Loop
+from common.job import Record
+from common.job_code import SAVE
 from common.ledger.states import RecordStatus, RequestStatus
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
 from common.records.days import LOOKED_BACK, Survey, records_of, time_of
+from common.records.preparing import SHOW
 from common.records.selection import with_state
 from common.report import digests, merge
 from common.report.announce import announce
@@ -99,18 +103,28 @@ def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Surve
 def _save(context: Context, day: Day, report: DayReport) -> None:
     """Put the report down.
 
-    Raises JobExit (73, 74) where the disk does not take it: the digests stay.
+    Raises JobExit: 73 or 74 where the disk does not take it, 78 where save() fails. The digests
+    stay.
     """
     try:
-        context.job.save(context.settings.reports, report)
+        _call_save(context, day, report)
     except OSError as error:
-        if error.errno is None:
-            raise
         failing = error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
         raise JobExit(
             exits.CANNOT_WRITE if failing else exits.CANNOT_CREATE,
             f"{day}: the report cannot be written to {context.settings.reports}: {error.strerror}",
         ) from error
+
+
+def _call_save(context: Context, day: Day, report: DayReport) -> None:
+    """Call save(). Raises OSError, and JobExit (78) for whatever else it raises."""
+    try:
+        context.job.save(context.settings.reports, report)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, JobExit) or (isinstance(error, OSError) and error.errno):
+            raise
+        mend = f"mend jobs/{context.job.name}.py; the digests stay"
+        raise JobExit(exits.SETTINGS, f"{day}: {raised(SAVE, error).reason}: {mend}") from error
 
 
 def _gather(context: Context, day: Day) -> Gathered:
@@ -164,7 +178,7 @@ def _sections(context: Context, day: Day, groups: list[Group]) -> tuple[Section,
     for record in records_of(context, day):
         if (record_id := record["record_id"]) in wanted:
             at = (time_of(context, record) or day.start).astimezone(day.zone)
-            quotes[record_id] = Quote(record_id, at, context.job.show(record))
+            quotes[record_id] = Quote(record_id, at, _shown(context, record))
     return tuple(
         Section(
             name,
@@ -180,6 +194,16 @@ def _sections(context: Context, day: Day, groups: list[Group]) -> tuple[Section,
         )
         for name, entries in chosen.items()
     )
+
+
+def _shown(context: Context, record: Record) -> str:
+    """A record's text, for a quote; "" where show() fails for it now, since it was digested."""
+    record_id = record["record_id"]
+    try:
+        return str(context.code.call(SHOW, [record_id], context.job.show, record))
+    except CodeError as error:
+        log.warning("record %s is not quoted: %s", record_id, error.fault.reason)
+        return ""
 
 
 def _examples(group: Group) -> list[str]:

@@ -15,8 +15,10 @@ from common.claude.request import ask_about
 from common.context import Context
 from common.job import Record
 from common.process.exits import JobExit
+from common.process.log import log
 from common.records.chunks import packed
 from common.records.days import Survey, days, none_found, records_of, report_zone, survey
+from common.records.preparing import SHOW, shown
 from common.records.selection import room_left, select
 from common.runner import per_record
 
@@ -48,13 +50,16 @@ def estimate(context: Context) -> dict[str, object]:
             cost = pricing.usd(context.model, tokens, today, message_batch=message_batch)
             usd[message_batch] = None if so_far is None or cost is None else so_far + cost
 
+    def given_up(record_id: str, fault: Fault) -> None:
+        context.code.failed(SHOW, record_id, fault)
+        log.warning("record %s would be a dead letter: %s", record_id, fault.reason)
+
     none: list[str] = []
     for group in _groups(context, none):
         with closing(select(context, group, room)) as selected:
             room = None if room is None else room - selected.new
-            for chunk in packed(
-                context.job, (record for record, _ in selected), context.options.chunk_size
-            ):
+            ready = shown(context, (record for record, _ in selected), given_up)
+            for chunk in packed(ready, context.options.chunk_size):
                 records += len(chunk)
                 weights = sum(estimated_tokens(envelope(context.job, record)) for record in chunk)
                 answer = round(len(chunk) * context.job.output_tokens * _SHARE_OF_OUTPUT)

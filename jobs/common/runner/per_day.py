@@ -6,10 +6,12 @@ written again from all of them; a run that died half way goes on where it stood.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from common import times
 from common.claude.answers import output_of_chunk
+from common.claude.faults import Kind
 from common.claude.request import Request
 from common.context import Context
 from common.delivery.deliver import Delivery, Group
@@ -75,6 +77,8 @@ def _group(context: Context, day: Day) -> Group:
 def _digested(context: Context, request: Request, message: dict[str, Any]) -> Reading:
     output, fault = output_of_chunk(context.job.output, message)
     if output is None and fault:
+        if fault.kind is Kind.CODE:  # a validator failed for the chunk, and for no one record
+            fault = replace(fault, kind=Kind.UNUSABLE)
         return Reading({}, dict.fromkeys(request.record_ids, fault))
     # The output stands in the request's answer, whole: it is about the chunk.
     return Reading(dict.fromkeys(request.record_ids), {})

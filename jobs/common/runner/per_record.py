@@ -4,36 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
-from typing import Any
 
 from common import times
-from common.claude.answers import foreign_ids, outputs_per_record
-from common.claude.request import Request
 from common.context import Context
 from common.delivery.deliver import Delivery, Group
-from common.delivery.triage import Reading
-from common.job import Origin, Record
+from common.job import Record
+from common.job_code import SAVE
+from common.ledger.states import RecordStatus
 from common.process import exits
 from common.process.exits import JobExit
-from common.process.log import log
 from common.records.days import report_zone
 from common.records.left_out import tell
+from common.runner.saving import Saving
 
 _BEGINNING, _END = "0001-01-01 00:00:00", "9999-12-31 23:59:59"
 
 
 def run(context: Context, delivery: Delivery) -> None:
     """Send every record that waits. Raises JobExit where the run has to end before that."""
-
-    def use(answered: list[tuple[Request, dict[str, Any]]]) -> list[Reading]:
-        return _save(context, answered)
-
+    use = Saving(context).use
     if context.job.tables:
         context.source.create(context.job.tables)
+    if context.options.retry_dead:
+        _save_again(context)
     processing = delivery.collect(lambda: records_of(context), use)
     delivery.deliver([Group("", lambda: records_of(context))], use)
     if processing:
         raise processing
+
+
+def _save_again(context: Context) -> None:
+    """Let dead letters that save() failed for wait for save() once more: their answers are paid."""
+    dead_letters = context.dead_letters
+    with dead_letters.transaction():
+        dead_letters.take_back(dead_letters.with_an_answer(SAVE), RecordStatus.ANSWERED)
 
 
 def records_of(context: Context) -> Iterator[Record]:
@@ -69,34 +73,3 @@ def _bounds(context: Context) -> Mapping[str, str]:
         window = f"the window from {start} up to {end} (UTC) is empty"
         raise JobExit(exits.USAGE, f"{window}: --since must come before --until")
     return {"start": start, "end": end}
-
-
-def _save(context: Context, answered: list[tuple[Request, dict[str, Any]]]) -> list[Reading]:
-    """Validate the answers and save their outputs, in one transaction of the source database."""
-    job, read = context.job, []
-    for request, message in answered:
-        read.append(outputs_per_record(job, message, request.record_ids))
-        if foreign := foreign_ids(message, request.asked_ids or request.record_ids):
-            log.warning(
-                "%s: %d results about records that were not asked for: dropped",
-                request.label,
-                foreign,
-            )
-
-    def save() -> None:
-        for (request, message), (outputs, _) in zip(answered, read, strict=True):
-            # A message batch's answers are saved by another run than the one that asked.
-            origin = Origin(str(message.get("model")), request.run_id)
-            more = (origin,) if job.save_wants_origin else ()
-            for record in request.records:
-                if (output := outputs.get(record["record_id"])) is not None:
-                    job.save(context.source.connection, record, output, *more)
-
-    if any(outputs for outputs, _ in read):
-        context.source.write(save)
-    return [
-        Reading(
-            {record_id: output.model_dump_json() for record_id, output in outputs.items()}, faults
-        )
-        for outputs, faults in read
-    ]

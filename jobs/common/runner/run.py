@@ -178,14 +178,15 @@ def _outcome(context: Context) -> int:
 
 
 def _work(context: Context) -> None:
-    lost, dead = context.ledger.recover()
+    lost, dead = context.recovery.take_up()
     if lost:
         log.warning(
-            "%s in flight when the run before died: asked again, alone",
+            "%s in flight when the run before died: asked again, after all others",
             "1 request was" if lost == 1 else f"{lost:,} requests were",
         )
     for state in dead:
         context.tally.died(state.record_id, state.error)
+        log.error("record %s is a dead letter: %s", state.record_id, state.error)
     delivery = Delivery(context)
     try:
         (per_day if context.job.per_day else per_record).run(context, delivery)

@@ -13,19 +13,24 @@ from common.claude.client import Access, Claude
 from common.claude.retries import Clock, Retry
 from common.context import Context
 from common.job import Job
+from common.job_code import JobCode
+from common.ledger.dead_letters import DeadLetters
 from common.ledger.ledger import Ledger
 from common.ledger.message_batches import MessageBatches
+from common.ledger.recovery import Recovery
 from common.ledger.runs import Runs
 from common.ledger.sqlite_ledger import LedgerFile
 from common.options import Options
 from common.process import exits, files
 from common.process.exits import JobExit
+from common.process.mark import Mark
 from common.process.progress import Progress
 from common.process.signals import Stop
 from common.records.days import report_zone
 from common.runner.definition import check_columns
 from common.settings import DEFAULT_MODEL, Settings
 from common.source.sqlite_source import open_source
+from common.tally import Tally
 
 _PATIENCE = 20.0  # seconds that a dry run gives Claude to count: an estimate is at hand without it
 
@@ -55,7 +60,11 @@ class Start:
             raise JobExit(exits.SETTINGS, lacking)
         claude = self._claude(stop)
         closing.callback(claude.close)
-        ledger = Ledger(file, self.job.name, self.run_id)
+        name = self.job.name
+        ledger, dead_letters = Ledger(file, name, self.run_id), DeadLetters(file, name)
+        mark = Mark(None if self.options.dry_run else self.settings.state / f"{name}.doing")
+        closing.callback(mark.close)
+        tally = Tally()
         return Context(
             run_id=self.run_id,
             job=self.job,
@@ -63,8 +72,12 @@ class Start:
             settings=self.settings,
             source=source,
             ledger=ledger,
-            runs=Runs(file, self.job.name, self.run_id),
+            runs=Runs(file, name, self.run_id),
             message_batches=MessageBatches(file, ledger),
+            dead_letters=dead_letters,
+            recovery=Recovery(file, ledger, dead_letters, mark),
+            code=JobCode(name, dead_letters, tally, mark),
+            tally=tally,
             claude=claude,
             delivery=self.options.delivery or self.job.delivery,
             run_cap=self.options.max_cost,

@@ -151,16 +151,18 @@ class Database:
         ]
         return f"RECORDS_DB {self._path} is from before: run `{'; '.join(adds)}`" if adds else ""
 
-    def write(self, save: Callable[[], None]) -> None:
+    def write(self, save: Callable[[], object]) -> None:
         """Call `save` in one transaction.
 
-        Raises JobExit where the database refuses it, and what `save` raises.
+        Raises JobExit where the database is to blame, sqlite3.Error where a statement of `save` is,
+        also for what the commit finds wrong with it, and what `save` raises.
         """
-        with self._plain_errors("written"):
+        with plain_errors(f"RECORDS_DB {self._path}", "written", statements=False):
             self.connection.execute("begin immediate")
             try:
                 save()
-                self.connection.execute("commit")
+                if self.connection.in_transaction:  # unless save() has committed it
+                    self.connection.execute("commit")
             except BaseException:
                 if self.connection.in_transaction:
                     self.connection.execute("rollback")

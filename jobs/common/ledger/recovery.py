@@ -1,0 +1,90 @@
+"""What a run that died leaves behind: requests in flight, and a mark of what it was doing.
+
+A record can take the process down with it, and must not do so for ever. `crashes` says how sure
+that is: 1 for a suspect, which was in flight in a run that died, perhaps beside others; one more
+for each death at which it was a suspect already and alone in flight, or at which one of the job's
+functions was at work on it. A kill from outside makes suspects, and hardly ever more.
+"""
+
+from __future__ import annotations
+
+from common import times
+from common.ledger.dead_letters import DeadLetters
+from common.ledger.ledger import Ledger
+from common.ledger.sqlite_ledger import LedgerFile
+from common.ledger.states import RecordState, RecordStatus, RequestStatus
+from common.process.mark import Mark
+
+DEATHS = 3  # at which a record was surely alone, before it is given up on
+_GIVEN_UP = 1 + DEATHS  # crashes
+
+
+class Recovery:
+    """Takes up what dead runs of one job left. The caller holds the job's lock."""
+
+    def __init__(
+        self, file: LedgerFile, ledger: Ledger, dead_letters: DeadLetters, mark: Mark
+    ) -> None:
+        self._db = file.db
+        self._ledger = ledger
+        self._dead_letters = dead_letters
+        self._mark = mark
+
+    def take_up(self) -> tuple[int, list[RecordState]]:
+        """The number of requests that were in flight and wait now, and the records given up on."""
+        ledger, doing = self._ledger, self._mark.left()
+        with ledger.transaction():
+            requests = list(ledger.in_flight())
+            for request in requests:
+                ledger.lost(request.request_id, request.record_ids)
+            record_ids = [record_id for request in requests for record_id in request.record_ids]
+            self._count(record_ids, alone=len(record_ids) == 1)
+            given_up = self._give_up(record_ids, f"alone in flight in {DEATHS} runs that died")
+            if doing:
+                self._make(doing.record_ids)
+                alone = len(doing.record_ids) == 1
+                if alone:  # the mark is sure of it, so that it need not be a suspect before
+                    self._count(doing.record_ids, alone=False)
+                self._count(doing.record_ids, alone=alone)
+                reason = f"{doing.function} ended the process in {DEATHS} runs"
+                given_up += self._give_up(doing.record_ids, reason)
+        self._mark.clear()
+        return len(requests), given_up
+
+    def _make(self, record_ids: tuple[str, ...]) -> None:
+        now = times.stamp()
+        self._db.executemany(
+            "insert into records (job, record_id, status, updated_at) values (?, ?, 'waiting', ?)"
+            " on conflict do nothing",
+            [(self._ledger.job, record_id, now) for record_id in record_ids],
+        )
+
+    def _count(self, record_ids: list[str] | tuple[str, ...], *, alone: bool) -> None:
+        self._db.executemany(
+            "update records set crashes = iif(crashes > 0 and ?, crashes + 1, max(crashes, 1))"
+            " where job = ? and record_id = ?",
+            [(alone, self._ledger.job, record_id) for record_id in record_ids],
+        )
+
+    def _give_up(self, record_ids: list[str] | tuple[str, ...], reason: str) -> list[RecordState]:
+        states = self._ledger.states(record_ids).values()
+        given_up = [
+            state
+            for state in states
+            if state.crashes >= _GIVEN_UP and state.status is not RecordStatus.DEAD
+        ]
+        for state in given_up:
+            self._dead_letters.bury(state.record_id, reason)
+            if state.status is RecordStatus.ANSWERED:
+                self._close_without(state, reason)
+        return [*self._ledger.states([state.record_id for state in given_up]).values()]
+
+    def _close_without(self, state: RecordState, reason: str) -> None:
+        """Close an answer whose last unsaved record was given up on."""
+        stored = self._ledger.request(state.request_id)
+        others = self._ledger.states(stored.record_ids).values() if stored else ()
+        if not any(
+            other.status is RecordStatus.ANSWERED and other.request_id == state.request_id
+            for other in others
+        ):
+            self._ledger.closed(state.request_id, RequestStatus.FAILED, reason)

@@ -1,0 +1,135 @@
+"""Outputs to the user's tables: saved together, and one by one where save() fails for one."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from pydantic import BaseModel
+
+from common.claude.answers import foreign_ids, outputs_per_record
+from common.claude.code_faults import CodeError, raised
+from common.claude.faults import Fault, Kind
+from common.claude.request import Request
+from common.context import Context
+from common.delivery.triage import Reading
+from common.job import Origin, Record
+from common.job_code import SAVE
+from common.ledger.states import RecordStatus
+from common.process.exits import JobExit
+from common.process.log import log
+
+Answered = list[tuple[Request, dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class _Output:
+    """One output, and what save() is called with."""
+
+    request: Request
+    record: Record
+    output: BaseModel
+    json: str
+    origin: Origin
+
+    @property
+    def record_id(self) -> str:
+        record_id: str = self.record["record_id"]
+        return record_id
+
+
+class Saving:
+    """Calls save() for one run of a job with one answer per record."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._job = context.job
+        self._code = context.code
+
+    def use(self, answered: Answered) -> list[Reading]:
+        """Validate answers and save their outputs, in one transaction of the source database.
+
+        A record that save() or a validator fails for has a fault. Raises JobExit: 78 where it is so
+        for three in a row, whose answers wait then; 69 or 74 where the database is to blame.
+        """
+        read = [self._read(request, message) for request, message in answered]
+        outputs = [output for outputs, _ in read for output in outputs]
+        failed = self._save(outputs)
+        readings = [
+            Reading(
+                {one.record_id: one.json for one in outputs if id(one) not in failed},
+                faults | {one.record_id: failed[id(one)] for one in outputs if id(one) in failed},
+            )
+            for outputs, faults in read
+        ]
+        for (request, _), reading in zip(answered, readings, strict=True):
+            self._count(request, reading)
+        return readings
+
+    def _read(
+        self, request: Request, message: dict[str, Any]
+    ) -> tuple[list[_Output], dict[str, Fault]]:
+        outputs, faults = outputs_per_record(self._job, message, request.record_ids)
+        if foreign := foreign_ids(message, request.asked_ids or request.record_ids):
+            log.warning(
+                "%s: %d results about records that were not asked for: dropped",
+                request.label,
+                foreign,
+            )
+        # A message batch's answers are saved by another run than the one that asked.
+        origin = Origin(str(message.get("model")), request.run_id)
+        read = []
+        for record in request.records:
+            record_id = record["record_id"]
+            if (output := outputs.get(record_id)) is not None:
+                try:
+                    text = output.model_dump_json()
+                except Exception as error:  # a serializer of the job's own
+                    faults[record_id] = raised(f"model_dump_json() of {record_id}", error)
+                else:
+                    read.append(_Output(request, record, output, text, origin))
+        return read, faults
+
+    def _save(self, outputs: list[_Output]) -> dict[int, Fault]:
+        """Save outputs; the faults of those that save() fails for, by the id() of the output."""
+        if not outputs:
+            return {}
+        source = self._context.source
+
+        def save_all() -> None:
+            for output in outputs:
+                self._code.call(SAVE, [output.record_id], self._call, output)
+
+        try:
+            source.write(save_all)
+        except (CodeError, sqlite3.Error):
+            pass
+        else:
+            return {}
+        faults: dict[int, Fault] = {}
+        for output in outputs:
+            # The commit is in it, since a constraint can be checked as late as there.
+            try:
+                self._code.call(SAVE, [output.record_id], source.write, partial(self._call, output))
+            except CodeError as error:
+                faults[id(output)] = error.fault
+        return faults
+
+    def _call(self, one: _Output) -> None:
+        more = (one.origin,) if self._job.save_wants_origin else ()
+        self._job.save(self._context.source.connection, one.record, one.output, *more)
+
+    def _count(self, request: Request, reading: Reading) -> None:
+        """Note for each record whether the job's code failed for it. Raises JobExit."""
+        for record_id in request.record_ids:
+            fault = reading.faults.get(record_id)
+            if fault is None:
+                self._code.worked(SAVE)
+            elif fault.kind is Kind.CODE:
+                try:
+                    self._code.failed(SAVE, record_id, fault)
+                except JobExit:
+                    self._code.take_back(SAVE, RecordStatus.ANSWERED)
+                    raise
