@@ -9,7 +9,8 @@ Usage: kill.py KILLS [--seed N] [--per-record]
        kill.py --every-syscall [STEP]
            a kill before every STEP-th write and sync of a small run (needs strace)
        kill.py --broken
-           random kills of runs with faults built in: it has to find violations
+           random kills of runs with faults built in: it has to find violations (with --per-record
+           too, or with --chain)
 
 Ends with 1 if a record was lost or counted twice, if more was paid for than was in flight, or if a
 request was left under way.
@@ -193,6 +194,8 @@ def main() -> int:
     parser.add_argument("--every-syscall", type=int, nargs="?", const=1, metavar="STEP")
     parser.add_argument("--broken", action="store_true")
     given = parser.parse_args()
+    if given.broken and given.message_batch:
+        parser.error("--broken has no faults for --message-batch")
     began = time.monotonic()
     per_record = given.per_record or given.message_batch
     small = given.every_syscall or per_record

@@ -89,6 +89,21 @@ def test_the_oracle_finds_a_wrong_order(make, bill, wrong_order):
     assert continued(rig).violations
 
 
+def test_the_oracle_finds_a_record_that_is_done_without_an_output(make):
+    rig = make(40)
+    rig.per_record()
+    rig.killed(after(lambda: len(rig.bill.lines()) >= 12, 0.0), before=DONE_TOO_SOON)
+    violations = continued(rig).violations
+    assert not rig.tracebacks
+    assert "records are done without an output" in " ".join(violations)
+
+
+def test_the_oracle_finds_a_run_that_died_before_it_was_killed(make):
+    rig = make(40)
+    assert not rig.killed(lambda: False, before="1 / 0")
+    assert "ZeroDivisionError" in " ".join(continued(rig).violations)
+
+
 def limited(rig: Rig, size: int) -> tuple[int, str]:
     """A run whose files may not grow over a size."""
     before = f"import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))"

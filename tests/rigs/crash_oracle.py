@@ -35,6 +35,7 @@ def examine(rig: Rig, reference: Rig | None = None, *, dead: int = 0) -> Finding
     `reference` is the same installation, never killed. `dead` is the most dead letters allowed.
     """
     found = Findings()
+    found.must(not rig.tracebacks, f"runs died before they were killed: {rig.tracebacks}")
     rows = rig.ledger("select record_id, status, request_id, output from records")
     requests = {
         row[0]: row[1:]
@@ -93,8 +94,12 @@ def _the_bill_is_covered(found: Findings, rig: Rig) -> None:
 
 
 def _every_row_is_right(found: Findings, rig: Rig, rows: list[Any]) -> None:
-    outputs = {row[0]: json.loads(row[3])["label"] for row in rows if row[1] == "done"}
-    labels = rig.source("select record_id, label, saves from labels")
+    done = {row[0]: row[3] for row in rows if row[1] == "done"}
+    silent = [record_id for record_id, output in done.items() if not output]
+    found.must(not silent, f"{len(silent)} records are done without an output")
+    outputs = {key: json.loads(output)["label"] for key, output in done.items() if output}
+    made = rig.source("select count(*) from sqlite_master where name = 'labels'")[0][0]
+    labels = rig.source("select record_id, label, saves from labels") if made else []
     found.must({row[0]: row[1] for row in labels} == outputs, "labels are not the outputs")
     found.saved_twice = sum(saves - 1 for _, _, saves in labels)
 

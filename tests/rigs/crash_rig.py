@@ -118,6 +118,7 @@ class Rig:
     environ: dict[str, str] = field(default_factory=dict)
     in_flight: int = 0  # requests under way at all kills so far
     in_flight_live: int = 0  # those of them that were sent live
+    tracebacks: list[str] = field(default_factory=list)  # of runs that died before their kill
 
     def __post_init__(self) -> None:
         ignored = shutil.ignore_patterns("demo")
@@ -210,7 +211,9 @@ class Rig:
         with self.start(*arguments, before=before) as process:
             until(lambda: moment() or process.poll() is not None)
             process.send_signal(signal.SIGKILL)
-            process.communicate()
+            log = process.communicate()[1]
+        if "Traceback" in log:
+            self.tracebacks.append(log[-600:])
         self.count_in_flight()
         return process.returncode == -signal.SIGKILL
 
