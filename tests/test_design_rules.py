@@ -244,7 +244,7 @@ ROOM_NAMES = sorted({path.parent for path in FILES if path.parts[len(JOBS.parts)
 @pytest.mark.parametrize("room", ROOM_NAMES, ids=lambda room: room.name)
 def test_a_room_of_common_can_be_read_in_one_sitting(room):
     inside = [path for path in FILES if path.parent == room]
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in inside) <= 2_000
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in inside) <= 2_400
 
 
 def test_jobs_have_no_code_that_changes_where_python_looks_for_modules():

@@ -94,7 +94,7 @@ def test_room_for_the_answer_grows_with_the_records_up_to_the_models_limit():
         tokens: int = ask_about(PER_RECORD, MODEL, [record("1")] * records, **more)["max_tokens"]
         return tokens
 
-    assert room(50) - room(10) == 40 * PER_RECORD.output_tokens
+    assert room(50) - room(10) == 40 * (PER_RECORD.output_tokens + len("1"))
     assert room(1, room=4) == 4 * room(1)
     assert room(1_000) == MODEL.max_tokens
 

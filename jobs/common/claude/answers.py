@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from common.claude.code_faults import raised
 from common.claude.faults import Fault, Kind
 from common.claude.message import is_message
+from common.claude.travel_ids import ids_by_name
 from common.job import Job
 from common.process.log import shortened
 
@@ -25,9 +26,14 @@ _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 def outputs_per_record(
-    job: Job, message: dict[str, Any], record_ids: Sequence[str]
+    job: Job,
+    message: dict[str, Any],
+    record_ids: Sequence[str],
+    asked_ids: Sequence[str] = (),
 ) -> tuple[dict[str, BaseModel], dict[str, Fault]]:
     """An answer's outputs by record id, and what is wrong with the records that have none.
+
+    `asked_ids`: those of all the request's records in order, where `record_ids` are but some.
 
     An id that was not asked for is dropped; one that is answered twice counts as missing.
     """
@@ -37,9 +43,10 @@ def outputs_per_record(
         fault = _wrong("an answer without results")
     if fault is not None:
         return {}, dict.fromkeys(record_ids, fault)
+    names = ids_by_name(asked_ids or record_ids)
     entries: dict[str, list[dict[str, Any]]] = {record_id: [] for record_id in record_ids}
     for entry in results or []:
-        if (record_id := _id_of(entry)) in entries:
+        if (record_id := names.get(_name_in(entry))) in entries:
             entries[record_id].append(entry)
     outputs: dict[str, BaseModel] = {}
     faults: dict[str, Fault] = {}
@@ -70,17 +77,17 @@ def foreign_ids(message: dict[str, Any], record_ids: Sequence[str]) -> int:
     results = data.get("results") if isinstance(data, dict) else None
     if not isinstance(results, list):
         return 0
-    asked = set(record_ids)
-    return sum(isinstance(entry, dict) and _id_of(entry) not in asked for entry in results)
+    names = ids_by_name(record_ids)
+    return sum(isinstance(entry, dict) and _name_in(entry) not in names for entry in results)
 
 
-def _id_of(entry: object) -> str | None:
-    """The record that a result is about.
+def _name_in(entry: object) -> str:
+    """The name of the record that a result is about, "" for none.
 
     A model may write a number for an id of digits, and nothing else.
     """
-    record_id = entry.get("id") if isinstance(entry, dict) else None
-    return str(record_id) if type(record_id) in (str, int) else None
+    name = entry.get("id") if isinstance(entry, dict) else None
+    return str(name) if type(name) in (str, int) else ""
 
 
 def _json(message: dict[str, Any]) -> tuple[Any, Fault | None]:

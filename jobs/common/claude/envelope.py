@@ -20,8 +20,10 @@ def estimated_tokens(text: str) -> int:
     return len(text.encode("utf-8", "replace")) // _BYTES_PER_TOKEN + 1
 
 
-def envelope(job: Job, record: Record) -> str:
-    """A record as it travels. Escaped, so that no record can close its envelope or open another's.
+def envelope(job: Job, record: Record, travel_id: str = "") -> str:
+    """A record as it travels, under `travel_id` (default: its own id).
+
+    Escaped, so that no record can close its envelope or open another's.
 
     Raises JobExit (78) for a column that the SELECT does not give, CodeError where show() gives no
     text, and what show() raises.
@@ -42,7 +44,8 @@ def envelope(job: Job, record: Record) -> str:
         for name in job.elements
         if (value := record.get(name))
     )
-    return f'<record id="{_attribute(record["record_id"])}"{attributes}>{text}{elements}</record>'
+    record_id = _attribute(travel_id or record["record_id"])
+    return f'<record id="{record_id}"{attributes}>{text}{elements}</record>'
 
 
 class _Watched(dict[str, Any]):

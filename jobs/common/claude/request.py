@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from common.claude.caching import system_block
 from common.claude.envelope import envelope
 from common.claude.faults import Fault
+from common.claude.travel_ids import travel_ids
 from common.job import Job, Record
 
 if TYPE_CHECKING:
@@ -98,8 +99,14 @@ def ask_about(
 
     `lifetime` is how long the prompt cache is to keep the system prompt, "" for not at all.
     """
-    text = "\n".join(["<records>", *(envelope(job, record) for record in records), "</records>"])
-    needed = (_BASE_TOKENS + job.output_tokens * len(records)) * room
+    names = travel_ids([record["record_id"] for record in records])
+    named = zip(records, names, strict=True)
+    text = "\n".join(
+        ["<records>", *(envelope(job, record, name) for record, name in named), "</records>"]
+    )
+    # An id that nobody can guess is a token for each character. A digest names it more than once.
+    ids = sum(map(len, names)) * (2 if job.per_day else 1)
+    needed = (_BASE_TOKENS + job.output_tokens * len(records) + ids) * room
     system = system_block(system_prompt(job), lifetime)
     return parameters(model, system, text, job.schema, needed)
 

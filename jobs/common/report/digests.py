@@ -7,7 +7,7 @@ ids.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any, get_args, get_origin
@@ -15,6 +15,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, Field
 
 from common.claude.envelope import CHUNK_TOKENS, estimated_tokens
+from common.claude.travel_ids import ids_by_name
 
 _SHOWN = 12  # entries of a section, at most; the others are summed up in one more
 
@@ -61,18 +62,19 @@ def misfits_of_digest(output: object) -> Iterator[str]:
             yield f"section {name} must be a list[Finding], from common.report"
 
 
-def groups_of(digest: BaseModel, sent: Iterable[str], owned: set[str]) -> tuple[list[Group], int]:
+def groups_of(digest: BaseModel, sent: Sequence[str], owned: set[str]) -> tuple[list[Group], int]:
     """A digest's findings, and how many ids were removed because they were not in the chunk.
 
-    `sent`: the ids of the chunk. `owned`: those of them that this digest still speaks for; a record
-    that was asked again since then is spoken for by its newer digest.
+    `sent`: the ids of the chunk, in order. `owned`: those of them that this digest still speaks
+    for; a record that was asked again since then is spoken for by its newer digest.
     """
-    in_chunk = set(sent)
+    names = ids_by_name(sent)
     groups, removed = [], 0
     for section in sections_of(type(digest)):
         for finding in getattr(digest, section):
-            named = {record_id.strip() for record_id in finding.records}
-            removed += len(named - in_chunk)
+            given = {name if name in names else name.strip() for name in finding.records}
+            named = {names[name] for name in given if name in names}
+            removed += len(given - names.keys())
             if ids := frozenset(named & owned):
                 groups.append(Group(section, finding.title, finding.detail, ids))
     return groups, removed

@@ -71,7 +71,9 @@ class Saving:
     def _read(
         self, request: Request, message: dict[str, Any]
     ) -> tuple[list[_Output], dict[str, Fault]]:
-        outputs, faults = outputs_per_record(self._job, message, request.record_ids)
+        outputs, faults = outputs_per_record(
+            self._job, message, request.record_ids, request.asked_ids
+        )
         if foreign := foreign_ids(message, request.asked_ids or request.record_ids):
             log.warning(
                 "%s: %d results about records that were not asked for: dropped",
