@@ -2,8 +2,10 @@
 
 import json
 import secrets
+import time
 from collections import Counter
 from collections.abc import Callable
+from email.utils import formatdate
 from itertools import count as counter
 from typing import Any
 
@@ -51,7 +53,15 @@ class Api:
         self.request_prefix = secrets.token_hex(6)
 
     def handle(self, request: Request) -> Reply:
-        """The reply to any request, a refusal included."""
+        """The reply to any request, a refusal included, with the `date` of its making."""
+        reply = self.answer(request)
+        settings = self.faults.settings
+        if "no_date" not in settings:
+            date = formatdate(time.time() + settings.get("clock_skew", 0.0), usegmt=True)
+            reply.headers = (*reply.headers, ("date", date))
+        return reply
+
+    def answer(self, request: Request) -> Reply:
         request_id = f"req_{self.request_prefix}{next(self.request_ids):08d}"
         template, own_id = route(request.path)
         self.requests[template] += 1

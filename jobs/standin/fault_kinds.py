@@ -23,7 +23,8 @@ STATUSES = {
 }  # fmt: skip
 INSTEAD = STATUSES | {"reset", "html", "create_500", "redirect", "huge"}
 # To a finished answer: the generation is billed, or the message batch exists.
-TO_ANSWER = {"cut", "late", "create_lost", "create_500_made", "results_cut", "dribble"}
+TO_RESULTS = {"results_cut", "results_short", "results_foreign", "results_line"}
+TO_ANSWER = {"cut", "late", "create_lost", "create_500_made", "dribble"} | TO_RESULTS
 # In the message itself, which is billed as the API would bill it.
 IN_MESSAGE = {
     "half_json", "max_tokens", "refusal", "model_context_window_exceeded", "missing_id",
@@ -34,7 +35,7 @@ IN_MESSAGE = {
 # IN_MESSAGE there, too.
 IN_MESSAGE_BATCH = {"expire", "errored", "unknown_result"}
 OF_MESSAGE_BATCH = {"stay_in_progress"}
-SETTINGS = {"list_lag", "clock_skew", "results_url"}
+SETTINGS = {"list_lag", "clock_skew", "no_date", "results_url"}
 KINDS = (
     INSTEAD | TO_ANSWER | IN_MESSAGE | IN_MESSAGE_BATCH | OF_MESSAGE_BATCH | SETTINGS | {"cycle"}
 )
@@ -43,7 +44,7 @@ DEFAULT_PATH = {
     "create_lost": MESSAGE_BATCHES,
     "create_500_made": MESSAGE_BATCHES,
     "create_500": MESSAGE_BATCHES,
-    "results_cut": RESULTS,
+    **dict.fromkeys(TO_RESULTS, RESULTS),
     **dict.fromkeys(IN_MESSAGE_BATCH | OF_MESSAGE_BATCH, MESSAGE_BATCHES),
 }
 OPTIONS: dict[str, set[str]] = {
@@ -58,6 +59,8 @@ OPTIONS: dict[str, set[str]] = {
     "changed": {"fields", "without"},
     "errored": {"error_type", "message", "error_code"},
     "stay_in_progress": {"seconds"},
+    "results_short": {"lines"},
+    "results_line": {"line"},
     "list_lag": {"seconds"},
     "clock_skew": {"seconds"},
     "results_url": {"url"},  # in place of the stand-in's own; null for none

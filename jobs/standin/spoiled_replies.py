@@ -3,6 +3,7 @@
 import gzip
 from itertools import chain, repeat
 
+from standin import spoiled_results
 from standin.problems import TOO_LARGE_PAGE, Refused
 from standin.scripted_faults import Fault
 from standin.spoiling import refusal_of
@@ -61,6 +62,8 @@ def spoiled(reply: Reply, fault: Fault | None) -> Reply:
         whole = reply.pieces if reply.pieces is not None else iter((reply.body,))
         reply.pieces = (piece[at : at + 1] for piece in whole for at in range(len(piece)))
         reply.pause = float(fault.options.get("seconds", 0.05))
+    elif fault.kind in spoiled_results.KINDS:
+        return spoiled_results.with_spoiled_results(reply, fault)
     elif fault.kind == "late":
         reply.delay += float(fault.options.get("seconds", 5.0))
     elif fault.kind == "create_lost":

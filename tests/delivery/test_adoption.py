@@ -77,18 +77,97 @@ def test_one_that_never_came_to_be_is_submitted_anew_after_the_grace(claude, mon
     assert calls(site, CREATE) == 2 and submitted(site) == {"void": 1, "collected": 1}
 
 
-def test_runs_that_do_not_wait_come_to_the_same_end_together(claude, monkeypatch):
-    site = claude(message_batch_seconds=0, faults=[at_create("create_500")])
+def test_runs_that_do_not_wait_come_to_the_same_end_together(claude, tmp_path):
+    def at(minutes: float, *faults: Any) -> Any:
+        skew = {"kind": "clock_skew", "seconds": minutes * 60}
+        folder = tmp_path / "standin"
+        return claude(state=folder, message_batch_seconds=0, faults=[skew, *faults])
+
+    site = at(0, at_create("create_500"))
     fill(site, 4)
     assert go(site, "--wait", "0").code == 75
     for minutes in (10, 16, 16.5):
-        site.today = datetime.now(UTC) + timedelta(minutes=minutes)
+        at(minutes)
         assert go(site, "--wait", "0").code == 75
         assert statuses(site) == {"done": SIZE, "submitted": 15}
-    site.today = datetime.now(UTC) + timedelta(minutes=18)
+    at(18)
     assert "never became a message batch" in go(site, "--wait", "0").log
     while go(site, "--wait", "20h").code == 75:
         pass
+    assert statuses(site) == {"done": 20} and len(billed_for(site)) == 15
+
+
+@pytest.mark.parametrize("days", [1, 2, 400, -1, -400])
+@pytest.mark.parametrize("lag", [0, 0.3])
+def test_with_a_clock_of_ours_that_is_days_off_one_whose_reply_was_lost_is_adopted(
+    claude, monkeypatch, days, lag
+):
+    wrong = timedelta(days=days)
+    monkeypatch.setattr("common.times.now", lambda: datetime.now(UTC) + wrong)
+    faults = [at_create("create_lost"), {"kind": "list_lag", "seconds": lag}]
+    site = claude(message_batch_seconds=0, faults=faults)
+    site.today = datetime.now(UTC) + timedelta(days=days)
+    fill(site, 4)
+    while go(site, "--wait", "10m").code == 75:
+        pass
+    is_complete(site, 20)
+    assert calls(site, CREATE) == 1 and submitted(site) == {"collected": 1}
+
+
+@pytest.mark.parametrize("days", [1, 400, -1])
+def test_a_clock_of_ours_that_is_put_right_between_two_runs_drops_no_intent(claude, tmp_path, days):
+    folder = tmp_path / "standin"
+    lag = {"kind": "list_lag", "seconds": 60}
+    site = claude(state=folder, message_batch_seconds=0, faults=[at_create("create_lost"), lag])
+    fill(site, 4)
+    assert go(site, "--wait", "0").code == 75
+    for passed in (days, days + 1, 0):
+        site.today = datetime.now(UTC) + timedelta(days=passed)
+        assert go(site, "--wait", "0").code == 75
+    before = site.billed()
+    site = claude(state=folder, message_batch_seconds=0)
+    assert go(site).code == 0
+    assert statuses(site) == {"done": 20} and len(before + site.billed()) == 4
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"kind": "results_short", "lines": 0},
+        {"kind": "results_line", "line": "not JSON"},
+        {"kind": "results_line", "line": '{"result": {}}'},
+        {"kind": "results_line", "line": "[]"},
+    ],
+    ids=str,
+)
+def test_one_whose_first_results_name_no_request_may_be_ours_and_nothing_is_sent_again(
+    claude, tmp_path, rule
+):
+    folder = tmp_path / "standin"
+    faults = [at_create("create_lost"), rule]
+    site = claude(state=folder, message_batch_seconds=0, faults=faults)
+    fill(site, 2)
+    result = go(site)
+    assert result.code in (69, 75) and calls(site, CREATE) == 1, result.log
+    site = claude(state=folder, message_batch_seconds=0)
+    assert go(site).code == 0 and not site.billed()
+    assert statuses(site) == {"done": 10}
+
+
+def test_where_claude_does_not_say_what_time_it_is_nothing_is_sent_again(claude):
+    site = claude(message_batch_seconds=0, faults=[at_create("create_500"), {"kind": "no_date"}])
+    fill(site, 4)
+    result = go(site)
+    assert result.code == 75, result.log
+    assert "no reply of Claude's carries a Date" in result.log
+    assert statuses(site) == {"done": SIZE, "submitted": 15}
+
+
+def test_where_claude_does_not_say_what_time_it_is_one_is_found_again_all_the_same(claude):
+    site = claude(message_batch_seconds=0, faults=[at_create("create_lost"), {"kind": "no_date"}])
+    site.today = datetime.now(UTC) + timedelta(days=9)
+    fill(site, 4)
+    assert go(site).code == 0
     is_complete(site, 20)
 
 

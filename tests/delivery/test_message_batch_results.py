@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from common.claude.retries import Retry
 from common.delivery import deliver
 from rigs.bills import usd_of
 from rigs.message_batch_site import (
@@ -32,6 +33,7 @@ from standin.fault_kinds import MESSAGE_BATCHES
 
 STAYS = {"kind": "stay_in_progress", "times": 1}
 ONE = f"{MESSAGE_BATCHES}/{{id}}"
+LATER = {"kind": "clock_skew", "seconds": 3 * 86_400}  # three days have passed at Claude
 
 
 def errored(error_type: str, **rule: Any) -> dict[str, Any]:
@@ -61,7 +63,7 @@ def test_much_that_is_left_over_goes_into_another_message_batch(claude, monkeypa
     assert result.summary["records"] == "30"
 
 
-def test_canceled_requests_are_sent_again(claude):
+def test_canceled_requests_are_dead_letters_until_a_person_sends_them_again(claude):
     site = claude(faults=[STAYS], message_batch_seconds=0)
     fill(site, 4)
 
@@ -71,7 +73,14 @@ def test_canceled_requests_are_sent_again(claude):
                 client.messages.batches.cancel(client.messages.batches.list().data[0].id)
 
     result = go(site, "--wait", "9d", at_wait=cancel)
-    assert result.code == 0, result.log
+    assert result.code == 3, result.log
+    assert "3 requests canceled" in result.log and "--retry-dead sends again" in result.log
+    assert "15 records became dead letters" in result.log
+    assert statuses(site) == {"done": 5, "dead": 15}
+    reasons = site.ledger("select distinct error from records where status = 'dead'", "labels")
+    assert reasons == [("canceled with its message batch, by somebody else than this job",)]
+    assert go(site).code == 0 and statuses(site) == {"done": 5, "dead": 15}
+    assert go(site, "--retry-dead").code == 0
     is_complete(site, 20)
 
 
@@ -140,7 +149,7 @@ def test_results_that_break_off_are_fetched_again_and_stored_once(claude, monkey
     site = claude(
         message_batch_seconds=0, faults=[{"kind": kind, "path": f"{ONE}/results", "times": 3}]
     )
-    monkeypatch.setattr("common.delivery.message_batch.results._TOGETHER", 2)
+    monkeypatch.setattr("common.delivery.message_batch.download._TOGETHER", 2)
     fill(site, 12)
     result = go(site)
     assert result.code == 0, result.log
@@ -158,7 +167,7 @@ def test_a_look_that_fails_is_taken_again(claude, kind):
     is_complete(site, 15)
 
 
-def test_requests_without_a_result_are_sent_anew_and_foreign_results_left_alone(claude, tmp_path):
+def test_results_of_somebody_else_are_left_alone_and_those_that_lack_are_held(claude, tmp_path):
     folder = tmp_path / "standin"
     site = claude(state=folder, faults=[STAYS])
     fill(site, 6)
@@ -167,6 +176,10 @@ def test_requests_without_a_result_are_sent_anew_and_foreign_results_left_alone(
         db.execute("update message_batches set duration = 0")
         db.execute("delete from requests where number = 0")
         db.execute("update requests set custom_id = 'somebody-else' where number = 1")
+    site = claude(state=folder, message_batch_seconds=0)
+    assert go(site, retry=Retry(attempts=2)).code == 69
+    with standin_db(folder) as db:
+        db.execute("update message_batches set ended_at = ended_at - 3 * 86400")
     site = claude(state=folder, message_batch_seconds=0)
     result = go(site)
     assert result.code == 0, result.log
@@ -186,8 +199,7 @@ def test_a_message_batch_that_is_gone_is_said_and_sent_anew(claude, tmp_path: Pa
             db.execute("delete from message_batches")
         else:
             db.execute("update message_batches set created_at = created_at - 30 * 86400")
-    site = claude(state=folder, message_batch_seconds=0)
-    site.today = datetime.now(UTC) + timedelta(days=3)
+    site = claude(state=folder, message_batch_seconds=0, faults=[LATER])
     result = go(site)
     assert result.code == 0, result.log
     assert "is gone" in result.log and "3 requests sent again" in result.log
@@ -195,7 +207,10 @@ def test_a_message_batch_that_is_gone_is_said_and_sent_anew(claude, tmp_path: Pa
     assert spent(site)[1] > 0  # it may have been billed, and counts as spent
 
 
-def test_one_that_this_key_cannot_see_is_held_and_nothing_is_sent_anew(claude, tmp_path: Path):
+@pytest.mark.parametrize("days", [0, 3, -3, 400])
+def test_one_that_this_key_cannot_see_is_held_whatever_the_clock_of_this_machine_says(
+    claude, tmp_path: Path, days
+):
     folder = tmp_path / "standin"
     site = claude(state=folder, faults=[STAYS])
     fill(site, 4)
@@ -203,6 +218,7 @@ def test_one_that_this_key_cannot_see_is_held_and_nothing_is_sent_anew(claude, t
     with standin_db(folder) as db:
         db.execute("delete from message_batches")
     site = claude(state=folder, message_batch_seconds=0)
+    site.today = datetime.now(UTC) + timedelta(days=days)
     result = go(site)
     assert result.code == 78
     assert "this key cannot see message batch" in result.log
@@ -210,11 +226,15 @@ def test_one_that_this_key_cannot_see_is_held_and_nothing_is_sent_anew(claude, t
     assert not site.billed() and submitted(site)["submitted"] == 1
 
 
-def test_results_that_will_be_gone_are_said_in_time(claude):
-    site = claude(faults=[STAYS])
+def test_results_that_will_be_gone_are_said_in_time(claude, tmp_path: Path):
+    folder = tmp_path / "standin"
+    site = claude(state=folder, faults=[STAYS])
     fill(site, 3)
+    site.today = datetime.now(UTC) + timedelta(days=20)
     assert "gone in" not in go(site, "--wait", "0").log
-    site.today = datetime.now(UTC) + timedelta(days=8)
+    with standin_db(folder) as db:
+        db.execute("update message_batches set expires_at = expires_at + 864000")
+    site = claude(state=folder, faults=[{**LATER, "seconds": 8 * 86_400}])
     late = go(site, "--wait", "0")
     assert late.code == 75 and "its results are gone in" in late.log
 

@@ -129,6 +129,6 @@ def read(parts: list[bytes]) -> list[str]:
             yield part
 
     async def lines() -> list[str]:
-        return [line async for line in message_batch_api._lines(arriving())]
+        return [line.decode() async for line in message_batch_api._lines(arriving())]
 
     return asyncio.run(lines())

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from common.delivery.message_batch import deferred as delivery
-from common.delivery.message_batch import results
+from common.delivery.message_batch import download
 from rigs.bills import usd_of
 from rigs.crash_rig import Bill, Rig, standin_process
 from rigs.message_batch_kills import INSTANTS, Instant, continued, kill, killed
@@ -25,7 +25,7 @@ REQUESTS = 12
 @pytest.fixture(autouse=True)
 def _small_commits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "_TOGETHER", 4)
-    monkeypatch.setattr(results, "_TOGETHER", 4)
+    monkeypatch.setattr(download, "_TOGETHER", 4)
 
 
 def is_whole(site, saved_twice: int = 0) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 
 from common.delivery import deliver, store
 from common.delivery.message_batch import deferred as delivery
-from common.delivery.message_batch import results
-from common.delivery.message_batch.results import Results
+from common.delivery.message_batch import download, results
+from common.delivery.message_batch.download import Download
 from common.ledger.ledger import Ledger
 from common.ledger.message_batches import MessageBatches
 from common.runner import per_record
@@ -87,8 +87,8 @@ INSTANTS = [
     *around(delivery, "create"),
     *around(MessageBatches, "adopt"),
     *around(results, "look_at"),
-    *around(results, "results"),
-    *around(Results, "_store", 2),
+    *around(download, "results"),
+    *around(Download, "_store", 2),
     *around(store, "_commit", 3),
     *around(MessageBatches, "close"),
     *around(deliver, "replay"),

@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import socket
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +49,15 @@ class Model:
     retires_at: str  # "" where no date is set
 
 
-def connect(api_key: str, base_url: str, concurrency: int) -> list[AsyncAnthropic]:
+def connect(
+    api_key: str,
+    base_url: str,
+    concurrency: int,
+    heard: Callable[[Mapping[str, str]], None] = lambda headers: None,
+) -> list[AsyncAnthropic]:
     """Clients for that many requests in flight. None retries by itself: send.py does.
+
+    `heard` is called with the headers of every reply.
 
     There are several, since the bookkeeping of a client's pool grows with its connections: fifty
     requests at a time through one pool cost a third more than through five. The key and the records
@@ -63,6 +71,9 @@ def connect(api_key: str, base_url: str, concurrency: int) -> list[AsyncAnthropi
 
     from common.claude.network import proxy_for, trusted
     from common.claude.transport import Guarded
+
+    async def hear(response: httpx2.Response) -> None:
+        heard(response.headers)
 
     # Made once, since reading the machine's certificates takes longer than everything else here.
     context = trusted(base_url)
@@ -78,7 +89,11 @@ def connect(api_key: str, base_url: str, concurrency: int) -> list[AsyncAnthropi
             socket_options=_KEEP_ALIVE,
         )
         http = httpx2.AsyncClient(
-            transport=Guarded(way), timeout=timeout, follow_redirects=False, trust_env=False
+            transport=Guarded(way),
+            timeout=timeout,
+            follow_redirects=False,
+            trust_env=False,
+            event_hooks={"response": [hear]},
         )
         return AsyncAnthropic(
             api_key=api_key, base_url=base_url, max_retries=0, timeout=timeout, http_client=http

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from common.claude.faults import Fault, Kind, Whose
 from common.claude.retries import Clock, Retry
 from common.claude.send import SECONDS_TO_DRAIN, in_time, judged, send
+from common.claude.server_clock import ServerClock
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
@@ -63,6 +64,7 @@ class Claude:
         self._access = access
         self._retry = retry
         self._clock = clock
+        self.server_clock = ServerClock(clock)
         self._stop = stop
         self._seconds = SECONDS_FOR_A_FREE_CALL if seconds is None else seconds
         self._closing = ExitStack()
@@ -87,7 +89,8 @@ class Claude:
 
         access = self._access(self._closing)
         loop = self.loop
-        clients = connect(access.api_key, access.base_url, self.concurrency)
+        heard = self.server_clock.heard
+        clients = connect(access.api_key, access.base_url, self.concurrency, heard)
 
         def close() -> None:
             for client in clients:
@@ -119,15 +122,16 @@ class Claude:
 
         return self.call(lambda client: count_tokens(client, params))
 
-    def call(self, call: Call[T], *, streams: bool = False) -> T | Fault:
+    def call(self, call: Call[T], name: str = "Claude", *, streams: bool = False) -> T | Fault:
         """What a free call gives, made again while it is nobody's fault; or somebody's fault.
 
-        One that `streams` limits its time itself, since how long it takes depends on how much
-        comes. Raises JobExit: 69 where nobody answers within the limits of Retry, 75 when stopped.
+        `name` is how the log calls it. One that `streams` limits its time itself, since how long it
+        takes depends on how much comes. Raises JobExit: 69 where nobody answers within the limits
+        of Retry, 75 when stopped.
         """
         reply = self._send(
             lambda client: in_time(call(client), inf if streams else self._seconds, self._stopped),
-            "Claude",
+            name,
             lambda fault: fault.kind is Kind.UNREACHABLE,
         )
         if isinstance(reply, Fault) and reply.whose is Whose.NOBODY:

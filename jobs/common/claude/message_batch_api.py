@@ -25,6 +25,7 @@ _SECONDS_TO_REPLY = 600
 _SLOWEST = 200_000  # bytes a second, of an upload
 _SECONDS_FOR_A_LINE = 120
 _LONGEST_LINE = 16_000_000  # bytes, as of any other reply
+_OUTCOMES = ("processing", "succeeded", "errored", "canceled", "expired")
 
 
 def seconds_to_create(size: int) -> float:
@@ -65,7 +66,7 @@ async def newest(client: AsyncAnthropic) -> str:
     return page.data[0].id if page.data else ""
 
 
-async def results(client: AsyncAnthropic, message_batch_id: str) -> AsyncGenerator[str, None]:
+async def results(client: AsyncAnthropic, message_batch_id: str) -> AsyncGenerator[bytes, None]:
     """The lines of an ended message batch's results, JSON each, in any order.
 
     They are read from our own address: the one that the reply names may be anybody's, and the key
@@ -88,7 +89,7 @@ async def results(client: AsyncAnthropic, message_batch_id: str) -> AsyncGenerat
             yield line
 
 
-async def _lines(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[str, None]:
+async def _lines(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     """Lines that end at a line feed, and at nothing else.
 
     Where str.splitlines() sees an end, at U+2028, U+2029, U+0085 or a carriage return, is the
@@ -106,7 +107,7 @@ async def _lines(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[str, None
         for end in ends:
             line += end[: _LONGEST_LINE - len(line)]
             if line.strip():
-                yield line.decode("utf-8", "replace")
+                yield bytes(line)
             line.clear()
             deadline = loop.time() + _SECONDS_FOR_A_LINE
         if part is None:
@@ -116,12 +117,20 @@ async def _lines(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[str, None
 
 def _checked(reply: MessageBatch) -> MessageBatch:
     """The reply, unless it is some proxy's page, which the SDK gives as it came."""
-    if isinstance(reply, str) or not reply.id or not reply.expires_at:
+    if isinstance(reply, str) or not reply.id or not reply.created_at or not reply.expires_at:
         raise json.JSONDecodeError("not a message batch", "", 0)
     return reply
 
 
+def outcomes(message_batch: MessageBatch) -> dict[str, int]:
+    """How many of its requests ended in which way, or are processing; what is no number is left
+    out.
+    """
+    counts = getattr(message_batch, "request_counts", None)
+    named = {name: getattr(counts, name, None) for name in _OUTCOMES}
+    return {name: number for name, number in named.items() if isinstance(number, int)}
+
+
 def size_of(message_batch: MessageBatch) -> int:
     """How many requests it holds, whatever became of them."""
-    counts = message_batch.request_counts
-    return counts.processing + counts.succeeded + counts.errored + counts.canceled + counts.expired
+    return sum(outcomes(message_batch).values())

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from common.claude.request import Request
 from common.context import Context
+from common.delivery.held import Held
 from common.delivery.loop import Loop, Use
 from common.delivery.replay import replay
 from common.delivery.spending import Budget, Spending
@@ -40,7 +41,8 @@ class Deferred(Protocol):
     def collect(self, wait: float) -> None:
         """Get the answers to all that is under way into the ledger, if anything is.
 
-        Raises JobExit, 75 where some is still under way after `wait` seconds.
+        Raises Held where some cannot be had yet, with 75 where it is still under way after `wait`
+        seconds; JobExit where the run has to end.
         """
 
 
@@ -94,22 +96,22 @@ class Delivery:
                 context.progress.expect(len(selected))
                 self.loop.ask(chunks(context, selected), use)
 
-    def collect(self, records: Records, use: Use) -> JobExit | None:
+    def collect(self, records: Records, use: Use) -> Held | None:
         """Use every answer that waits, after collecting what deferred deliveries have brought.
 
         `records` are those that the answers can be about. Raises JobExit (75) while something is
-        under way. A live run does not wait for it: it does all else first, and the JobExit with
-        which it has to end then is returned.
+        processing. A live run does not wait for it. What a run does not wait for, or cannot have
+        yet, is returned: the run does all else first, and then has to end with that.
         """
         context = self._context
         wait = context.options.wait if self.all_at_once else 0.0
         try:
             for deferred in self._deferred.values():
                 deferred.collect(wait)
-        except JobExit as end:
-            if self.all_at_once or end.code != exits.NOT_NOW or context.stop.by:
+        except Held as held:
+            if self.all_at_once and held.code == exits.NOT_NOW:
                 raise
-            return end
+            return held
         finally:
             if next(context.ledger.unsaved(), None) is not None:
                 replay(context, use, records())
@@ -118,6 +120,7 @@ class Delivery:
     def _deliver_deferred(self, deferred: Deferred, groups: list[Group], use: Use) -> None:
         context = self._context
         first, fruitless = True, 0
+        held: Held | None = None
         while True:
             with ExitStack() as spools:
                 failed, live, later = _sorted(context, groups, spools)
@@ -133,12 +136,14 @@ class Delivery:
                     first = context.tally.done == done
                 done = context.tally.done
                 if not self._submit(deferred, rest):
-                    return
-            self.collect(lambda: chain.from_iterable(group.records() for group in groups), use)
+                    break
+            held = self.collect(lambda: chain.from_iterable(one.records() for one in groups), use)
             fruitless = fruitless + 1 if context.tally.done == done else 0
             if fruitless == FRUITLESS:
                 in_a_row = f"{FRUITLESS} times in a row message batches brought no answer"
                 raise JobExit(exits.UNREACHABLE, f"{in_a_row}; the rest waits")
+        if held:
+            raise held
 
     def _submit(self, deferred: Deferred, chunks: Iterator[Chunk]) -> int:
         """Send chunks; how many were sent. Raises JobExit (4) where a cap forbids the first one."""

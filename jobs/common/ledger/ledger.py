@@ -163,7 +163,7 @@ class Ledger:
             if ending.attempts is not None:
                 self.attempted(ending.request_id, ending.attempts, ending.unsettled_usd)
             if ending.status is RequestStatus.LOST:
-                self.lost(ending.request_id, ending.waiting)
+                self.lost(ending.request_id, ending.waiting, ending.reason)
             elif ending.status is not RequestStatus.ANSWERED:
                 self.closed(ending.request_id, ending.status, ending.reason)
             self._done(ending)
@@ -179,12 +179,12 @@ class Ledger:
             (status, error or None, times.stamp(), request_id),
         )
 
-    def lost(self, request_id: str, record_ids: Iterable[str]) -> None:
-        """No answer to a request will come: its run was stopped in order, or died."""
+    def lost(self, request_id: str, record_ids: Iterable[str], error: str = "") -> None:
+        """No answer to a request will come: its run was stopped in order, or died, or `error`."""
         now = times.stamp()
         self._db.execute(
-            "update requests set status = 'lost', ended_at = ? where request_id = ?",
-            (now, request_id),
+            "update requests set status = 'lost', error = ?, ended_at = ? where request_id = ?",
+            (error or None, now, request_id),
         )
         self._db.executemany(
             "update records set status = 'waiting', updated_at = ?"

@@ -81,16 +81,17 @@ class MessageBatches:
         with self._file.transaction():
             self._ledger.intend(intents)
 
-    def intend(self, name: str, requests: int, head: str) -> None:
+    def intend(self, name: str, requests: int, head: str, *, asked_at: str) -> None:
         """Commit that Claude is about to be asked for it, with that many requests.
 
-        From now on only Claude's list of message batches says whether it exists.
+        `asked_at` is the time at Claude: no clock of this machine says how old an intent is. From
+        now on only Claude's list of message batches says whether it exists.
         """
         with self._file.transaction():
             self._db.execute(
                 "update message_batches set status = 'intent', requests = ?, head = ?,"
                 " created_at = ? where message_batch_id = ?",
-                (requests, head, times.stamp(), name),
+                (requests, head, asked_at, name),
             )
 
     def missed(self, name: str, at: str) -> None:
@@ -101,13 +102,13 @@ class MessageBatches:
                 (at or None, name),
             )
 
-    def adopt(self, name: str, message_batch_id: str, expires_at: str) -> None:
-        """The intent became this message batch."""
+    def adopt(self, name: str, message_batch_id: str, *, created_at: str, expires_at: str) -> None:
+        """The intent became this message batch. Both times are Claude's."""
         with self._file.transaction():
             self._db.execute(
                 "update message_batches set status = 'submitted', message_batch_id = ?,"
-                " expires_at = ?, missed_at = null where message_batch_id = ?",
-                (message_batch_id, expires_at, name),
+                " created_at = ?, expires_at = ?, missed_at = null where message_batch_id = ?",
+                (message_batch_id, created_at, expires_at, name),
             )
             self._db.execute(
                 "update requests set message_batch_id = ? where message_batch_id = ?",
@@ -137,6 +138,14 @@ class MessageBatches:
             (self._ledger.run_id,),
         ).fetchone()
         return float(row[0])
+
+    def left(self, message_batch_id: str) -> int:
+        """How many of its requests have no result yet."""
+        row = self._db.execute(
+            "select count(*) from requests where message_batch_id = ? and status = 'submitted'",
+            (message_batch_id,),
+        ).fetchone()
+        return int(row[0])
 
     def awaited(
         self, message_batch_id: str, request_ids: Sequence[str] = ()

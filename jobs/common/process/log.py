@@ -20,7 +20,8 @@ from common.process.redaction import redacted
 
 log = logging.getLogger("job")
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# Halves of surrogate pairs too: no file and no database takes them.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
 class _Line(logging.Formatter):

@@ -1,23 +1,23 @@
 """An intent without a reply: did it become a message batch?
 
 Claude gives message batches no name of ours, so the list is searched: those newer than the newest
-one that was there before (no clock is trusted), with the right number of requests, unknown to the
-ledger. The first result of one that has ended shows whether it is ours. Nobody can look into one
-that is still running: then nothing is sent again, and the question stays open. Where there is none,
-the list gets time to catch up before the intent is dropped.
+one that was there before, with the right number of requests, unknown to the ledger. The first
+result of one that has ended shows whether it is ours. Nobody can look into one that is still
+running: then nothing is sent again, and the question stays open. Where there is none, the list gets
+time to catch up before the intent is dropped: by Claude's clock, since what is sent again for a
+clock of ours that is wrong is paid for twice.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from common import times
 from common.claude.faults import Fault
 from common.claude.message_batch_api import results, size_of
+from common.delivery.message_batch.result_lines import read_line
 from common.ledger.message_batches import MessageBatch, MessageBatches
 from common.ledger.states import MessageBatchStatus
 from common.process.exits import JobExit
@@ -37,65 +37,71 @@ _FAR_BACK = timedelta(days=1)  # where the newest one of then is gone from the l
 class Adoption:
     """Finds out about intents, one look at a time."""
 
-    def __init__(
-        self, message_batches: MessageBatches, claude: Claude, now: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, message_batches: MessageBatches, claude: Claude) -> None:
         self._message_batches = message_batches
         self._claude = claude
-        self._now = now
         self._logged: set[str] = set()  # intents that the log has told about, once a run
 
     def look(self, intent: MessageBatch) -> None:
         """Adopt it, drop it, or leave it open. Raises JobExit where Claude cannot be asked."""
         known = self._message_batches.known_ids()
-        newer = self._claude.call(lambda client: _newer(client, intent))
+        newer = self._claude.call(lambda client: self._newer(client, intent))
         if isinstance(newer, Fault):
             raise JobExit(newer.code, newer.reason)
         candidates = [
             one
             for one in newer
             if one.id not in known
-            and size_of(one) == intent.requests
+            and size_of(one) in (intent.requests, 0)  # 0: it does not say
             # What is archived cannot be had any more, be it ours or not.
             and one.archived_at is None
         ]
-        running = ""
+        doubt = ""
         for candidate in candidates:
             if candidate.processing_status != "ended":
-                running = candidate.id
-            elif self._is_ours(candidate.id, intent):
+                doubt = f"{candidate.id}, which is still processing"
+                continue
+            custom_id = self._first_custom_id(candidate.id)
+            if not custom_id:
+                doubt = f"{candidate.id}, whose results name no request"
+            elif self._message_batches.awaited(intent.id, [custom_id]):
                 log.info("message batch %s: found again, its reply had been lost", candidate.id)
-                expires = times.stamp(candidate.expires_at)
-                self._message_batches.adopt(intent.id, candidate.id, expires)
-                return
-        if running:
-            if intent.id not in self._logged:
-                self._logged.add(intent.id)
-                log.info(
-                    "%s may be %s, which is still processing: not sent again yet",
+                self._message_batches.adopt(
                     intent.id,
-                    running,
+                    candidate.id,
+                    created_at=times.stamp(candidate.created_at),
+                    expires_at=times.stamp(candidate.expires_at),
                 )
+                return
+        if doubt:
+            self._tell_once(intent, f"{intent.id} may be {doubt}: not sent again yet")
             if intent.missed_at:
                 self._message_batches.missed(intent.id, "")
         else:
             self._drop_in_time(intent)
 
-    def _is_ours(self, message_batch_id: str, intent: MessageBatch) -> bool:
+    def _first_custom_id(self, message_batch_id: str) -> str:
+        """The first request that its results name, "" where they name none."""
+
         async def first_custom_id(client: AsyncAnthropic) -> str:
             async with aclosing(results(client, message_batch_id)) as lines:
                 async for line in lines:
-                    return str(json.loads(line)["custom_id"])
+                    if custom_id := read_line(line).custom_id:
+                        return custom_id
             return ""
 
         custom_id = self._claude.call(first_custom_id, streams=True)
         if isinstance(custom_id, Fault):  # in doubt, nothing is sent again
             raise JobExit(custom_id.code, f"message batch {message_batch_id}: {custom_id.reason}")
-        return bool(self._message_batches.awaited(intent.id, [custom_id]))
+        return custom_id
 
     def _drop_in_time(self, intent: MessageBatch) -> None:
         """Two looks a minute apart, both after the time of grace, say that it never came to be."""
-        now = self._now()
+        now = self._claude.server_clock.now()
+        if now is None:
+            untold = "no reply of Claude's carries a Date, so nobody knows how long ago it was"
+            self._tell_once(intent, f"{intent.id}: {untold}: not sent again")
+            return
         if now - times.instant(intent.created_at) < GRACE:
             return
         if not intent.missed_at:
@@ -105,13 +111,21 @@ class Adoption:
             self._message_batches.close(intent.id, MessageBatchStatus.VOID)
             log.warning("%s never became a message batch: its requests are sent again", intent.id)
 
+    def _tell_once(self, intent: MessageBatch, line: str) -> None:
+        if intent.id not in self._logged:
+            self._logged.add(intent.id)
+            log.info("%s", line)
 
-async def _newer(client: AsyncAnthropic, intent: MessageBatch) -> list[messages.MessageBatch]:
-    """The message batches newer than the newest one there was at the intent."""
-    found = []
-    oldest = times.instant(intent.created_at) - _FAR_BACK
-    async for one in client.messages.batches.list(limit=100):
-        if one.id == intent.head or one.created_at.astimezone(UTC) < oldest:
-            break
-        found.append(one)
-    return found
+    async def _newer(
+        self, client: AsyncAnthropic, intent: MessageBatch
+    ) -> list[messages.MessageBatch]:
+        """The message batches newer than the newest one there was at the intent."""
+        found = []
+        # Both by Claude's clock; where its replies do not tell the time, the whole list is read.
+        timed = self._claude.server_clock.now() is not None
+        oldest = times.instant(intent.created_at) - _FAR_BACK
+        async for one in client.messages.batches.list(limit=100):
+            if one.id == intent.head or (timed and one.created_at.astimezone(UTC) < oldest):
+                break
+            found.append(one)
+        return found

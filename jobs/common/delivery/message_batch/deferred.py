@@ -24,6 +24,7 @@ from common.claude.message_batch_api import (
 )
 from common.claude.request import Request
 from common.context import Context
+from common.delivery.held import Held
 from common.delivery.message_batch.adoption import Adoption
 from common.delivery.message_batch.results import Results
 from common.delivery.request_maker import intent_of
@@ -56,9 +57,10 @@ class MessageBatchDelivery:
         self._context = context
         self._spending = spending
         self._message_batches = context.message_batches
-        self._adoption = Adoption(context.message_batches, context.claude, context.clock.utc_now)
+        self._adoption = Adoption(context.message_batches, context.claude)
         self._results = Results(context, spending)
         self._reserved = self._spent = 0.0  # USD, of this run's message batches
+        self._held: dict[str, Held] = {}  # why some are not looked at again in this run, by id
 
     def submit(self, requests: Iterator[Request]) -> int:
         """Send requests, in as many message batches as they need; how many before a cost cap.
@@ -81,22 +83,26 @@ class MessageBatchDelivery:
     def collect(self, wait: float) -> None:
         """Wait for every message batch that is under way, and store its results.
 
-        Raises JobExit: 75 where one is still processing after `wait` seconds, 69, 77, 78.
+        Raises Held where some cannot be collected yet: 75 where one is still processing after
+        `wait` seconds, or 69, 78. Raises JobExit: 69, 75 when stopped, 77, 78.
         """
         clock, stop = self._context.clock, self._context.stop
         deadline, delay, logged = clock.now() + wait, _FIRST_WAIT, clock.now()
-        while under_way := self._message_batches.under_way():
+        while under_way := self._to_look_at():
             if stop.by:
                 raise JobExit(
                     exits.NOT_NOW, f"stopped by {stop.by}: {self._in_words(under_way[0])}"
                 )
             for message_batch in under_way:
-                self._look(message_batch)
-            if not (under_way := self._message_batches.under_way()):
+                try:
+                    self._look(message_batch)
+                except Held as end:
+                    self._held[message_batch.id] = end
+            if not (under_way := self._to_look_at()):
                 break
             state = self._in_words(under_way[0])
             if clock.now() + delay > deadline and not stop.by:
-                raise JobExit(exits.NOT_NOW, f"{state}: the next run collects it")
+                raise Held(exits.NOT_NOW, f"{state}: the next run collects it")
             if clock.now() - logged >= _LOGGED_EVERY:
                 log.info("%s", state)
                 logged = clock.now()
@@ -104,9 +110,14 @@ class MessageBatchDelivery:
             self._context.claude.sleep(delay)
             delay = min(_LAST_WAIT, delay * 1.5)
         self._settle()
+        for held in self._held.values():
+            raise held
+
+    def _to_look_at(self) -> list[MessageBatch]:
+        return [one for one in self._message_batches.under_way() if one.id not in self._held]
 
     def _settle(self) -> None:
-        """Nothing is under way: what was reserved makes room for what was or can be spent."""
+        """Nothing more comes in now: what was reserved makes room for what was or can be spent."""
         if not self._reserved and not self._results.stored:
             return
         spent = self._message_batches.spent()
@@ -165,12 +176,14 @@ class MessageBatchDelivery:
         head = claude.call(newest)
         if isinstance(head, Fault):
             self._give_up(name, head)
-        self._message_batches.intend(name, requests, str(head))
+        self._message_batches.intend(
+            name, requests, str(head), asked_at=times.stamp(claude.server_clock.now())
+        )
         seconds = seconds_to_create(size)
         made = claude.order(lambda client: create(client, body, size), name, seconds)
         if not isinstance(made, Fault):
-            expires = times.stamp(made.expires_at)
-            self._message_batches.adopt(name, made.id, expires)
+            created, expires = times.stamp(made.created_at), times.stamp(made.expires_at)
+            self._message_batches.adopt(name, made.id, created_at=created, expires_at=expires)
             log.info(
                 "message batch %s: %s submitted, expires %s",
                 made.id,
@@ -206,12 +219,12 @@ class MessageBatchDelivery:
             self._results.look(message_batch)
 
     def _in_words(self, message_batch: MessageBatch) -> str:
-        now = self._context.clock.utc_now()
-        age = duration((now - times.instant(message_batch.created_at)).total_seconds())
+        now = self._context.claude.server_clock.now() or self._context.clock.utc_now()
+        age = duration(max(0.0, (now - times.instant(message_batch.created_at)).total_seconds()))
         name = f"message batch {message_batch.id}"
         if message_batch.status is MessageBatchStatus.INTENT:
             return f"{name}: looked for, {age} old"
-        left = duration((times.instant(message_batch.expires_at) - now).total_seconds())
+        left = duration(max(0.0, (times.instant(message_batch.expires_at) - now).total_seconds()))
         return f"{name}: still processing, {age} old, expires in {left}"
 
 

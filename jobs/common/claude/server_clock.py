@@ -1,0 +1,41 @@
+"""What time it is at Claude, by the `Date` of its replies.
+
+This machine's clock may be days off, or be put right between two runs. How long ago Claude was
+asked for something is therefore never measured by it.
+"""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from common import times
+from common.claude.retries import Clock
+
+
+class ServerClock:
+    """Goes on from the newest reply, by the seconds that have passed here since. Never back."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._at: datetime | None = None
+        self._heard_at = 0.0
+
+    def heard(self, headers: Mapping[str, str]) -> None:
+        """Note the `Date` of a reply. One without a request id is a proxy's, and tells nothing."""
+        if "request-id" not in headers:
+            return
+        try:
+            at = times.instant(email.utils.parsedate_to_datetime(headers.get("date", "")))
+        except (TypeError, ValueError, OverflowError):
+            return
+        now = self.now()
+        self._at = at if now is None else max(at, now)
+        self._heard_at = self._clock.now()
+
+    def now(self) -> datetime | None:
+        """The instant at Claude, None as long as no reply has said it."""
+        if self._at is None:
+            return None
+        return self._at + timedelta(seconds=self._clock.now() - self._heard_at)
