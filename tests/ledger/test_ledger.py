@@ -8,7 +8,6 @@ import pytest
 
 from common.claude.pricing import Tokens
 from common.ledger.states import RecordStatus, RequestStatus, StoredRequest
-from common.process.exits import JobExit
 from rigs.ledgers import ended, intent, ledger_at, plan
 
 
@@ -130,7 +129,7 @@ def test_a_request_made_again_under_its_id_keeps_what_the_one_before_can_have_co
 
 def test_a_transaction_that_fails_leaves_nothing_behind(book):
     # The request can be written, its record cannot.
-    with pytest.raises(JobExit), book.ledger.transaction():
+    with pytest.raises(sqlite3.IntegrityError), book.ledger.transaction():
         book.ledger.intend([intent("q", "a", None)])  # type: ignore[arg-type]
     assert book.statuses() == {} == book.statuses("requests")
     book.submit("q", "a")  # and the next one can begin

@@ -20,7 +20,7 @@ from common.claude.request import Outcome, Request
 from common.context import Context
 from common.delivery.request_maker import RequestMaker, intent_of
 from common.delivery.spending import Spending
-from common.delivery.store import store
+from common.delivery.store import make_room, store
 from common.delivery.triage import Reading, Seen, Verdict, triage
 from common.ledger.states import RequestStatus
 from common.process import exits
@@ -131,8 +131,7 @@ class Loop:
             ended.extend(message for _, message in answered)
             return [Reading() for _ in answered]
 
-        request = Request(request_id, params, label=label, run_id=self._context.run_id)
-        self._again.append(request)
+        self._again.append(Request(request_id, params, label=label, run_id=self._context.run_id))
         self.ask(iter(()), use)
         return ended[0] if ended else self._refused.pop(request_id)
 
@@ -151,6 +150,7 @@ class Loop:
                 self._context.runs.prove(self._version)
                 self._proven = True
             going = self._choose(chunks)
+            make_room(self._context, going, self._in_flight)
             self._ledger.intend(intent_of(request, self._context.model) for request in going)
         self._context.tally.apply(verdicts)
         self._send(going)

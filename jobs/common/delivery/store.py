@@ -5,11 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from common.claude.message import tokens_of
-from common.claude.request import Outcome
+from common.claude.request import Outcome, Request
 from common.context import Context
 from common.delivery.spending import Spending
 from common.process import exits
 from common.process.exits import JobExit
+
+# An answer's text stands in JSON within JSON, and its request and records are written with it.
+_BYTES_OF_A_TOKEN = 10
+_LEAST_BYTES = 1 << 16
+
+
+def make_room(context: Context, going: Sequence[Request], in_flight: int) -> None:
+    """Make sure that every answer could be stored, were the disk full by then.
+
+    Raises JobExit (74) where it could not: nothing is paid for that would be lost.
+    """
+    if going:
+        tokens = max(int(request.params["max_tokens"]) for request in going)
+        each = max(_LEAST_BYTES, _BYTES_OF_A_TOKEN * tokens)
+        context.ledger.ready(each * (in_flight + len(going)))
 
 
 def store(context: Context, spending: Spending, answered: Sequence[Outcome]) -> JobExit | None:
@@ -19,21 +34,29 @@ def store(context: Context, spending: Spending, answered: Sequence[Outcome]) -> 
     """
     if not answered:
         return None
-    full = None
     for outcome in answered:
         spending.price(outcome, tokens_of(outcome.message or {}))
-    try:
-        _commit(context, answered)
-    except JobExit as error:
-        if error.code != exits.CANNOT_WRITE:
-            raise
-        context.ledger.release_ballast()
-        _commit(context, answered)
-        full = error
+    full = _commit_somehow(context, answered)
     for outcome in answered:
         tokens = tokens_of(outcome.message or {})
         context.tally.answered(outcome.attempts, tokens.prompt, tokens.output, outcome.usd or 0.0)
     return full
+
+
+def _commit_somehow(context: Context, answered: Sequence[Outcome]) -> JobExit | None:
+    """Commit answers, on the disk space kept in reserve if need be; then, the fault of the disk."""
+    full = None
+    # Each character is written twice: to SQLite's log, and from there to its file.
+    room = 4 * sum(len(outcome.answer) for outcome in answered)
+    while True:
+        try:
+            _commit(context, answered)
+        except JobExit as error:
+            full = full or error
+            if error.code != exits.CANNOT_WRITE or not context.ledger.release_ballast(room):
+                raise full from error
+        else:
+            return full
 
 
 def _commit(context: Context, answered: Sequence[Outcome]) -> None:

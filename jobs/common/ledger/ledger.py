@@ -38,8 +38,8 @@ class Ledger:
         self.run_id = run_id
         # Commits everything inside together; see LedgerFile.
         self.transaction = file.transaction
-        # Makes room for answers in flight on a full disk.
-        self.release_ballast = file.release_ballast
+        # Room for answers: made sure of before they are paid for, given back on a full disk.
+        self.ready, self.release_ballast = file.ready, file.release_ballast
 
     def states(self, record_ids: Sequence[str]) -> dict[str, RecordState]:
         """What it holds of these records, by id; a fresh record is not in the answer."""

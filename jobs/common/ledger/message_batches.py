@@ -85,8 +85,10 @@ class MessageBatches:
         """Commit that Claude is about to be asked for it, with that many requests.
 
         `asked_at` is the time at Claude: no clock of this machine says how old an intent is. From
-        now on only Claude's list of message batches says whether it exists.
+        now on only Claude's list of message batches says whether it exists. Raises JobExit (74)
+        where the ledger was replaced in the meantime.
         """
+        self._file.ready(0)
         with self._file.transaction():
             self._db.execute(
                 "update message_batches set status = 'intent', requests = ?, head = ?,"

@@ -1,96 +1,198 @@
 """The SQLite file that holds a ledger: made, brought up to date, and committed to.
 
-It keeps some disk space in reserve, so that the last answers find a place on a full disk.
+One process writes it at a time, of whichever installation: the file itself is locked. It keeps some
+disk space in reserve, so that the last answers find a place on a full disk.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from common.ledger import upgrade
+from common import times
+from common.ledger import ballast, upgrade
+from common.ledger.ballast import Ballast
+from common.ledger.ledger_errors import Connection, gone_or_broken, in_plain_words
 from common.process import exits
 from common.process.exits import JobExit
-from common.process.sqlite_errors import plain_errors
+from common.process.files import check_ours, disk_fault, open_ours, said
+from common.process.lock import hold_byte, is_at
+from common.process.log import log
 
-_BALLAST_BYTES = 1 << 20  # more than the answers that can be in flight
 _APPLICATION_ID = 0x436C6A62  # "Cljb": tells this file from any other SQLite file
 _SCHEMA = Path(__file__).with_name("ledger.sql")
+_PARTS = ("", "-wal", "-shm", "-journal")  # SQLite's files, by what they append to the name
 
 
 class LedgerFile:
     """The file of one job's ledger."""
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        read_only: bool = False,
+        witness: Callable[[], str] = str,
+        start_anew: bool = False,
+    ) -> None:
         """Open it, or make it, or bring it up to date. Read-only, one that is not there is empty.
 
-        Raises JobExit: 73 where it cannot be made, 78 where the file is something else or newer.
+        `witness` is asked where there is none: it says how one knows that there was one, "" where
+        nobody does. `start_anew`: one that is gone or broken is set aside, and a new one begun.
+        Raises JobExit: 73 where it cannot be made, 75 where another run has it, 78 where it is
+        something else, newer, gone or broken.
         """
         self.path = path
-        self._ballast = path.with_suffix(".ballast")
-        with self._plain_errors("opened"):
-            if read_only:
-                self.db = _connected(_read_only(path))
-            else:
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-                self.db = _connected(path)
-            # Before anything is changed in it: it may be another program's.
-            empty = self._is_empty()
-            if read_only and empty:  # its maker died before it had tables
-                self.db.close()
-                self.db = _connected(":memory:")
-            if not read_only:
-                # FULL: an answer that was committed survives a power cut. NORMAL would lose the
-                # newest ones.
-                self.db.executescript("pragma journal_mode = wal; pragma synchronous = full;")
-                self._keep_ballast()
-            if empty or not read_only:
-                self._make_tables(new=empty)
+        self._witness = witness
+        self._closing = ExitStack()
+        try:
+            with self._plain_errors():
+                for part in _PARTS:
+                    check_ours(path.with_name(path.name + part))
+                (self._open_to_read if read_only else self._open_to_write)(start_anew)
+        except BaseException:
+            self.close()
+            raise
 
-    def _is_empty(self) -> bool:
+    def _open_to_read(self, start_anew: bool) -> None:
+        self._connect(_read_only(self.path))
+        is_ours = self._is_ours()
+        reason = self._broken() if is_ours else self._gone() or self._gone(has_no_tables=True)
+        if reason and not start_anew:
+            raise gone_or_broken(self.path, reason)
+        if reason or not is_ours:  # there is none, or its maker died before it had tables
+            self._connect(":memory:")
+            self._make_tables(new=True)
+
+    def _open_to_write(self, start_anew: bool) -> None:
+        reason = self._gone()
+        if not reason:
+            reason = self._opened()
+        if reason:
+            if not start_anew:
+                raise gone_or_broken(self.path, reason)
+            self.close()
+            self._set_aside(reason)
+            self._opened()
+        # FULL: an answer that was committed survives a power cut. NORMAL would lose the newest
+        # ones.
+        self.db.executescript("pragma journal_mode = wal; pragma synchronous = full;")
+        self._make_tables(new=not self._is_ours())
+        self._ballast.keep(ballast.LEAST)
+        self._ballast.sign()
+
+    def _opened(self) -> str:
+        """Lock it and connect: what is wrong with it, "" for nothing."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        while True:
+            self._descriptor = open_ours(self.path, os.O_RDWR | os.O_CREAT)
+            # Closed after SQLite's own descriptors, whose locks would go with it: see hold_byte.
+            self._closing.callback(os.close, self._descriptor)
+            is_free = hold_byte(self._descriptor)
+            if not is_free or is_at(self._descriptor, self.path):
+                break  # else somebody has replaced it in this very moment
+        self._ballast = Ballast(self.path)
+        self._closing.callback(self._ballast.close)
+        if not (is_free and self._ballast.hold()):
+            by = self._ballast.signature() or "another run"
+            held = f"already running: {by} holds the ledger {self.path}"
+            raise JobExit(exits.NOT_NOW, f"{held}: nothing done")
+        self._connect(self.path)
+        return self._broken() if self._is_ours() else self._gone(has_no_tables=True)
+
+    def _connect(self, address: Path | str) -> None:
+        self.db = sqlite3.connect(
+            address,
+            uri=isinstance(address, str),
+            timeout=30,
+            isolation_level=None,
+            factory=Connection,
+        )
+        self.db.path = self.path
+        self.db.row_factory = sqlite3.Row
+        self._closing.callback(self.db.close)
+
+    def _is_ours(self) -> bool:
+        """Whether it has been made a ledger. Raises JobExit (78) where it is another program's."""
         application_id = self.db.execute("pragma application_id").fetchone()[0]
-        tables = self.db.execute("select count(*) from sqlite_master").fetchone()[0]
-        if application_id != _APPLICATION_ID and (tables or application_id):
+        if application_id == _APPLICATION_ID:
+            return True
+        if application_id or self._tables():
             remedy = "LEDGER_DB must name a file of its own"
             raise JobExit(exits.SETTINGS, f"{self.path} is another program's database: {remedy}")
-        return not tables
+        return False
+
+    def _tables(self) -> set[str]:
+        return {row[0] for row in self.db.execute("select name from sqlite_master")}
+
+    def _broken(self) -> str:
+        """What a ledger lacks that it had, "" for nothing."""
+        version = self.db.execute("pragma user_version").fetchone()[0]
+        if version > upgrade.VERSION:
+            return ""
+        lacking = upgrade.tables(_SCHEMA.read_text(encoding="utf-8"), version) - self._tables()
+        return f"it has no table {', '.join(sorted(lacking))}" if lacking else ""
+
+    def _gone(self, *, has_no_tables: bool = False) -> str:
+        """How one knows that there is nothing where a ledger was; "" where there was none."""
+        if self.path.exists():
+            if self.path.stat().st_size and not has_no_tables:
+                return ""
+            found = "it is empty" if not has_no_tables else "it has no tables"
+        else:
+            found = "there is no such file"
+        log_of_it = self.path.with_name(f"{self.path.name}-wal")
+        if not has_no_tables and log_of_it.exists() and log_of_it.stat().st_size:
+            return f"{found}, but its {log_of_it.name} is there"
+        told = self._witness()
+        return f"{found}, but {told}" if told else ""
+
+    def _set_aside(self, reason: str) -> None:
+        """Keep what is left of a broken one under other names."""
+        suffix = f".broken-{times.stamp().replace(':', '')}"
+        for part in _PARTS:
+            left = self.path.with_name(self.path.name + part)
+            if left.exists():
+                left.rename(left.with_name(left.name + suffix))
+        kept = f"what is left of the old one is kept in *{suffix}"
+        log.warning("ledger %s: %s: begun anew; %s", self.path, reason, kept)
 
     def _make_tables(self, *, new: bool) -> None:
         """Make what is missing of the schema: all of it, or what an older ledger lacks."""
         version = self.db.execute("pragma user_version").fetchone()[0]
         if version > upgrade.VERSION:
-            self.db.close()
             written = f"{self.path} was written by a newer version of this software"
             raise JobExit(exits.SETTINGS, f"{written}: bring this installation up to date")
         script = upgrade.script(_SCHEMA.read_text(encoding="utf-8"), new=new, version=version)
         mark = f"pragma application_id = {_APPLICATION_ID};" if new else ""
-        try:
-            # In one transaction, so that nobody ever sees half of it.
-            self.db.executescript(f"begin immediate; {script} {mark} commit;")
-        except BaseException:
-            self.db.close()
-            raise
+        # In one transaction, so that nobody ever sees half of it.
+        self.db.executescript(f"begin immediate; {script} {mark} commit;")
 
-    def release_ballast(self) -> None:
-        """Give back the disk space kept for a full disk, so that answers in flight find a place."""
-        self._ballast.unlink(missing_ok=True)
+    def ready(self, most_bytes: int) -> None:
+        """Make sure, before anything is sent, that answers of so many bytes could be stored.
 
-    def _keep_ballast(self) -> None:
-        if not self._ballast.exists() or self._ballast.stat().st_size < _BALLAST_BYTES:
-            descriptor = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.posix_fallocate(descriptor, 0, _BALLAST_BYTES)
-            finally:
-                os.close(descriptor)
+        Raises JobExit (74) where the disk has no room for them or the file has been replaced.
+        """
+        if not is_at(self._descriptor, self.path):
+            gone = "was removed or replaced in the middle of the run"
+            message = f"ledger {self.path} {gone}: put it back; nothing more is sent"
+            raise JobExit(exits.CANNOT_WRITE, message)
+        with self._plain_errors():
+            self._ballast.keep(most_bytes)
+
+    def release_ballast(self, needed: int) -> bool:
+        """Give back disk space kept for a full disk, `needed` bytes or what is left of it, so that
+        answers in flight find a place; False where none is left.
+        """
+        return self._ballast.release(needed)
 
     def close(self) -> None:
         """Let go of the file."""
-        self.db.close()
+        self._closing.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -98,30 +200,26 @@ class LedgerFile:
 
         Raises JobExit (74) where the disk fails.
         """
-        with self._plain_errors("written"):
-            self.db.execute("begin immediate")
-            try:
-                yield
-                self.db.execute("commit")
-            except BaseException:
-                if self.db.in_transaction:
-                    self.db.execute("rollback")
-                raise
+        self.db.execute("begin immediate")
+        try:
+            yield
+            self.db.execute("commit")
+        except BaseException:
+            if self.db.in_transaction:
+                self.db.execute("rollback")
+            raise
 
     @contextmanager
-    def _plain_errors(self, done: str) -> Iterator[None]:
+    def _plain_errors(self) -> Iterator[None]:
         try:
-            with plain_errors(f"ledger {self.path}", done):
-                yield
+            yield
+        except sqlite3.Error as error:
+            raise in_plain_words(error, self.path) or error from error
         except OSError as error:
-            message = f"ledger {self.path} cannot be made: {error.strerror}"
-            raise JobExit(exits.CANNOT_CREATE, message) from error
-
-
-def _connected(address: Path | str) -> sqlite3.Connection:
-    db = sqlite3.connect(address, uri=isinstance(address, str), timeout=30, isolation_level=None)
-    db.row_factory = sqlite3.Row
-    return db
+            fault = disk_fault(error)
+            code = fault.code if fault else exits.CANNOT_CREATE
+            message = f"ledger {self.path} cannot be made: {said(error)}"
+            raise JobExit(code, message) from error
 
 
 def _read_only(path: Path) -> str:

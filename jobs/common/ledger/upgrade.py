@@ -7,7 +7,11 @@ before kept in `ended_at` of an intent. Version 2: `version` of a run.
 
 from __future__ import annotations
 
+import re
+
 VERSION = 2
+
+_TABLES = frozenset({"records", "requests", "message_batches", "windows", "runs"})  # of version 0
 
 _BEFORE_SCHEMA = """
     drop index if exists records_done;
@@ -37,3 +41,10 @@ def script(schema: str, *, new: bool, version: int) -> str:
     if not new and version < 1:
         before, after = f"{before} {_BEFORE_SCHEMA}", _AFTER_SCHEMA
     return f"{before} {schema} {after} pragma user_version = {VERSION};"
+
+
+def tables(schema: str, version: int) -> frozenset[str]:
+    """The tables that a ledger of that version has had since it was made or brought up to date."""
+    if version < VERSION:
+        return _TABLES
+    return frozenset(re.findall(r"create table if not exists (\w+)", schema))

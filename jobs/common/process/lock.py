@@ -1,4 +1,5 @@
-"""One run of a job at a time: an flock on state/JOB.lock, held for the life of the process.
+"""One run of a job at a time: an flock on state/JOB.lock, held for the life of the process; and
+a lock on the ledger itself, whichever installation opens it.
 
 The wrapper takes it and hands the open descriptor on (JOB_LOCK_FD), so that it stays held when the
 wrapper is killed; run without the wrapper, the job takes it here. The kernel frees it with the
@@ -8,12 +9,18 @@ line that says who has the lock: `pid since run_id`.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import struct
 from pathlib import Path
 
 from common.process import exits
 from common.process.exits import JobExit
+from common.process.files import open_ours
+
+# One byte, far behind those that SQLite locks (they begin at 1 << 30) and behind any content.
+_BYTE = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 1 << 62, 1, 0)
 
 
 def hold(path: Path) -> int:
@@ -21,19 +28,22 @@ def hold(path: Path) -> int:
 
     Raises JobExit (75) where another run holds it.
     """
-    descriptor = _handed_on(path)
-    if descriptor is None:
+    while True:
+        descriptor = _handed_on(path)
+        if descriptor is None:
+            descriptor = open_ours(path, os.O_RDWR | os.O_CREAT)
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise JobExit(exits.CANNOT_CREATE, f"cannot write {path}: {error.strerror}") from error
-    try:
-        # Taking it again through the wrapper's descriptor is a no-op.
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise JobExit(
-            exits.NOT_NOW, f"already running ({path.name} is held): nothing done"
-        ) from error
+            # Taking it again through the wrapper's descriptor is a no-op.
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise JobExit(
+                exits.NOT_NOW, f"already running ({path.name} is held): nothing done"
+            ) from error
+        if is_at(descriptor, path):
+            break
+        # Somebody removed the file: another run may hold the lock of a new one.
+        os.close(descriptor)
     # A child that inherited it would keep the lock after this process has gone.
     os.set_inheritable(descriptor, False)
     return descriptor
@@ -44,12 +54,32 @@ def _handed_on(path: Path) -> int | None:
     number = os.environ.pop("JOB_LOCK_FD", "")
     if not number.isdigit():
         return None
+    return int(number) if is_at(int(number), path) else None
+
+
+def is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file is the one that stands at `path`."""
     try:
-        if os.path.samestat(os.fstat(int(number)), path.stat()):
-            return int(number)
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
     except OSError:
-        pass
-    return None
+        return False
+
+
+def hold_byte(descriptor: int) -> bool:
+    """Lock a database file for as long as `descriptor` is open; False where another one holds it.
+
+    SQLite does not notice: it locks other bytes. An flock would not do, since network file systems
+    lock the whole file for it. The lock belongs to the open descriptor, unlike SQLite's own, all of
+    which go when any descriptor of the file is closed: keep this one open for longer than SQLite's.
+    Raises OSError where the file system knows no locks.
+    """
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _BYTE)
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            return False
+        raise
+    return True
 
 
 def sign(lock: int, pid: int, since: str, run_id: str) -> None:

@@ -15,10 +15,10 @@ from common.claude.retries import Clock, Retry
 from common.context import Context
 from common.delivery.deliver import Delivery
 from common.job import Job
-from common.ledger.sqlite_ledger import LedgerFile
 from common.options import Options
 from common.process import exits, time_limit
 from common.process.exits import JobExit
+from common.process.files import disk_fault
 from common.process.lock import hold
 from common.process.log import configure, log
 from common.process.progress import Progress
@@ -74,9 +74,12 @@ def run(
         except JobExit as end:
             log.error("%s", end.message)
             code, result = end.code, _unstarted(job, run_id, given, end)
-        except Exception:
-            log.exception("a bug")
-            return exits.BUG
+        except Exception as error:
+            if not (fault := disk_fault(error)):
+                log.exception("a bug")
+                return exits.BUG
+            log.error("%s", fault.message)
+            code, result = fault.code, _unstarted(job, run_id, given, fault)
     if result:
         print(result, file=stdout, flush=True)
     return code
@@ -94,7 +97,7 @@ def _unstarted(job: Job, run_id: str, given: Options | None, end: JobExit) -> st
 def _dry_run(start: Start) -> tuple[int, str]:
     """What would be sent, for stdout."""
     with ExitStack() as closing:
-        file = LedgerFile(start.settings.ledger(), read_only=True)
+        file = start.ledger()
         closing.callback(file.close)
         figures = estimate.estimate(start.open(file, Stop(), closing))
     return exits.DONE, json.dumps(figures) if start.options.json else estimate.in_words(figures)
@@ -112,7 +115,7 @@ def _run(start: Start) -> tuple[int, str]:
         if not start.options.demo:
             start.settings.api_key()
             start.settings.base_url()
-        file = LedgerFile(start.settings.ledger())
+        file = start.ledger()
         closing.callback(file.close)
         context = start.open(file, stop, closing)
         check_after(context)
@@ -121,9 +124,15 @@ def _run(start: Start) -> tuple[int, str]:
         code = _outcome(context)
         seconds = time.monotonic() - began
         summary = context.summary(exits.STATUS.get(code, "error"), code, seconds)
-        context.runs.end(code, context.tally.columns())
-        if context.tally.told and code in (exits.DONE, exits.RECORDS_FAILED):
-            context.runs.set_left_out(WITHOUT_ID, context.tally.without_id)
+        try:
+            context.runs.end(code, context.tally.columns())
+            if context.tally.told and code in (exits.DONE, exits.RECORDS_FAILED):
+                context.runs.set_left_out(WITHOUT_ID, context.tally.without_id)
+        except JobExit as end:
+            if code == exits.DONE:
+                raise
+            # The reason is in the log already, most probably the very same.
+            log.info("this run's end is not in its ledger: %s", end.message)
     line = " ".join(
         f"{name}={summary[name]}"
         for name in ("job", "run", "status", "records", "done", "failed", "dead", "requests")
@@ -160,7 +169,10 @@ def _outcome(context: Context) -> int:
         code = exits.TIME_LIMIT if overdue else end.code
         (log.warning if code == exits.NOT_NOW else log.error)("%s", end.message)
         return code
-    except Exception:
+    except Exception as error:
+        if fault := disk_fault(error):
+            log.error("%s", fault.message)
+            return fault.code
         log.exception("a bug, or a job that does not fit its database")
         return exits.BUG
     tally = context.tally

@@ -6,6 +6,7 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 
 from common import options, times
@@ -20,6 +21,7 @@ from common.ledger.message_batches import MessageBatches
 from common.ledger.recovery import Recovery
 from common.ledger.runs import Runs
 from common.ledger.sqlite_ledger import LedgerFile
+from common.ledger.witness import told_in_history
 from common.options import Options
 from common.process import exits, files
 from common.process.exits import JobExit
@@ -46,6 +48,17 @@ class Start:
     progress: Progress
     clock: Clock
     retry: Retry
+
+    def ledger(self) -> LedgerFile:
+        """The job's ledger; a dry run only reads it. Raises JobExit as LedgerFile does."""
+        settings, options = self.settings, self.options
+        return LedgerFile(
+            settings.ledger(),
+            read_only=options.dry_run,
+            witness=partial(told_in_history, settings.state / "history.tsv", self.job.name),
+            # A demo holds nothing that was paid for.
+            start_anew=options.reprocess or options.demo,
+        )
 
     def open(self, file: LedgerFile, stop: Stop, closing: ExitStack) -> Context:
         """Open the source database, and gather what the run works with. Raises JobExit."""

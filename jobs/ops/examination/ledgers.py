@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from common.process.exits import JobExit
@@ -24,9 +25,9 @@ def check(installation: Installation, mountinfo: str | None = None) -> Iterator[
             continue
         try:
             yield from _place(job, path, mountinfo)
-            yield _ledger(job, path)
+            yield _ledger(job, path, installation.settings(job).state / "history.tsv")
         except JobExit as error:
-            yield fail("ledger", f"{job}: {error.message}", "see LEDGER_DB in .env")
+            yield fail("ledger", f"{job}: {error.message}", "see LEDGER_DB in .env, or your backup")
         except (sqlite3.Error, OSError) as error:
             yield _broken(job, path, str(error))
 
@@ -40,15 +41,18 @@ def _place(job: str, path: Path, mountinfo: str | None) -> Iterator[Line]:
         yield warn("ledger", f"{job}: {path} is on {kind}: a restart makes it forget", remedy)
 
 
-def _ledger(job: str, path: Path) -> Line:
+def _ledger(job: str, path: Path, history: Path) -> Line:
     from common.ledger.sqlite_ledger import LedgerFile
+    from common.ledger.witness import told_in_history
 
+    # Raises JobExit where one is gone or broken.
+    ledger = LedgerFile(path, read_only=True, witness=partial(told_in_history, history, job))
     if not path.exists() or path.stat().st_size == 0:
+        ledger.close()
         folder = next(parent for parent in path.parents if parent.exists())
         if folder.is_dir() and os.access(folder, os.W_OK):
             return ok("ledger", f"{job}: none yet, the first run makes {path}")
         return fail("ledger", f"{job}: {path} cannot be made", f"mkdir and chown {path.parent}")
-    ledger = LedgerFile(path, read_only=True)
     try:
         found = str(ledger.db.execute("pragma quick_check(1)").fetchone()[0])
     finally:
