@@ -89,7 +89,7 @@ main() {
     exec "$root/venv/bin/python" -P "$file" "$@"
   elif [[ " $* " == *' --help '* || " $* " == *' -h '* ]]; then
     need_venv
-    PYTHONPATH=$root/jobs exec "$root/venv/bin/python" "$file" "$@"
+    exec "${launch[@]}" "$file" "$@"
   fi
 
   # --- checks before the run: folders, settings, lock, venv/ ---

@@ -5,12 +5,14 @@ Writes  event_labels (one row per event)      in RECORDS_DB; your own tables are
 Usage   ./run_job.sh bulk_classifier [--limit 20] [--dry-run] [--help]
 """
 
+# First of all: after it, no file beside this one can hide a module of Python's.
+from common import Job, Origin, Record, run
+
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from common import Job, Origin, Record, run
 
 # The labels, and what each one means: edit them. What is done already keeps its label
 # (`--reprocess` asks again). The last one is for everything else.

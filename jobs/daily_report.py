@@ -5,12 +5,13 @@ Writes  reports/daily_report/2026-11-21.md    and .html
 Usage   ./run_job.sh daily_report [--date 2026-11-21] [--dry-run] [--help]
 """
 
+# First of all: after it, no file beside this one can hide a module of Python's.
+from common import Job, run
+from common.report import DayReport, Finding, write
+
 from pathlib import Path
 
 from pydantic import BaseModel
-
-from common import Job, run
-from common.report import DayReport, Finding, write
 
 # 1. Which records? Those of one day, from :start up to :end. within() understands every usual form
 #    of time, and reads the whole table for it. Where created_at is always 'YYYY-MM-DD HH:MM:SS' in

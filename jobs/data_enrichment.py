@@ -6,14 +6,15 @@ Writes  event_enrichment (a row per event)    in RECORDS_DB; your own tables are
 Usage   ./run_job.sh data_enrichment [--limit 20] [--dry-run] [--help]
 """
 
+# First of all: after it, no file beside this one can hide a module of Python's.
+from common import Job, Origin, Record, run
+from pages import with_pages
+
 import json
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
-
-from common import Job, Origin, Record, run
-from pages import with_pages
 
 # True: the page of the first http(s) address in an event is read (at most 10 s and 200 kB; public
 # addresses only) and travels along. Where a page cannot be read, page_error says why, and the event

@@ -248,9 +248,11 @@ def test_a_room_of_common_can_be_read_in_one_sitting(room):
 
 
 def test_jobs_have_no_code_that_changes_where_python_looks_for_modules():
-    # The operator's scripts stand one folder deeper than the jobs.
+    # The operator's scripts stand one folder deeper than the jobs; the door and the launcher see to
+    # it that the folder of jobs is the last place where Python looks.
+    allowed = {JOBS / "common/__init__.py", JOBS / "common/runner/launch.py"}
     changes = re.compile(r"sys\.path(?:\.(?:append|insert|extend|pop|remove|sort)| *=|\[)")
-    for path in (path for path in FILES if path.parent != JOBS / "ops"):
+    for path in (path for path in FILES if path.parent != JOBS / "ops" and path not in allowed):
         assert not changes.search(path.read_text(encoding="utf-8")), path
 
 

@@ -27,8 +27,15 @@ pydantic nor the runner, does not wait for them.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import sys
+
+# Python looks for modules in a script's own folder first. That folder is to be the last place: no
+# job may be taken for a module that is called like it, whichever job is started, and from wherever.
+_jobs = __path__[0].rpartition("/")[0]
+sys.path.sort(key=lambda place: place == _jobs)
+
+from importlib import import_module  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
 
 if TYPE_CHECKING:
     from common.job import Job, Origin, Record

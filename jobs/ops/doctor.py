@@ -26,7 +26,7 @@ from dataclasses import asdict
 
 from common.process import exits
 from common.settings import ROOT
-from ops.examination.examination import examine
+from ops.examination.examination import examine, refused
 from ops.examination.lines import FAIL, closing, fail, shown
 from ops.facts.known_jobs import scripts
 
@@ -40,6 +40,9 @@ def main(
     if given.job and given.job not in jobs:
         sys.stderr.write(f"doctor: no job is called {given.job!r}; there are: {', '.join(jobs)}\n")
         return exits.USAGE
+    if given.refused:
+        sys.stdout.writelines(f"{name}\t{reason}\n" for name, reason in refused(root, jobs))
+        return exits.DONE
     if given.as_cron:
         return _as_cron(root, given)
     lines = list(
@@ -78,6 +81,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--as-cron", action="store_true", help="in the environment that cron gives")
     add("--json", action="store_true", help="the findings as one JSON object")
     add("--within-cron", action="store_true", help=argparse.SUPPRESS)
+    add("--refused", action="store_true", help=argparse.SUPPRESS)  # for run_job.sh --list
     return parser.parse_args(arguments)
 
 

@@ -60,6 +60,26 @@ class Installation:
             process.kill()
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
+    def by_wrapper(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Call run_job.sh, with a venv/ that leads to the packages of the tests."""
+        python = self.root / "venv/bin/python"
+        if not python.exists():
+            shutil.copy(REPOSITORY / "run_job.sh", self.root)
+            python.parent.mkdir(parents=True)
+            python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+            python.chmod(0o755)
+            for name in ("requirements.txt", "venv/requirements.txt"):
+                (self.root / name).write_text("# nothing\n")
+        return subprocess.run(
+            [str(self.root / "run_job.sh"), *arguments],
+            cwd="/",
+            env=self.environ(**environ),
+            text=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=50,
+        )
+
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int, bytes]]:
     """Every file and folder below `folder`: its mode, time of last change and content."""

@@ -25,6 +25,16 @@ SHELL_FILES = (
         for path in sorted((REPOSITORY / folder).glob("*.sh"))
     ),
 )
+# What starts a job's script, and writes the line that says why it cannot.
+LAUNCHER = (
+    "jobs/common/__init__.py",
+    "jobs/common/runner/__init__.py",
+    "jobs/common/runner/launch.py",
+    *(
+        str(path.relative_to(REPOSITORY))
+        for path in sorted((REPOSITORY / "jobs/common/process").glob("*.py"))
+    ),
+)
 
 # The environment that cron gives, without HOME.
 CRON = {"PATH": "/usr/bin:/bin"}
@@ -51,7 +61,7 @@ class Installation:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for name in SHELL_FILES:
+        for name in (*SHELL_FILES, *LAUNCHER):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / name, root / name)
         (root / "requirements.txt").write_text("# nothing\n")

@@ -130,7 +130,8 @@ def test_stdin_is_empty_unless_it_is_a_terminal(here):
 def test_every_exit_status_of_a_job_is_kept(here, first):
     python = here.root / "venv/bin/python"
     python.unlink()
-    python.symlink_to("/bin/sh")  # starts sooner
+    python.write_text('#!/bin/sh\nshift 2\nexec /bin/sh "$@"\n')  # starts sooner
+    python.chmod(0o755)
     (here.root / "jobs/code.py").write_text("exit $1\n")
     codes = range(first, first + 16)
     assert [here.run("code", str(code)).returncode for code in codes] == list(codes)
@@ -194,7 +195,7 @@ def test_each_setting_of_the_manual_is_in_the_example(here):
 
 def test_list_names_each_job_with_the_first_line_of_its_docstring(here):
     here.job("other", summary="Do something else.\n\nAnd more.\n")
-    (here.root / "jobs/common").mkdir()
+    (here.root / "jobs/common").mkdir(exist_ok=True)
     (here.root / "jobs/common/x.py").write_text('"""No job."""\n')
     assert here.run("--list").stdout.splitlines() == [
         "hello                A job.",
@@ -229,9 +230,8 @@ def test_python_looks_for_an_operators_modules_neither_beside_it_nor_in_jobs(ops
 
 
 def test_a_job_that_is_asked_for_help_finds_its_modules_beside_it(here):
-    here.job("asked", "print(sys.flags.safe_path, os.environ['PYTHONPATH'], sys.path[0])")
-    jobs = here.root / "jobs"
-    assert here.run("asked", "--help").stdout == f"False {jobs} {jobs}\n"
+    here.job("asked", "print(sys.flags.safe_path, 'PYTHONPATH' in os.environ, sys.path[-1])")
+    assert here.run("asked", "--help").stdout == f"True False {here.root}/jobs\n"
 
 
 def test_an_operators_script_is_listed_after_the_jobs(ops):

@@ -57,10 +57,11 @@ def test_the_end_line_says_what_the_code_means(here, code, end):
     assert re.sub(r"\[.*?\]", "[ID]", re.sub(r"=\d+ \(", " (", last.split(" ", 1)[1])) == end
 
 
-def test_a_traceback_is_in_the_log(here):
+def test_why_a_script_cannot_be_imported_is_one_line_of_the_log(here):
     here.job("broken", "raise RuntimeError('no such luck')")
-    assert here.run("broken").returncode == 1
-    assert "RuntimeError: no such luck\n" in here.log("broken")
+    assert here.run("broken").returncode == 78
+    assert re.search(r"RuntimeError: no such luck \(line \d+\): mend it\n", here.log("broken"))
+    assert "Traceback" not in here.log("broken")
 
 
 def test_a_line_is_in_the_log_while_the_job_still_runs(here):

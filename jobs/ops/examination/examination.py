@@ -50,6 +50,17 @@ def examine(
         yield clean(line)
 
 
+def refused(root: Path, jobs: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The jobs that cannot run, each with the reason on one line."""
+    from ops.examination.scripts import Unusable, job_of
+
+    for name in jobs:
+        try:
+            job_of(root / "jobs" / f"{name}.py")
+        except Unusable as unusable:
+            yield name, clean(fail("", unusable.text)).text
+
+
 def _guarded(subject: str, check: Callable[[], Iterable[Line]]) -> Iterator[Line]:
     """Make a check that breaks a finding of its own, so that the others go on."""
     try:

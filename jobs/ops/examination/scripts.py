@@ -15,6 +15,7 @@ from typing import NoReturn
 from common.job import Job
 from common.process.exits import JobExit
 from common.runner.definition import faults
+from common.runner.launch import import_fault
 from common.runner.names import taken
 
 _SECONDS = 20
@@ -50,8 +51,7 @@ def job_of(path: Path) -> Job:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        reason = f"{type(error).__name__}: {error}".rstrip(": ")
-        raise Unusable(f"does not import: {reason}{_where(error, path)}", f"mend {path}") from error
+        raise Unusable(import_fault(error, path), f"mend {path}") from error
     job = getattr(module, "JOB", None)
     if not isinstance(job, Job):
         raise Unusable("has no JOB = Job(…)", f"write one at the end of {path}, as in daily_report")
@@ -91,15 +91,3 @@ def _soon_over() -> Iterator[None]:
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
-
-
-def _where(error: BaseException, path: Path) -> str:
-    """The line of the script at which it went wrong."""
-    if isinstance(error, SyntaxError):
-        return ""  # says it itself
-    number, step = 0, error.__traceback__
-    while step:
-        if step.tb_frame.f_code.co_filename == str(path):
-            number = step.tb_lineno
-        step = step.tb_next
-    return f" (line {number})" if number else ""

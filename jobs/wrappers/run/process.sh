@@ -4,6 +4,9 @@
 
 child_makes_group=yes # for child.sh
 
+# Starts a job's script. -P: the folder of jobs is not where Python looks for modules first.
+launch=("$root/venv/bin/python" -P "$root/jobs/common/runner/launch.py")
+
 # End all processes of GROUP: TERM first, KILL after JOB_KILL_AFTER. They are what the job has
 # started; and the job itself, should the signal have come while `timeout` was starting it.
 end_group() {
@@ -33,7 +36,7 @@ group_lives() {
 # three times: from the terminal, from `timeout` and from us.
 run_once() {
   local command=(timeout -k "$kill_after" "$time_limit")
-  command+=("$root/venv/bin/python" "$root/jobs/$job.py" "$@")
+  command+=("${launch[@]}" "$root/jobs/$job.py" "$@")
   if [[ -t 0 ]]; then
     setsid "${command[@]}" <&0 2>&8 8>&- 6<&- &
   else

@@ -1,0 +1,50 @@
+"""Start the script of a job, as run_job.sh does: `python -P launch.py jobs/JOB.py [options]`.
+
+`-P` keeps the folder of jobs from being the first place where Python looks for modules; here it
+becomes the last. So a job that is called like a module of Python's or of a package's takes that
+module's place in no job. What keeps a script from being imported is told on one line.
+"""
+
+import os
+import runpy
+import sys
+from pathlib import Path
+
+_GUARD = 'end it with `if __name__ == "__main__": raise SystemExit(run(JOB))`'
+
+
+def import_fault(error: BaseException, path: Path) -> str:
+    """Why a script could not be imported, with the line where it went wrong."""
+    reason = f"does not import: {type(error).__name__}: {error}".rstrip(": ")
+    number, step = 0, error.__traceback__
+    while step and not isinstance(error, SyntaxError):  # that one says it itself
+        if step.tb_frame.f_code.co_filename == str(path):
+            number = step.tb_lineno
+        step = step.tb_next
+    return f"{reason} (line {number})" if number else reason
+
+
+def main(path: Path) -> int:
+    """Run a script as if Python had been started with it; returns 78 where that cannot be done."""
+    run_id = os.environ.get("RUN_ID", "-")  # the run takes it out
+    sys.argv[:] = [str(path), *sys.argv[2:]]
+    try:
+        left = runpy.run_path(str(path), run_name="__main__")
+    except Exception as error:
+        fault = f"{import_fault(error, path)}: mend it"
+    else:
+        if "JOB" not in left:
+            return 0
+        fault = f"ends without an exit code, so that nobody learns how its run went: {_GUARD}"
+
+    from common.process import exits
+    from common.process.log import configure, log
+
+    configure(run_id, demo=False)
+    log.error("%s", f"jobs/{path.name} {fault}")
+    return exits.SETTINGS
+
+
+if __name__ == "__main__":
+    sys.path.append(str(Path(__file__).resolve().parents[2]))
+    raise SystemExit(main(Path(sys.argv[1])))
