@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from common.runner.names import ROOMS
+from common.definition.names import ROOMS
 from rigs.harness import REPOSITORY
 
 JOBS = REPOSITORY / "jobs"
@@ -33,6 +33,7 @@ SENDING = (
 # stands below it, and never from its neighbours or from above.
 LAYERS = (
     ("common.runner",),
+    ("common.definition",),
     ("common.report",),
     ("common.delivery",),
     ("common.records",),

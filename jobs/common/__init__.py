@@ -1,6 +1,7 @@
 """What every job shares. The door: `from common import Job, Origin, Record, run`. The map:
 
     job.py      a job: which records, what to ask, what must come back, what to do with it
+    definition/ whether a job is one that can run: arguments, output model, columns, name
     runner/     one run, from the command line to the exit code
     records/    which records a run takes up, in which chunks
     delivery/   how requests reach Claude, and what becomes of them

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from common.runner.names import EXTRAS, taken
+from common.definition.names import EXTRAS, taken
 from rigs.harness import REPOSITORY
 from rigs.installation import Installation
 from rigs.report_site import events

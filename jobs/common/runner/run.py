@@ -13,6 +13,7 @@ from pathlib import Path
 from common import options, settings
 from common.claude.retries import Clock, Retry
 from common.context import Context
+from common.definition.check import check
 from common.delivery.deliver import Delivery
 from common.job import Job
 from common.options import Options
@@ -26,7 +27,6 @@ from common.process.signals import Stop
 from common.process.words import counted
 from common.records.left_out import WITHOUT_ID
 from common.runner import estimate, per_day, per_record
-from common.runner.definition import check
 from common.runner.start import Start, check_after, confirm, make_folder
 from common.settings import ROOT, Settings
 

@@ -13,6 +13,7 @@ from common import options, times
 from common.claude.client import Access, Claude
 from common.claude.retries import Clock, Retry
 from common.context import Context
+from common.definition.check import check_columns
 from common.job import Job
 from common.job_code import JobCode
 from common.ledger.dead_letters import DeadLetters
@@ -29,7 +30,6 @@ from common.process.mark import Mark
 from common.process.progress import Progress
 from common.process.signals import Stop
 from common.records.days import report_zone
-from common.runner.definition import check_columns
 from common.settings import DEFAULT_MODEL, Settings
 from common.source.sqlite_source import open_source
 from common.tally import Tally

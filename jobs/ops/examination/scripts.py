@@ -12,11 +12,11 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from common.definition.check import faults
+from common.definition.names import taken
 from common.job import Job
 from common.process.exits import JobExit
-from common.runner.definition import faults
 from common.runner.launch import import_fault
-from common.runner.names import taken
 
 _SECONDS = 20
 _GUARD = 'put `if __name__ == "__main__":` before `raise SystemExit(run(JOB))`'

@@ -6,11 +6,11 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from common.definition.check import lacking_columns
 from common.job import Job
 from common.process.exits import JobExit
 from common.process.sqlite_errors import plain_errors
 from common.process.sqlite_files import unwritable
-from common.runner.definition import lacking_columns
 from common.source.sqlite_source import open_source
 from ops.examination.installation import Installation
 from ops.examination.lines import Line, fail, ok, warn

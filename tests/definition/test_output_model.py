@@ -23,8 +23,8 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from common.claude.answers import output_of_chunk
-from common.claude.output_model import misfits
 from common.claude.request import _strict
+from common.definition.output_model import misfits
 from rigs.label_answers import message
 from standin.schema_rules import check_schema
 

@@ -13,14 +13,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from common.claude.output_model import misfits
+from common.definition.names import taken
+from common.definition.output_model import misfits
 from common.delivery.deliver import DEFERRED
 from common.job import Job
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.words import close_to, nearest
 from common.report.digests import misfits_of_digest
-from common.runner.names import taken
 from common.settings import ROOT
 
 _SHOWN = 3  # mistakes that one line names

@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import AliasChoices, AliasPath, BaseModel, RootModel, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
-from common.claude.output_schema import SchemaWalk
+from common.definition.output_schema import SchemaWalk
 
 # Every request carries the schema, beside up to 60,000 tokens of records: together they must stay
 # under 100,000, from where on a token costs more.
