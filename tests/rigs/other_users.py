@@ -103,6 +103,10 @@ class Application:
 
         as_user(APPLICATION, written)
 
+    def move(self, name: str) -> None:
+        """Give its database another name, in the same folder."""
+        as_user(APPLICATION, lambda: self.path.rename(self.folder / name))
+
     def dies_writing(self, journal: str) -> None:
         """Let it die: in WAL mode with a record in its log, else in the middle of a change."""
 
@@ -120,11 +124,12 @@ class Application:
         os.waitpid(pid, 0)
 
     @contextmanager
-    def alive(self) -> Iterator[sqlite3.Connection]:
+    def alive(self, locking: str = "normal") -> Iterator[sqlite3.Connection]:
         """Its open connection, with a record that is in its log alone."""
         _become(APPLICATION)
         try:
             db = sqlite3.connect(self.path, isolation_level=None)
+            db.execute(f"pragma locking_mode = {locking}")
             db.execute("insert into events (content, created_at) values ('Logged', '2026-11-21')")
         finally:
             _become(0)

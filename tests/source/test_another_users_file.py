@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import pytest
 
@@ -33,7 +33,7 @@ def read(app) -> list[str]:
         return as_user(JOB, lambda: contents(app.path))
 
 
-def refused(app, **options) -> tuple[int, str]:
+def refused(app, *, closed=True, **options) -> tuple[int, str]:
     """The code and the line with which the job's user is refused, when it opens and reads."""
 
     def open_and_read() -> tuple[int, str]:
@@ -44,7 +44,7 @@ def refused(app, **options) -> tuple[int, str]:
         end = failure(call)
         return end.code, end.message
 
-    with closed_to_us(app.path):
+    with closed_to_us(app.path) if closed else nullcontext():
         return as_user(JOB, open_and_read)
 
 
@@ -60,9 +60,11 @@ def test_an_idle_file_is_read_and_its_application_can_still_write(app, journal, 
 
 
 @FOLDERS
-def test_a_file_that_its_application_has_open_is_read_with_what_is_in_its_log(app, folder):
+@pytest.mark.parametrize("locking", ["normal", "exclusive"])
+def test_a_file_that_its_application_has_open_is_read_with_what_is_in_its_log(app, folder, locking):
+    """A log of an application that locks the others out has no index beside it."""
     app.make("wal", folder=folder)
-    with app.alive() as db:
+    with app.alive(locking) as db:
         before = app.files()
         assert read(app)[-1] == "Logged"
         assert app.files() == before
@@ -120,8 +122,8 @@ def test_a_job_that_must_write_and_may_not_is_78_and_says_how(app, journal, fold
     app.make(journal, folder=folder)
     code, message = refused(app, writable=True)
     assert code == 78
-    assert "may not write it, and the results go there: run the job as " in message
-    assert not ROOT or (f"user {APPLICATION}" in message and f"user {JOB}" in message)
+    assert "may not write it, and the results go there: " in message
+    assert (f"run the job as user {APPLICATION}" if ROOT else "`chmod u+w /") in message
     assert app.files() == ["records.db"]
 
 
@@ -177,6 +179,41 @@ def test_a_file_that_is_written_to_while_it_is_read_without_a_lock_is_69(app):
     assert code == 69
     assert "was written to while it was read" in message
     assert then == 2_001
+
+
+def test_a_file_that_is_moved_away_between_two_readings_is_69(app):
+    app.make("wal")
+
+    def reads() -> tuple[int, str]:
+        with closing(Database(app.path, writable=False)) as db:
+            assert len([*db.select(SELECT, {})]) == 3
+            app.move("elsewhere.db")
+            end = failure(lambda: [*db.select(SELECT, {})])
+            return end.code, end.message
+
+    with closed_to_us(app.path):
+        code, message = as_user(JOB, reads)
+        (app.folder / "elsewhere.db").rename(app.path)
+    assert code == 69
+    assert "cannot be opened" in message
+
+
+@pytest.mark.parametrize("writable", [False, True])
+def test_a_file_that_we_may_not_read_is_78_and_says_how(app, writable):
+    app.make("wal", mode=0o000 if not ROOT else 0o600)
+    code, message = refused(app, writable=writable, closed=ROOT)
+    assert code == 78
+    assert "may not read it: " in message
+    assert (f"run the job as user {APPLICATION}" if ROOT else "`chmod u+r /") in message
+
+
+@pytest.mark.parametrize("writable", [False, True])
+def test_a_folder_that_we_may_not_enter_is_78_and_says_so(app, writable):
+    app.make("wal", folder=0o600)
+    code, message = refused(app, writable=writable, closed=ROOT)
+    app.folder.chmod(0o700)
+    assert code == 78
+    assert "it cannot be looked at: Permission denied" in message
 
 
 def test_a_file_that_is_written_to_between_two_readings_is_read_anew(app):

@@ -119,6 +119,18 @@ def test_a_file_that_is_moved_away_while_it_is_written_is_69(tmp_path):
     assert "it was moved, removed or replaced meanwhile" in end.message
 
 
+def test_a_file_that_is_locked_when_the_tables_are_looked_at_is_69(tmp_path):
+    path = make(tmp_path / "r.db")
+    with closing(Database(path, writable=False, timeout=0)) as db:
+        assert db.lacking("create table labels (record_id)") == ""
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("begin exclusive")
+            other.execute("create table labels (id)")
+            end = failure(db.lacking, "create table labels (record_id)")
+    assert end.code == 69
+    assert "another program keeps it locked" in end.message
+
+
 def test_doctor_says_the_same(tmp_path):
     write_job(tmp_path, "mine")
     a_pipe(tmp_path / "r.db")

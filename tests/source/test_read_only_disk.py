@@ -39,7 +39,7 @@ if left:
 for name in ("r.db", *left):
     shutil.copy(path.with_name(name), disk / name)
 db.close()
-subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+subprocess.run(["mount", "-o", "remount,bind,ro", str(disk)], check=True)
 def ended(writable):
     try:
         with closing(Database(copy, writable=writable)) as db:

@@ -33,7 +33,7 @@ def unreadable(path: Path) -> str:
     if not stat.S_ISREG(found.st_mode):
         return "it is a pipe, a socket or a device: name a SQLite file"
     if not _may(path, os.R_OK):
-        return f"{_me()} may not read it: `chmod` or `chgrp` it, or run the job as {_owner(path)}"
+        return f"{_me()} may not read it: {_give(path, 'r')}"
     if not found.st_size:
         return "it is empty: name the SQLite file that has the tables"
     return ""
@@ -42,13 +42,13 @@ def unreadable(path: Path) -> str:
 def unwritable(path: Path) -> str:
     """Why a job must not write into the file, with the remedy; "" where it may."""
     path = path.resolve()
-    remedy = f"run the job as {_owner(path)}, or give {_me()} the right to write"
     if os.statvfs(path).f_flag & os.ST_RDONLY:
         return "it is on a read-only file system: name a file that can be written"
     if not _may(path, os.W_OK):
-        return f"{_me()} may not write it, and the results go there: {remedy} it"
+        return f"{_me()} may not write it, and the results go there: {_give(path, 'w')}"
     if not _may(path.parent, os.W_OK | os.X_OK):
-        return f"{_me()} may not write its folder, where SQLite keeps its journal: {remedy} there"
+        what = "may not write its folder, where SQLite keeps its journal"
+        return f"{_me()} {what}: {_give(path.parent, 'wx')}"
     if _has_log(path) and not _beside(path, "-wal") and not _shared_with_its_owner(path):
         return (
             f"the files that SQLite makes beside it would be {_me()}'s alone, and lock"
@@ -87,7 +87,10 @@ def watched(path: Path, uri: str) -> tuple[int, ...]:
     """What tells that a file has been written to that is read with no lock on it; () with one."""
     if _UNCHANGING not in uri and _ALONE not in uri:
         return ()
-    found = path.stat()
+    try:
+        found = path.stat()
+    except OSError:  # it was moved away
+        return (0,)
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
@@ -126,6 +129,13 @@ def _shared_with_its_owner(path: Path) -> bool:
             return True
     group = folder.st_gid if folder.st_mode & stat.S_ISGID else os.getegid()
     return bool(file.st_mode & stat.S_IWGRP) and group == file.st_gid
+
+
+def _give(path: Path, rights: str) -> str:
+    """What gives this user the rights."""
+    if path.stat().st_uid == os.geteuid():
+        return f"`chmod u+{rights} {path}`"
+    return f"run the job as {_owner(path)}, or let {_me()} in with `chgrp` and `chmod g+{rights}`"
 
 
 def _me() -> str:

@@ -72,9 +72,6 @@ class Database:
         """
         self.seen, self.without_id = TimesSeen(self.zone), 0
         kinds: set[type] = set()
-        if self._written_meanwhile():
-            self.connection.close()
-            self._connect()
         with self._unchanged(), self._plain_errors("read"):
             rows = self.connection.cursor()
             rows.row_factory = sqlite3.Row
@@ -141,9 +138,10 @@ class Database:
                 " where t.type = 'table'"
             ).fetchall()
         there: dict[str, set[str]] = {}
-        for table in {table for table, _, _ in columns}:
-            names = self.connection.execute("select name from pragma_table_info(?)", (table,))
-            there[table] = {name.lower() for (name,) in names}
+        with self._plain_errors("read"):
+            for table in {table for table, _, _ in columns}:
+                names = self.connection.execute("select name from pragma_table_info(?)", (table,))
+                there[table] = {name.lower() for (name,) in names}
         adds = [
             f"alter table {table} add column {name} {kind}".rstrip()
             for table, name, kind in columns
@@ -180,7 +178,13 @@ class Database:
 
     @contextmanager
     def _unchanged(self) -> Iterator[None]:
-        """Raises JobExit (69) where a file that is read without a lock was written to meanwhile."""
+        """Read one state of the file, opened anew where it has changed since.
+
+        Raises JobExit (69) where a file that is read without a lock was written to meanwhile.
+        """
+        if self._written_meanwhile():
+            self.connection.close()
+            self._connect()
         failed: JobExit | None = None
         try:
             yield
