@@ -68,6 +68,28 @@ def test_half_a_surrogate_pair_becomes_a_replacement_character_and_whole_ones_st
     outputs["1"].model_dump_json().encode()
 
 
+@pytest.mark.parametrize(
+    "around",
+    [
+        "```json\n{}\n```",
+        "```\n{}\n```",
+        "```JSON {}```",
+        "```{}```",
+        "````json5\n{}\n````",
+        "~~~json\n{}\n~~~",
+        " \n\n ```json  \r\n\r\n{}\r\n  ```  \n ",
+        "Here is the JSON:\n\n```json\n{}\n```\n\nAnything else?",
+        "```json\n{}",
+        "\ufeff{}",
+        "`{}`",
+        " {} ",
+    ],
+)
+def test_a_code_block_around_the_json_is_taken_off(around):
+    for told in (WHOLE, {"results": [entry("1", note="```json {} ``` and ~~~")]}):
+        assert reasons(message(around.replace("{}", json.dumps(told))), "1") == {"1": "fine"}
+
+
 @pytest.mark.parametrize("stop", ["end_turn", "stop_sequence"])
 def test_a_whole_answer_is_used(stop):
     assert reasons(message(json.dumps(WHOLE), stop), "1") == {"1": "fine"}
@@ -103,7 +125,7 @@ def test_a_refusal_may_say_nothing_at_all(details):
 @pytest.mark.parametrize(
     "text",
     ["", '{"results": [{"id": "1", "lab', ("Sure! Here it "
-                                          "is."), '```json\n{"results": []}\n```', "[" * 100_000],
+                                          "is."), "```json\n```", "[" * 100_000],
     ids=["empty", "half", "prose", "fenced", "deep"],
 )  # fmt: skip
 def test_what_is_not_json_is_one_reason_for_all(text):

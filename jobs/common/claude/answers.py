@@ -22,6 +22,7 @@ from common.job import Job
 from common.process.log import shortened
 
 _USABLE = ("end_turn", "stop_sequence")
+_FENCES = ("`" * 3, "~" * 3)
 _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
@@ -103,10 +104,26 @@ def _json(message: dict[str, Any]) -> tuple[Any, Fault | None]:
     if stop not in _USABLE:
         return None, _wrong(f"stopped for a reason unknown here ({shortened(str(stop), 40)})")
     text = "".join(block["text"] for block in message["content"] if block.get("type") == "text")
-    try:
-        return _whole(json.loads(text, strict=False)), None
-    except (ValueError, RecursionError):
-        return None, _wrong("an answer that is not the JSON asked for")
+    for form in (text, _unfenced(text)):
+        try:
+            return _whole(json.loads(form, strict=False)), None
+        except (ValueError, RecursionError):
+            continue
+    return None, _wrong("an answer that is not the JSON asked for")
+
+
+def _unfenced(text: str) -> str:
+    """What stands in a text between the marks of a code block, without the name of its language.
+
+    Models without structured outputs, and some gateways, put JSON into one.
+    """
+    text = text.strip("\ufeff \t\r\n")
+    fences = [text.find(fence) for fence in _FENCES if fence in text]
+    if text[:1] not in ("{", "[", "`", "~"):
+        # Something is said before it. Without a fence the text has to speak for itself.
+        text = text[min(fences) :] if fences else ""
+    opening = [text.find(bracket) for bracket in "{[" if bracket in text]
+    return text[min(opening, default=0) : max(text.rfind("}"), text.rfind("]")) + 1]
 
 
 def _whole(data: Any) -> Any:
@@ -122,8 +139,8 @@ def _whole(data: Any) -> Any:
 
 def _validated(model: type[BaseModel], data: Any) -> tuple[BaseModel | None, Fault | None]:
     schema = _schema(model)
-    cased = _in_case(data, schema, schema.get("$defs", {}))
     try:
+        cased = _in_case(data, schema, schema.get("$defs", {}))
         # As JSON, in which a model that is strict takes a date or an enum from a text.
         return model.model_validate_json(json.dumps(cased)), None
     except ValidationError as error:
