@@ -9,12 +9,13 @@ import pytest
 
 from common import Record
 from common.claude import pricing
-from common.claude.api import Model
 from common.claude.caching import lifetime
+from common.claude.models_api import Model
 from common.claude.pricing import Tokens
 from common.claude.request import Request, ask_about, system_prompt
 from rigs.own_jobs import labels
 from rigs.record_jobs import events, run, usd
+from standin.models import MODELS
 
 LONG = "You label what a small company gets to read, mostly messages from its customers. " * 40
 JOB = replace(labels(), instructions=LONG)
@@ -128,3 +129,9 @@ def test_what_requests_begin_with_is_the_same_to_the_byte_whatever_their_records
     assert len({str((params["output_config"], params["thinking"])) for params in requests}) == 1
     assert ask_about(JOB, MODEL, records[0])["system"] == system_prompt(JOB)
     assert not Request("r", {}).warms
+
+
+@pytest.mark.parametrize("model", [m for m in MODELS.values() if m.lifecycle != "retired"])
+def test_the_table_of_minimums_holds_every_model_in_service(model):
+    assert lifetime(model.id, "x" * 3 * model.cache_minimum, 9, message_batch=False) == "5m"
+    assert lifetime(model.id, "x" * (3 * model.cache_minimum - 4), 9, message_batch=False) == ""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from common.claude.envelope import estimated_tokens
+from common.claude.pricing import undated
 
 # The least tokens that a model caches, by the beginning of its id. Others are not asked to.
 _MINIMUM = {
@@ -20,8 +21,10 @@ _MINIMUM = {
     "claude-opus-5": 512,
     "claude-fable-5": 512,
     "claude-fable-5-1": 512,
+    "claude-fable-5-2": 512,
     "claude-mythos-5": 512,
     "claude-mythos-5-1": 512,
+    "claude-mythos-5-2": 512,
     "claude-sonnet-5": 1_024,
     "claude-opus-4-8": 1_024,
     "claude-sonnet-4-6": 1_024,
@@ -31,12 +34,11 @@ _MINIMUM = {
     "claude-opus-4-5": 4_096,
     "claude-haiku-4-5": 4_096,
 }
-_DATED = 8  # digits at the end of some ids: claude-haiku-4-5-20251001
 
 
 def lifetime(model_id: str, system: str, requests: int, *, message_batch: bool) -> str:
     """How long to keep the system prompt of about that many requests: "5m", "1h", "" for not."""
-    minimum = _MINIMUM.get(_undated(model_id))
+    minimum = _MINIMUM.get(undated(model_id))
     if minimum is None or estimated_tokens(system) < minimum:
         return ""
     if message_batch:
@@ -50,8 +52,3 @@ def system_block(system: str, lifetime: str) -> str | list[dict[str, Any]]:
         return system
     control = {"type": "ephemeral", "ttl": lifetime}
     return [{"type": "text", "text": system, "cache_control": control}]
-
-
-def _undated(model_id: str) -> str:
-    head, _, tail = model_id.rpartition("-")
-    return head if len(tail) == _DATED and tail.isdecimal() else model_id

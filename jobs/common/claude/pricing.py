@@ -23,6 +23,7 @@ _NUMBERS = (
     "cache_read",
     "message_batch_factor",
 )
+_DATED = 8  # digits
 PRICES = Path(__file__).with_name("prices.json")
 
 
@@ -45,7 +46,7 @@ class Tokens:
 
 def usd(model: str, tokens: Tokens, day: date, *, message_batch: bool = False) -> float | None:
     """What an answer of that model on that day (UTC) cost; None where no price is known."""
-    price = _price(model, day, tokens.prompt)
+    price = _price(model, day, tokens.prompt) or _price(undated(model), day, tokens.prompt)
     if price is None:
         return None
     millionths: float = (
@@ -56,6 +57,12 @@ def usd(model: str, tokens: Tokens, day: date, *, message_batch: bool = False) -
         + tokens.cache_read * price["cache_read"]
     )
     return millionths / 1e6 * (price["message_batch_factor"] if message_batch else 1.0)
+
+
+def undated(model: str) -> str:
+    """A model's id without the date that some ids have at the end: claude-haiku-4-5-20251001."""
+    head, _, tail = model.rpartition("-")
+    return head if len(tail) == _DATED and tail.isdecimal() else model
 
 
 def _price(model: str, day: date, prompt: int) -> dict[str, Any] | None:
