@@ -149,6 +149,22 @@ def test_claude_may_be_anywhere_behind_tls_or_on_this_machine(load, url):
     assert load(ANTHROPIC_BASE_URL=url).base_url() == url.strip()
 
 
+@pytest.mark.parametrize(
+    ("url", "without"),
+    [
+        ("https://api.anthropic.com/v1", "https://api.anthropic.com"),
+        ("https://api.anthropic.com/v1/messages", "https://api.anthropic.com"),
+        ("https://gateway.example:8443/claude/v1/", "https://gateway.example:8443/claude"),
+        ("https://gateway.example/v1/v1/", "https://gateway.example/v1"),
+        ("https://v1", "https://v1"),
+        ("https://gateway.example/v12", "https://gateway.example/v12"),
+        ("http://127.0.0.1:80//", "http://127.0.0.1:80"),
+    ],
+)
+def test_what_the_sdk_adds_to_a_base_url_is_taken_off_its_end(load, url, without):
+    assert load(ANTHROPIC_BASE_URL=url).base_url() == without
+
+
 @pytest.mark.parametrize("url", ["", "  ", "\n"])
 def test_an_empty_base_url_counts_as_unset(load, url):
     assert load(ANTHROPIC_BASE_URL=url).base_url() == "https://api.anthropic.com"

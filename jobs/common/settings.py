@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,6 +168,10 @@ class Settings:
         url = self.get("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
         try:
             parts = urlsplit(url)
+            # As people copy it from the documentation: the SDK adds this itself.
+            path = re.sub(r"(/v1(/messages)?/*|/{2,})$", "", parts.path)
+            if path != parts.path:
+                url = parts._replace(path=path).geturl()
             here = on_this_machine(parts.hostname or "")
             # Readers of URLs differ about which host stands in `http://evil.com\@localhost`.
             if parts.scheme == "http" and here and "@" not in parts.netloc:

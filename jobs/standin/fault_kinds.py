@@ -4,6 +4,7 @@ from typing import Any
 
 MESSAGES = "/v1/messages"
 MESSAGE_BATCHES = "/v1/messages/batches"
+MODEL = "/v1/models/{id}"
 RESULTS = "/v1/messages/batches/{id}/results"
 PATHS = {
     MESSAGES,
@@ -13,13 +14,13 @@ PATHS = {
     "/v1/messages/batches/{id}/cancel",
     RESULTS,
     "/v1/models",
-    "/v1/models/{id}",
+    MODEL,
 }
 
 # In place of an answer, on any path. The stand-in generates nothing and bills nothing.
 STATUSES = {
-    "400", "400_credit", "401", "402", "403", "404", "408", "409", "413", "422", "429", "429_spend",
-    "500", "502", "503", "504", "529",
+    "400", "400_credit", "401", "402", "403", "404", "405", "408", "409", "413", "422", "429",
+    "429_spend", "500", "501", "502", "503", "504", "529",
 }  # fmt: skip
 INSTEAD = STATUSES | {"reset", "html", "create_500", "redirect", "huge"}
 # To a finished answer: the generation is billed, or the message batch exists.
@@ -48,7 +49,8 @@ DEFAULT_PATH = {
     **dict.fromkeys(IN_MESSAGE_BATCH | OF_MESSAGE_BATCH, MESSAGE_BATCHES),
 }
 OPTIONS: dict[str, set[str]] = {
-    **{status: {"retry_after", "message", "error_code"} for status in STATUSES},
+    # With `page`, the reply is that text: it comes from a gateway, and is no error of Claude's.
+    **{status: {"retry_after", "message", "error_code", "page"} for status in STATUSES},
     "late": {"seconds"},
     "redirect": {"status", "location"},
     # A reply of that many megabytes; with `gzip` it is a thousandth of that on the wire.

@@ -10,7 +10,7 @@ from standin.models import Model
 from standin.problems import invalid
 from standin.read_envelope import Envelope, open_envelope
 from standin.scripted_faults import Fault
-from standin.spoiling import half, spoiled_value
+from standin.spoiling import change, half, spoiled_value
 from standin.tokens import PromptCache, Usage, count, cut
 
 BILLED_REFUSALS = {"bio", "frontier_llm", "reasoning_extraction"}
@@ -117,13 +117,6 @@ def write(message: dict[str, Any], text: str, max_tokens: int, kind: str, usage:
         message["stop_reason"] = "max_tokens"
     message["content"].append({"type": "text", "text": text})
     usage.output_tokens = tokens + usage.thinking_tokens
-
-
-def change(message: dict[str, Any], options: dict[str, Any]) -> None:
-    """Write other fields over the message's own, and leave some out, as gateways do."""
-    message.update(options.get("fields", {}))
-    for name in options.get("without", ()):
-        message.pop(name, None)
 
 
 def refuse(message: dict[str, Any], category: str | None, usage: Usage) -> bool:

@@ -22,6 +22,7 @@ from standin.fault_kinds import (
     KINDS,
     MESSAGE_BATCHES,
     MESSAGES,
+    MODEL,
     OF_MESSAGE_BATCH,
     OPTIONS,
     PATHS,
@@ -152,6 +153,7 @@ def check_path(path: Any, faults: list[Fault], where: str) -> None:
     for kind in (fault.kind for fault in faults):
         only = {DEFAULT_PATH[kind]} if kind in DEFAULT_PATH else PATHS
         only = {MESSAGES, MESSAGE_BATCHES} if kind in IN_MESSAGE else only
+        only = only | {MODEL} if kind == "changed" else only
         if path not in only:
             raise BadRule(f"{where}: {kind} cannot happen at {path}")
 

@@ -1,12 +1,13 @@
 """Applies a scripted fault to a reply: another in its place, or the same one damaged."""
 
 import gzip
+import json
 from itertools import chain, repeat
 
 from standin import spoiled_results
 from standin.problems import TOO_LARGE_PAGE, Refused
 from standin.scripted_faults import Fault
-from standin.spoiling import refusal_of
+from standin.spoiling import change, refusal_of
 from standin.wire import HTML, JSON, Reply
 
 MEGABYTE = 1 << 20
@@ -35,6 +36,8 @@ def instead_of(fault: Fault | None, request_id: str) -> Reply | None:
         return Reply(status, b"", request_id, headers=(("location", location),))
     if fault.kind == "huge":
         return huge(fault, request_id)
+    if "page" in fault.options:
+        return Reply(int(fault.kind), str(fault.options["page"]).encode(), request_id, HTML)
     if fault.kind[0].isdecimal() or fault.kind == "create_500":
         return refusal_reply(refusal_of(fault), request_id)
     return None
@@ -68,6 +71,10 @@ def spoiled(reply: Reply, fault: Fault | None) -> Reply:
         reply.delay += float(fault.options.get("seconds", 5.0))
     elif fault.kind == "create_lost":
         reply.reset = True
+    elif fault.kind == "changed":
+        said = json.loads(reply.body)
+        change(said, fault.options)
+        reply.body = json.dumps(said).encode()
     elif fault.kind == "create_500_made":
         return refusal_reply(refusal_of(fault), reply.request_id)
     return reply

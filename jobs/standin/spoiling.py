@@ -15,12 +15,14 @@ WORDS = {
     "402": "Your account has a billing problem. Please update your payment method.",
     "403": "Your API key does not have permission to use the specified resource",
     "404": "model: not available to this key",
+    "405": "Method Not Allowed",
     "408": "Request timed out",
     "409": "The resource was changed by another request. Please try again.",
     "413": "Request exceeds the maximum size",
     "422": "The request was well formed but could not be processed",
     "429": "This request would exceed your organization's rate limit of 1,000 requests per minute.",
     "500": "Internal server error",
+    "501": "Not implemented",
     "502": "Bad gateway",
     "503": "Service unavailable",
     "504": "The request took too long to process",
@@ -50,6 +52,13 @@ def refusal_of(fault: Fault) -> Refused:
     status = 500 if kind.startswith("create_500") else int(kind)
     message = str(options.get("message", WORDS[str(status)]))
     return Refused(status, message, options.get("error_code"), headers)
+
+
+def change(said: dict[str, Any], options: dict[str, Any]) -> None:
+    """Write other fields over those of a message or a model, and leave some out, as gateways do."""
+    said.update(options.get("fields", {}))
+    for name in options.get("without", ()):
+        said.pop(name, None)
 
 
 def spoiled_value(kind: str, answer: Any, schema: dict[str, Any]) -> Any:

@@ -101,7 +101,7 @@ def bare(url: str, requests: int) -> float:
     """The seconds for the same requests, sent by workers that store nothing."""
     import anthropic
 
-    from common.claude.api import Model
+    from common.claude.models_api import Model
     from common.claude.request import ask_about
 
     model = Model("claude-haiku-5-5", {"type": "disabled"}, True, False, 128_000, "")

@@ -14,8 +14,9 @@ from pydantic import BaseModel
 
 import daily_report
 from common import Job
-from common.claude.api import Model, look_up
+from common.claude.api import look_up
 from common.claude.envelope import envelope
+from common.claude.models_api import Model
 from common.claude.request import Request, ask_about, most_input_tokens
 from rigs.standin_requests import client, post, text_of
 from standin.models import ALIASES, MODELS

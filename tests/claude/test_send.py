@@ -162,7 +162,7 @@ def test_each_line_says_when_the_next_attempt_is_and_when_it_is_given_up(caplog,
     monkeypatch.setattr(log, "propagate", True)
     with caplog.at_level(logging.WARNING):
         sent(Server(BUSY, "fine"), Retry())
-    (line,) = [record.getMessage() for record in caplog.records]
+    line = caplog.records[0].getMessage()
     assert line.startswith("request 17: attempt 1 failed (529 overloaded_error: busy): sent again")
     assert line.endswith(", given up in 15m 0s")
 

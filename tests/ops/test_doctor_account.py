@@ -90,6 +90,23 @@ def test_a_passing_fault_is_a_warning(root):
     assert lines[0].startswith("warn key, model: claude-haiku-5-5: 529") and "again" in lines[0]
 
 
+@pytest.mark.parametrize("kind", ["404", "405", "501"])
+def test_an_address_that_knows_no_models_is_a_warning(root, kind):
+    page = {"kind": kind, "page": "<html>none</html>", "path": "/v1/models/{id}"}
+    with StandIn(state=None, faults=[page]) as gateway:
+        values = write_dotenv(root, gateway, ANTHROPIC_BASE_URL=f"{gateway.url}/v1")
+        lines = said(claude_account.check(installation(root, values)))
+    assert lines[0].startswith("warn key, model: ANTHROPIC_BASE_URL does not know about models")
+    assert "--limit 1" in lines[0]
+
+
+def test_a_page_of_some_proxy_in_place_of_a_model_is_a_fault_and_no_bug(root):
+    page = {"kind": "html", "path": "/v1/models/{id}"}
+    with StandIn(state=None, faults=[page]) as portal:
+        lines = said(claude_account.check(installation(root, write_dotenv(root, portal))))
+    assert lines[0].startswith("FAIL key, model: claude-haiku-5-5: an answer that is not JSON")
+
+
 @pytest.mark.parametrize(("capped", "level"), [(False, "warn"), (True, "FAIL")])
 def test_a_model_without_a_price_is_a_warning_and_a_failure_under_a_cost_cap(capped, level):
     now = datetime(2026, 11, 22, tzinfo=UTC)
@@ -103,6 +120,12 @@ def test_a_model_without_a_price_is_a_warning_and_a_failure_under_a_cost_cap(cap
     [
         ({"lifecycle": "active"}, "ok"),
         ({"lifecycle": "active", "retires_at": "2026-12-01T00:00:00Z"}, "warn"),
+        ({"lifecycle": "active", "retires_at": "2026-12-22T00:00:00Z"}, "warn"),
+        ({"lifecycle": "active", "retires_at": "2026-12-23T00:00:00Z"}, "ok"),
+        ({"lifecycle": "active", "retires_at": "some day"}, "ok"),
+        ({"capabilities": {"structured_outputs": {"supported": False}}}, "FAIL"),
+        ({"capabilities": {"structured_outputs": {"supported": True}}}, "ok"),
+        ({"capabilities": "all", "retires_at": 5}, "ok"),
         ({"lifecycle": "deprecated"}, "warn"),
         ({"lifecycle": "retired"}, "FAIL"),
         ({"lifecycle": "deprecated", "retires_at": "2026-11-21T00:00:00Z"}, "FAIL"),

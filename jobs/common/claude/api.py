@@ -1,4 +1,4 @@
-"""Claude: the client that sends a request once, and what a model says it takes.
+"""Claude: the client that sends a request once, and the free questions.
 
 `import anthropic` costs a second, so it happens in here, in the functions that send.
 """
@@ -10,8 +10,9 @@ import json
 import os
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from common.claude.models_api import Model, knows_no_models, model_of
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -34,19 +35,6 @@ _KEEP_ALIVE = [
     )
     if hasattr(socket, name)
 ]
-
-
-@dataclass(frozen=True)
-class Model:
-    """What the Models API says a model takes."""
-
-    id: str
-    # The cheapest setting, or None where the field is to be left out.
-    thinking: dict[str, str] | None
-    low_effort: bool
-    thinks: bool  # nothing turns its thinking off
-    max_tokens: int
-    retires_at: str  # "" where no date is set
 
 
 def connect(
@@ -121,28 +109,22 @@ async def post(client: AsyncAnthropic, body: bytes) -> tuple[str, str]:
 
 
 async def look_up(client: AsyncAnthropic, model: str) -> Model:
-    """Ask, for free, what a model takes, which also tries the key. Raises what the SDK raises."""
-    reply = await client.models.retrieve(model)
+    """Ask, for free, what a model takes, which also tries the key. Raises what the SDK raises.
+
+    An address that has no Models API describes no model.
+    """
+    from anthropic import APIStatusError
+
+    try:
+        reply = await client.models.retrieve(model)
+    except APIStatusError as error:
+        if knows_no_models(error):
+            return Model(model)
+        raise
     if isinstance(reply, str) or not reply.id:
         # Some proxy's page, which the SDK gives as it came.
         raise json.JSONDecodeError("not a model", "", 0)
-    found = reply.model_dump()
-    capabilities = found.get("capabilities") or {}
-    types = (capabilities.get("thinking") or {}).get("types") or {}
-    effort = capabilities.get("effort") or {}
-
-    def takes(kind: str) -> bool:
-        return bool((types.get(kind) or {}).get("supported"))
-
-    off = next((kind for kind in ("disabled", "between_tools") if takes(kind)), None)
-    return Model(
-        id=found["id"],
-        thinking={"type": off} if off else None,
-        low_effort=bool((effort.get("low") or {}).get("supported")),
-        thinks=takes("adaptive") and off is None,
-        max_tokens=found.get("max_tokens") or 32_000,
-        retires_at=str(found.get("retires_at") or ""),
-    )
+    return model_of(reply.to_dict(mode="json", warnings=False), model)
 
 
 async def count_tokens(client: AsyncAnthropic, params: dict[str, Any]) -> int:

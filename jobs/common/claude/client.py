@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
     from anthropic import AsyncAnthropic
 
-    from common.claude.api import Model
+    from common.claude.models_api import Model
 
 SECONDS_FOR_A_FREE_CALL = 60.0  # in all, even while bytes keep arriving
+
+_ANOTHER = "set CLAUDE_MODEL or --model"
 
 T = TypeVar("T")
 Call = Callable[["AsyncAnthropic"], Awaitable[T]]
@@ -109,11 +111,19 @@ class Claude:
 
         model = self.call(lambda client: look_up(client, self.model_id))
         if isinstance(model, Fault):
-            remedy = "set CLAUDE_MODEL or --model" if model.code == exits.SETTINGS else "see .env"
+            remedy = _ANOTHER if model.code == exits.SETTINGS else "see .env"
             raise JobExit(model.code, f"{model.reason} ({self.model_id}; {remedy})")
-        if model.retires_at:
-            day = model.retires_at[:10]
-            log.warning("model %s is retired on %s: choose another in time", model.id, day)
+        if not model.structured_outputs:
+            raise JobExit(
+                exits.SETTINGS,
+                f"{model.id} has no structured outputs, which every job needs: {_ANOTHER}",
+            )
+        if not model.described:
+            log.warning(
+                "ANTHROPIC_BASE_URL does not say what %s takes: it is asked as any model may be,"
+                " and may think longer than it would have to",
+                model.id,
+            )
         return model
 
     def input_tokens(self, params: dict[str, Any]) -> int | Fault:

@@ -162,8 +162,9 @@ def _of_status(error: Any) -> Fault:
         return Fault(Kind.REFUSED, reason)
     if status == 404:
         # A 404 that is no error of Claude's comes from a wrong address.
-        kind = Kind.NOT_FOUND if error.type == "not_found_error" else Kind.SETTINGS
-        return Fault(kind, reason)
+        if error.type == "not_found_error":
+            return Fault(Kind.NOT_FOUND, reason)
+        return Fault(Kind.SETTINGS, f"{reason} (check ANTHROPIC_BASE_URL)")
     if status in (408, 409, 429) or status >= 500 or code in _SENT_AGAIN_CODES:
         wait = _retry_after(error.response.headers)
         return Fault(

@@ -14,7 +14,7 @@ from common.claude.travel_ids import travel_ids
 from common.job import Job, Record
 
 if TYPE_CHECKING:
-    from common.claude.api import Model
+    from common.claude.models_api import Model
 
 # Room in max_tokens for what an answer needs whatever the number of records, and for thinking that
 # cannot be turned off.

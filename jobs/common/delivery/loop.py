@@ -18,6 +18,7 @@ from common.claude.faults import Fault
 from common.claude.message import tokens_of
 from common.claude.request import Outcome, Request
 from common.context import Context
+from common.delivery.model_check import checked_model
 from common.delivery.request_maker import RequestMaker, intent_of
 from common.delivery.spending import Spending
 from common.delivery.store import make_room, store
@@ -30,7 +31,7 @@ from common.process.words import counted, duration
 from common.records.chunks import Chunk
 
 if TYPE_CHECKING:
-    from common.claude.api import Model
+    from common.claude.models_api import Model
     from common.delivery.live import Live
 
 # What answers are good for, in the order of the requests they answer.
@@ -62,8 +63,7 @@ class Loop:
     @cached_property
     def model(self) -> Model:
         """What the run's model takes. Raises JobExit where it, its price or the key is refused."""
-        self._spending.check_price()
-        return self._context.claude.model
+        return checked_model(self._context, self._spending)
 
     def _opened(self) -> Live:
         """The live delivery, opened when the first request is about to be sent."""

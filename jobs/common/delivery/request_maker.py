@@ -15,7 +15,7 @@ from common.ledger.states import Intent
 from common.records.chunks import Chunk
 
 if TYPE_CHECKING:
-    from common.claude.api import Model
+    from common.claude.models_api import Model
 
 
 class RequestMaker:

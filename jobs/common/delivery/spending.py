@@ -77,15 +77,18 @@ class Budget:
 
 
 class Spending:
-    """Reserves what requests can cost, and prices answers, at the prices of one model."""
+    """Reserves what requests can cost, and prices answers, at the price of the model of each."""
 
     def __init__(self, budget: Budget, model: str) -> None:
         self._budget = budget
         self._model = model
 
-    def check_price(self) -> None:
-        """Raises JobExit (78) where there is a cap and the model has no price."""
-        if pricing.usd(self._model, Tokens(), _today()) is not None:
+    def check_price(self, model: str) -> None:
+        """Raises JobExit (78) where there is a cap and the model that is asked has no price.
+
+        `model` is how Claude calls it: the run's model may be another name for it.
+        """
+        if self._usd(Tokens(), model, self._model) is not None:
             return
         if self._budget.capped:
             raise JobExit(
@@ -102,7 +105,8 @@ class Spending:
             cache_write_1h=most_input_tokens(request), output=request.params["max_tokens"]
         )
         half_price = request.delivery == "message_batch"
-        usd = pricing.usd(self._model, most, _today(), message_batch=half_price)
+        asked = str(request.params.get("model"))
+        usd = self._usd(most, asked, self._model, message_batch=half_price)
         request.most_usd = usd or 0.0
         if not self._budget.reserve(request.most_usd):
             return False
@@ -129,7 +133,7 @@ class Spending:
         self._budget.read_again()
 
     def price(self, outcome: Outcome, tokens: Tokens) -> None:
-        """Note in the outcome what its answer cost.
+        """Note in the outcome what its answer cost, at the price of the model that answered.
 
         Where the answer does not say what it was billed for, that stays unknown: what was reserved
         for it counts, as for an attempt of unknown outcome.
@@ -137,12 +141,19 @@ class Spending:
         if not tokens.known:
             outcome.unsettled_usd += outcome.request.most_usd
             return
-        outcome.usd = pricing.usd(
-            outcome.request.model or self._model,
+        request = outcome.request
+        outcome.usd = self._usd(
             tokens,
-            _today(),
-            message_batch=outcome.request.delivery == "message_batch",
+            str((outcome.message or {}).get("model")),
+            str(request.params.get("model")),
+            request.model or self._model,
+            message_batch=request.delivery == "message_batch",
         )
+
+    def _usd(self, tokens: Tokens, *models: str, message_batch: bool = False) -> float | None:
+        """The cost at the price of the first of these models that has one; None for none."""
+        prices = (pricing.usd(one, tokens, _today(), message_batch=message_batch) for one in models)
+        return next((usd for usd in prices if usd is not None), None)
 
     def cap_reached(self) -> Fault:
         """The fault of a request that a cost cap forbids."""

@@ -62,6 +62,15 @@ class Runs:
         ).fetchone()
         return float(row[0])
 
+    def asked_before(self, model: str, day: str) -> bool:
+        """Whether a run before this one has asked a model anything on a UTC day."""
+        row = self._file.db.execute(
+            "select 1 from requests where job = ? and created_at >= ? and created_at < ? || 'U'"
+            " and model = ? and run_id <> ? limit 1",
+            (self.job, day, day, model, self.run_id),
+        ).fetchone()
+        return row is not None
+
     def last_success(self, when: str = "started_at") -> str:
         """When the last run that ended with 0 began, or (`ended_at`) ended; "" for never."""
         row = self._file.db.execute(

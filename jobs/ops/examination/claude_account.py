@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from typing import Any
 from common import times
 from common.claude import pricing
 from common.claude.faults import Whose
+from common.claude.models_api import knows_no_models, model_of, retires_soon
 from common.claude.pricing import Tokens
 from common.process.exits import JobExit
 from common.process.words import duration
@@ -30,6 +32,7 @@ class Said:
     model: dict[str, Any] = field(default_factory=dict)
     fault: str = ""
     passing: bool = False  # the fault is nobody's
+    no_models: bool = False  # the address has no Models API
     clock_off: float | None = None  # seconds that this machine is ahead
 
 
@@ -72,10 +75,14 @@ async def ask(key: str, url: str, model: str) -> Said:
         async with asyncio.timeout(_SECONDS):
             response = await client.models.with_raw_response.retrieve(model)
             said.clock_off = _ahead(response.headers.get("date"))
-            said.model = (await _parsed(response)).model_dump()
+            found = await _parsed(response)
+            if isinstance(found, str):  # some proxy's page
+                raise json.JSONDecodeError("not a model", "", 0)
+            said.model = found.to_dict(mode="json", warnings=False)
     except Exception as error:
         fault = must_be_fault(error)
         said.fault, said.passing = fault.reason, fault.whose is Whose.NOBODY
+        said.no_models = knows_no_models(error)
         if (answered := getattr(error, "response", None)) is not None:
             said.clock_off = _ahead(answered.headers.get("date"))
             # Whoever answers 529 can be reached; a connection that fails now may well fail tonight.
@@ -101,16 +108,28 @@ def _ahead(date: str | None) -> float | None:
 def about(model: str, said: Said, now: datetime, *, key: str, capped: bool) -> Iterator[Line]:
     """What an answer means for tonight."""
     if said.fault:
-        if said.passing:
+        if said.no_models:
+            yield warn(
+                "key, model",
+                f"ANTHROPIC_BASE_URL does not know about models ({said.fault}): key and model were"
+                " not tried",
+                "./run_job.sh JOB --limit 1 tries them",
+            )
+            yield from _price(model, now, capped)
+        elif said.passing:
             yield warn("key, model", f"{model}: {said.fault}", "jobs try again for 15 minutes")
         else:
             yield fail("key, model", f"{model}: {said.fault}", _remedy(said.fault))
         return
-    retires = str(said.model.get("retires_at") or "")
+    takes = model_of(said.model, model)
+    retires = takes.retires_at
     lifecycle = said.model.get("lifecycle") or "active"
-    if lifecycle == "retired" or (retires and times.instant(retires) <= now):
+    if lifecycle == "retired" or _past(retires, now):
         yield fail("key, model", f"{model} is retired", "set CLAUDE_MODEL to one in service")
-    elif lifecycle == "deprecated" or retires:
+    elif not takes.structured_outputs:
+        no_outputs = f"{model} has no structured outputs, which every job needs"
+        yield fail("key, model", no_outputs, "set CLAUDE_MODEL to one that has them")
+    elif lifecycle == "deprecated" or retires_soon(retires, now):
         until = f" and is retired on {retires[:10]}" if retires else ""
         yield warn(
             "key, model", f"{model} is {lifecycle}{until}", "set CLAUDE_MODEL to another in time"
@@ -118,6 +137,13 @@ def about(model: str, said: Said, now: datetime, *, key: str, capped: bool) -> I
     else:
         yield ok("key, model", f"key {ending(key)} is good, and {model} is in service")
     yield from _price(model, now, capped)
+
+
+def _past(retires_at: str, now: datetime) -> bool:
+    try:
+        return times.instant(retires_at) <= now
+    except ValueError:  # no date
+        return False
 
 
 def _price(model: str, now: datetime, capped: bool) -> Iterator[Line]:

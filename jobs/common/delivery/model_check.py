@@ -1,0 +1,29 @@
+"""What is looked at once a run, before anything is sent: does the model do, and for how long?"""
+
+from __future__ import annotations
+
+from common import times
+from common.claude.models_api import Model, retires_soon
+from common.context import Context
+from common.delivery.spending import Spending
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.log import log
+
+
+def checked_model(context: Context, spending: Spending) -> Model:
+    """What the run's model takes; a warning, once a day, where it is retired soon.
+
+    Raises JobExit where it or the key is refused (77, 78), where the run is to go by message batch
+    and the model takes none, or where a cap is to be kept and the model has no price (78).
+    """
+    model = context.claude.model
+    if context.delivery == "message_batch" and not model.message_batches:
+        remedy = "run with --live, or set CLAUDE_MODEL or --model"
+        raise JobExit(exits.SETTINGS, f"{model.id} takes no message batches: {remedy}")
+    day = retires_soon(model.retires_at, context.clock.utc_now())
+    # The day's first run that asked it has told of it.
+    if day and not context.runs.asked_before(context.model, times.stamp()[:10]):
+        log.warning("model %s is retired on %s: set CLAUDE_MODEL to another in time", model.id, day)
+    spending.check_price(model.id)
+    return model
