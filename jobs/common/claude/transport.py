@@ -11,6 +11,7 @@ from contextlib import aclosing
 import httpx2
 
 MOST_BYTES = 16_000_000  # of one reply, decompressed: the longest answer has a tenth of it
+_MOST_OF_AN_ERROR = 1_000_000  # its status says whose fault it is; what is longer is cut off
 
 
 class TooLong(httpx2.TransportError):
@@ -29,7 +30,6 @@ class Guarded(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request; the body of its reply raises TooLong while it is read."""
         reply = await self._inner.handle_async_request(request)
-        endless = reply.is_success and request.url.path.endswith("/results")
         headers = httpx2.Headers(reply.headers)
         headers.pop("content-encoding", None)
         headers.pop("content-length", None)
@@ -39,7 +39,7 @@ class Guarded(httpx2.AsyncBaseTransport):
         return httpx2.Response(
             reply.status_code,
             headers=headers,
-            stream=_Counted(reply, None if endless else MOST_BYTES),
+            stream=_Counted(reply, endless=request.url.path.endswith("/results")),
             extensions=reply.extensions,
         )
 
@@ -49,9 +49,9 @@ class Guarded(httpx2.AsyncBaseTransport):
 
 
 class _Counted(httpx2.AsyncByteStream):
-    def __init__(self, reply: httpx2.Response, most: int | None) -> None:
+    def __init__(self, reply: httpx2.Response, *, endless: bool) -> None:
         self._reply = reply
-        self._most = most
+        self._endless = endless
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         size = 0
@@ -59,8 +59,10 @@ class _Counted(httpx2.AsyncByteStream):
         async with aclosing(self._reply.aiter_bytes()) as pieces:
             async for piece in pieces:
                 size += len(piece)
-                if self._most is not None and size > self._most:
-                    raise TooLong(f"a reply of more than {self._most / 1e6:g} MB")
+                if not self._reply.is_success and size > _MOST_OF_AN_ERROR:
+                    return
+                if size > MOST_BYTES and not self._endless:
+                    raise TooLong(f"a reply of more than {MOST_BYTES / 1e6:g} MB")
                 yield piece
 
     async def aclose(self) -> None:
