@@ -24,6 +24,7 @@ HEAVY = ("anthropic", "asyncio", "requests", "httpx2", "psycopg", "celery")
 # These send: nothing imports them before the first request is made. The stand-in is a server.
 SENDING = (
     "common/claude/api.py",
+    "common/claude/event_loop.py",
     "common/claude/transport.py",
     "common/delivery/live.py",
     "ops/examination/claude_account.py",

@@ -201,11 +201,12 @@ class Api:
         return {"type": "succeeded", "message": made.message}
 
     def counts(self) -> dict[str, Any]:
-        """Numbers of requests, bills and the most requests in flight so far."""
+        """Numbers of requests, bills, and requests in flight, now and at most so far."""
         return {
             "requests": dict(self.requests),
             "calls": dict(self.calls),
             "billed": len(self.bills.lines),
+            "in_flight": self.in_flight,
             "in_flight_max": self.in_flight_max,
         }
 

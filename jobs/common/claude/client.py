@@ -78,9 +78,9 @@ class Claude:
     @cached_property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The event loop, which runs only while somebody waits in it."""
-        import asyncio
+        from common.claude.event_loop import PatientLoop
 
-        loop = asyncio.new_event_loop()
+        loop = PatientLoop()
         self._closing.callback(loop.close)
         return loop
 
