@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from common.claude import message_batch_api
+from common.claude.retries import Retry
 from rigs.eavesdropper import eavesdropping
+from rigs.harness import Site
 from rigs.message_batch_site import (
     RESULTS,
     calls,
@@ -55,14 +58,25 @@ def test_results_that_are_not_there_yet_are_asked_for_again(claude):
     is_complete(site, 20)
 
 
-def test_results_that_never_come_are_left_to_the_next_run_and_nothing_is_sent_again(claude):
-    site = claude(message_batch_seconds=0, faults=[{"kind": "404", "path": READ, "times": 12}])
+def too_late(claude: Any, folder: Path) -> Site:
+    """A site whose run has ended before its results, which the stand-in keeps in `folder`, came."""
+    never = {"kind": "404", "path": READ}
+    site: Site = claude(message_batch_seconds=0, state=folder, faults=[never])
     fill(site, 4)
-    result = go(site)
+    result = go(site, retry=Retry(seconds=1))
     assert result.code == 69 and "not there yet" in result.log, result.log
     assert submitted(site) == {"submitted": 1} and statuses(site)["done"] == 5
+    assert len(site.billed()) == 4
+    return site
+
+
+def test_results_that_do_not_come_are_left_to_the_next_run_and_nothing_is_sent_again(
+    claude, tmp_path
+):
+    site = too_late(claude, tmp_path / "standin")
+    claude(state=tmp_path / "standin")
     assert go(site).code == 0
-    is_complete(site, 20)
+    assert statuses(site) == {"done": 20} and not site.billed()
 
 
 def test_a_redirect_of_the_results_is_not_followed(claude):
@@ -80,18 +94,16 @@ def test_a_redirect_of_the_results_is_not_followed(claude):
 def test_a_character_that_ends_a_line_elsewhere_ends_none_inside_a_text(
     claude, tmp_path, character
 ):
-    late = {"kind": "404", "path": READ, "times": 12}
-    site = claude(message_batch_seconds=0, state=tmp_path / "standin", faults=[late])
-    fill(site, 4)
-    assert go(site).code == 69
+    site = too_late(claude, tmp_path / "standin")
     with standin_db(tmp_path / "standin") as db:
         for row, line in db.execute("select rowid, line from requests").fetchall():
             new = with_reason(line, f"one{character}two")
             db.execute("update requests set line = ? where rowid = ?", (new, row))
+    claude(state=tmp_path / "standin")
     result = go(site)
     assert result.code == 0, result.log
-    assert calls(site, RESULTS) == 13
-    is_complete(site, 20)
+    assert calls(site, RESULTS) == 1 and not site.billed()
+    assert statuses(site) == {"done": 20}
     reasons = [row[0] for row in site.saved("select reason from labels")]
     assert reasons.count(f"one{character}two") == 15
 

@@ -104,7 +104,7 @@ async def post(client: AsyncAnthropic, body: bytes) -> tuple[str, str]:
         response = await client.post(
             "/v1/messages", cast_to=httpx2.Response, content=body, options=_JSON
         )
-        answer = response.content.decode("utf-8", "replace")
+        answer = response.content.decode("utf-8-sig", "replace")
         return answer, response.headers.get("request-id", "")
 
 
