@@ -8,6 +8,8 @@ and reach what this machine may not.
 
 from __future__ import annotations
 
+import codecs
+import re
 import socket
 import threading
 import time
@@ -33,6 +35,11 @@ _HEADERS = {
     "Accept": "text/html,text/plain,application/json;q=0.9,text/*;q=0.8",
     "Accept-Encoding": "gzip",
 }
+# The names, as Python writes them, of codecs that pages are written in.
+_CHARSET = re.compile(
+    r"ascii|utf-8(-sig)?|utf-(16|32)(-[lb]e)?|iso8859-\d+|cp\d+|koi8-[rtu]|mac-\w+|kz1048|ptcp154|tis-620"
+    r"|gb2312|gbk|gb18030|hz|big5(hkscs)?|euc_\w+|shift_jis\w*|iso2022_\w+|johab|hp-roman8"
+).fullmatch
 _HTML = ("text/html", "application/xhtml+xml")
 
 Resolve = Callable[[str, int], list[str]]
@@ -218,7 +225,10 @@ class _Fetching:
 def _decoded(body: bytes, content_type: str) -> str:
     _, _, charset = content_type.lower().partition("charset=")
     try:
-        return body.decode(charset.strip(" \"';") or "utf-8", "replace")
+        # A server may name any codec of Python's, and some take seconds for a page, or are no
+        # codecs of text at all.
+        codec = codecs.lookup(charset.partition(";")[0].strip(" \"'") or "utf-8").name
+        return body.decode(codec if _CHARSET(codec) else "utf-8", "replace")
     except (LookupError, ValueError):
         return body.decode("utf-8", "replace")
 

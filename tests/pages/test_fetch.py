@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import time
+from encodings.aliases import aliases
 from functools import partial
 
 import pytest
 
 from pages.addresses import is_public
-from pages.page import MOST_BYTES, Page, fetch
+from pages.page import _CHARSET, MOST_BYTES, Page, _decoded, fetch
 from rigs.page_server import moved, page, serving
 
 
@@ -215,6 +217,27 @@ def test_text_json_and_other_charsets_are_read(web):
     }
     texts = [web.fetch(f"/{name}").text for name in ("json", "problem", "latin", "broken", "plain")]
     assert texts == ['{"a": 1}', "{}", "café", "caf\ufffd", "café"]
+
+
+@pytest.mark.parametrize(
+    "charset",
+    ["punycode", "idna", "unicode_escape", "raw-unicode-escape", "utf-7", "undefined", "rot13",
+     "base64", "zlib", "hex", "uu", "palmos", "mbcs", "oem", "../aliases", "utf_8_sig\0", ""],
+)  # fmt: skip
+def test_a_codec_that_no_page_is_written_in_is_not_used(web, charset):
+    body = "caf\u00e9 +AGE- \\u0041 -ab " * 2
+    web.pages["/"] = page(body.encode(), f"text/plain; charset={charset.strip(chr(0))}")
+    assert web.fetch("/") == Page(body.strip())
+
+
+def test_every_other_codec_reads_any_bytes_at_once():
+    for name in sorted({*aliases.values(), "koi8_u", "cp1125", "kz1048"}):
+        codec = codecs.lookup(name).name if name not in ("mbcs", "oem") else ""
+        if _CHARSET(codec):
+            for body in (bytes(range(256)) * 800, b"a" * MOST_BYTES, b"\x1b$B" * 60_000):
+                began = time.process_time()
+                _decoded(body, f"text/html; charset={name}; x=y")
+                assert time.process_time() - began < 1, name
 
 
 @pytest.mark.parametrize(
