@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from common.time_forms import moment
 
+_UTC = ("UTC", "GMT", "UCT", "ZULU", "UNIVERSAL", "UTC0", "GMT0", "GMT+0", "GMT-0", "GREENWICH")
 SQL_FORMAT = "%Y-%m-%d %H:%M:%S"
 # `:start` and `:end` of a window that holds every record.
 ALL_OF_TIME = {"start": "0001-01-01 00:00:00", "end": "9999-12-31 23:59:59"}
@@ -135,7 +136,16 @@ def zone(name: str, etc: Path = Path("/etc")) -> tuple[str, tzinfo]:
     try:
         return name, ZoneInfo(name)
     except (OSError, ValueError, KeyError) as error:
+        if name.removeprefix("Etc/").upper() in _UTC:  # needs no database of time zones
+            return name, UTC
         raise ValueError(name) from error
+
+
+def zone_remedy() -> str:
+    """What to do about a time zone that zone() does not know."""
+    if available_timezones():
+        return "no such time zone here: write a name such as Europe/Berlin"
+    return "this machine knows no time zones: apt-get install tzdata, or set REPORT_TZ=UTC"
 
 
 def _machine_zone(etc: Path) -> str:

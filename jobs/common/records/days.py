@@ -44,8 +44,7 @@ def report_zone(settings: Settings) -> tuple[str, tzinfo]:
     except ValueError as error:
         raise JobExit(
             exits.SETTINGS,
-            f"REPORT_TZ={error}: no such time zone here: write a name such as Europe/Berlin"
-            " (or apt-get install tzdata)",
+            f"REPORT_TZ={error}: {times.zone_remedy()}",
         ) from None
 
 

@@ -9,7 +9,7 @@ from datetime import UTC
 from functools import partial
 from pathlib import Path
 
-from common import options, times
+from common import options
 from common.claude.client import Access, Claude
 from common.claude.retries import Clock, Retry
 from common.context import Context
@@ -124,7 +124,7 @@ class Start:
         from standin.samples import create
 
         make_folder(self.settings.state)
-        zone = times.zone(self.settings.get("REPORT_TZ"))[1]
+        zone = report_zone(self.settings)[1]
         today = self.clock.utc_now().astimezone(zone).date()
         create(self.settings.state / "records.db", today, zone)
 

@@ -58,10 +58,8 @@ def _problem(installation: Installation, general: str, value: str) -> tuple[str,
     except JobExit as error:
         return error.message.partition(": ")[2] or error.message, remedy
     except ValueError:
-        return (
-            f"{value}: no such time zone",
-            "a name such as Europe/Berlin, or apt-get install tzdata",
-        )
+        problem, _, remedy = times.zone_remedy().partition(": ")
+        return f"{value}: {problem}", remedy
     if kind in _EXAMPLE and not _fits(kind, value):
         shown = "its value" if kind == "broker" else value
         return f"{shown} is wrong", f"{_EXAMPLE[kind]}"
