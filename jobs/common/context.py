@@ -52,6 +52,12 @@ class Context:
         """The id of the model that is asked."""
         return self.claude.model_id
 
+    def expect(self, records: int) -> None:
+        """Show progress towards so many records, all that this run is going to send."""
+        limit = self.options.limit
+        records = records if limit is None else min(records, limit)
+        self.progress.expect(records, self.tally.done + len(self.tally.dead))
+
     def summary(self, status: str, exit_code: int, seconds: float) -> dict[str, Any]:
         """The summary as `--json` prints it."""
         return {

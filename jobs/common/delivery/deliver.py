@@ -93,7 +93,7 @@ class Delivery:
             return
         for group in groups:
             with closing(_selected(context, group, room_left(context))) as selected:
-                context.progress.expect(len(selected))
+                context.expect(len(selected))
                 self.loop.ask(chunks(context, selected), use)
 
     def collect(self, records: Records, use: Use) -> Held | None:
@@ -124,7 +124,7 @@ class Delivery:
         while True:
             with ExitStack() as spools:
                 failed, live, later = _sorted(context, groups, spools)
-                context.progress.expect(sum(map(len, chain(failed, live))))
+                context.expect(sum(map(len, chain(failed, live, later))))
                 self.loop.ask(_chunks(context, failed, failed=True), use)
                 self.loop.ask(_chunks(context, live), use)
                 rest = _chunks(context, later)

@@ -27,18 +27,24 @@ class Progress:
         self._shown = False
         self._drawn = 0.0
         self._began = time.monotonic()
-        self._records = 0
+        self._records = 0  # of the whole run
+        self._before = 0  # that had ended before these
 
-    def expect(self, records: int) -> None:
-        """Add to the number of records that this run is going to send live."""
-        self._records += records
+    def expect(self, records: int, done: int = 0) -> None:
+        """Say how many records the whole run is going to send; `done` were before that.
+
+        Only the first call counts: a part of them is no news, and asked again they are the same.
+        """
+        if not self._records:
+            self._records, self._before = records, done
 
     def live(self, done: int, in_flight: int, usd: float) -> None:
         """Show how far a live delivery is: records that ended, requests in flight, USD spent."""
         records = self._records
         if self._terminal is None or not records:
             return
-        share = min(1.0, done / records)
+        done = min(records, max(0, done - self._before))
+        share = done / records
         filled = round(share * _BAR)
         spent = time.monotonic() - self._began
         left = f", {duration(spent / share - spent)} left" if 0 < share < 1 else ""

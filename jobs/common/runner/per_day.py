@@ -51,6 +51,7 @@ def run(context: Context, delivery: Delivery) -> None:
             _note(context, day)
     if delivery.all_at_once:
         delivery.deliver(groups, use)
+    context.expect(sum(found.wanted.values()))
     waiting = False  # an earlier day: a later one noted as reported would hide it from the next run
     for day in looked_at:
         made_from = context.runs.reported_days().get(str(day))

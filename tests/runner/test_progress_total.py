@@ -1,0 +1,76 @@
+"""What the progress line measures a run by: all of its records, from the first line on."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from common.process import progress
+from rigs.harness import Site
+from rigs.own_jobs import labels
+from rigs.report_site import events, night, report
+
+Shown = Callable[[], list[tuple[int, int]]]
+
+
+@pytest.fixture
+def shown(monkeypatch) -> Iterator[Shown]:
+    """What a terminal has shown so far: (records ended, records in all), line by line."""
+    reading, writing = pty.openpty()
+    monkeypatch.setenv("JOB_TERMINAL_FD", str(writing))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(progress, "_EVERY", 0.0)
+    os.set_blocking(reading, False)
+
+    def read() -> list[tuple[int, int]]:
+        text = os.read(reading, 1 << 16).decode()
+        return [(int(done), int(of)) for done, of in re.findall(r" (\d+)/(\d+) records", text)]
+
+    yield read
+    os.close(reading)
+    os.close(writing)
+
+
+def totals(lines: list[tuple[int, int]]) -> set[int]:
+    return {of for _, of in lines}
+
+
+def three_days(site: Site) -> Site:
+    for day in (19, 20, 21):
+        site.events(events(f"2026-11-{day}", 4, first=day * 100))
+    return site
+
+
+NAMED = ("--since", "2026-11-19", "--until", "2026-11-21", "--chunk-size", "2")
+
+
+def test_a_report_of_several_days_counts_the_records_of_all_of_them(claude, shown):
+    site = three_days(claude())
+    assert report(site, *NAMED, today=night(22)).code == 0
+    lines = shown()
+    assert totals(lines) == {12} and max(lines) == (12, 12)
+
+
+def test_a_limit_is_what_the_whole_run_is_measured_by(claude, shown):
+    site = three_days(claude())
+    report(site, *NAMED, "--limit", "6", today=night(22))
+    assert totals(shown()) == {6}
+
+
+def test_what_is_asked_again_in_smaller_chunks_is_counted_once(claude, shown):
+    site = claude(faults=[{"kind": "half_json", "times": 2}])
+    site.events(events("2026-11-20", 8))
+    assert site.run(labels(), "--live", "--chunk-size", "4").code == 0
+    lines = shown()
+    assert totals(lines) == {8} and max(lines) == (8, 8)
+
+
+def test_with_message_batches_too_it_is_all_records_of_the_run(claude, shown):
+    site = claude()
+    site.events((n, f"parcel {n}", "2026-11-20 00:00:00") for n in range(40))
+    assert site.run(labels(), "--message-batch", "--chunk-size", "2").code == 0
+    assert totals(shown()) == {40}
