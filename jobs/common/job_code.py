@@ -21,11 +21,12 @@ from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
 from common.process.mark import Mark
-from common.process.sqlite_errors import is_about_the_statement
+from common.process.sqlite_errors import is_about_the_statement, remedy_for_tables
 from common.tally import Tally
 
 IN_A_ROW = 3
 SAVE = "save()"
+NOBODYS = "No record is blamed, and the answers that are paid for wait"
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
 P = ParamSpec("P")
@@ -63,6 +64,9 @@ class JobCode:
         except sqlite3.Error as error:
             if not is_about_the_statement(error):
                 raise
+            if remedy := remedy_for_tables(error):
+                what = raised(function, error).reason
+                raise JobExit(exits.SETTINGS, f"{what}: {remedy}. {NOBODYS}") from error
             raise CodeError(raised(function, error)) from error
         except (Exception, SystemExit) as error:
             if isinstance(error, OSError) and error.errno in _DISK:
@@ -87,7 +91,7 @@ class JobCode:
         raise JobExit(
             exits.SETTINGS,
             f"{fault.reason} for record {record_id}, as for the {IN_A_ROW - 1} before it: mend"
-            f" jobs/{self._job}.py. No record is blamed, and the answers that are paid for wait",
+            f" jobs/{self._job}.py. {NOBODYS}",
         )
 
     def bury(self, function: str, record_id: str, fault: Fault) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,6 +62,34 @@ def is_about_the_statement(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _STATEMENT
 
 
+# What a statement that writes wants of a table, and how the table comes to have it. It would be so
+# for every record.
+_OF_TABLES = (
+    (r"table (\S+) has no column named (\S+)", "run `alter table {0} add column {1} text`"),
+    (
+        r"no such column: (?:\S+\.)?(\S+)",
+        "run `alter table … add column {0} text` for the table that lacks it",
+    ),
+    (
+        r"table (\S+) has \d+ columns but \d+ values were supplied",
+        "a field that is new needs a column, `alter table {0} add column …`, and in save() a name",
+    ),
+    (
+        r"no such table: (?:main\.)?(\S+)",
+        "give the job tables=`create table if not exists {0} (…)`",
+    ),
+    (r"did not supply a value for binding|number of bindings", "give save() what its SQL names"),
+)
+
+
+def remedy_for_tables(error: sqlite3.Error) -> str:
+    """What to do where a table is not as a statement that writes wants it; "" for other errors."""
+    for shape, remedy in _OF_TABLES:
+        if found := re.search(shape, str(error)):
+            return remedy.format(*found.groups())
+    return ""
+
+
 @contextmanager
 def plain_errors(name: str, done: str, *, statements: bool = True) -> Iterator[None]:
     """Turn an sqlite3.Error inside the block into a JobExit about the database `name`.
@@ -82,7 +111,9 @@ def _plain(error: sqlite3.Error, name: str, done: str) -> JobExit:
     code = getattr(error, "sqlite_errorcode", 0)
     kind = code & 0xFF
     if is_about_the_statement(error):
-        remedy = "mend the SELECT or save() at the top of the job"
+        remedy = "mend the SELECT at the top of the job"
+        if done != "read":
+            remedy = remedy_for_tables(error) or "mend TABLES or save() at the top of the job"
         return JobExit(exits.SETTINGS, f"{name} does not fit the job: {text}: {remedy}")
     ends = _CODES.get(code) or _CODES.get(kind, exits.UNREACHABLE)
     truth = _TRUTH.get(code) or _TRUTH.get(kind, "could not be {done}")

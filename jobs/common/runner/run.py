@@ -27,7 +27,7 @@ from common.process.signals import Stop
 from common.process.words import counted
 from common.records.left_out import WITHOUT_ID
 from common.runner import estimate, per_day, per_record
-from common.runner.start import Start, check_after, confirm, make_folder
+from common.runner.start import Start, check_after, confirm, in_a_demo, make_folder
 from common.settings import ROOT, Settings
 
 
@@ -71,7 +71,8 @@ def run(
                 retry=retry or Retry(),
             )
             code, result = _dry_run(start) if given.dry_run else _run(start)
-        except JobExit as end:
+        except JobExit as error:
+            end = in_a_demo(error) if given and given.demo else error
             log.error("%s", end.message)
             code, result = end.code, _unstarted(job, run_id, given, end)
         except Exception as error:
@@ -164,7 +165,8 @@ def _outcome(context: Context) -> int:
     """Do the work; the exit code, with its reason in the log."""
     try:
         _work(context)
-    except JobExit as end:
+    except JobExit as error:
+        end = in_a_demo(error) if context.options.demo else error
         overdue = end.code == exits.NOT_NOW and context.stop.overdue
         code = exits.TIME_LIMIT if overdue else end.code
         (log.warning if code == exits.NOT_NOW else log.error)("%s", end.message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -135,6 +136,16 @@ def make_folder(path: Path) -> None:
         files.make_folder(path)
     except OSError as error:
         raise JobExit(exits.CANNOT_CREATE, f"cannot write {path}: {error.strerror}") from error
+
+
+def in_a_demo(end: JobExit) -> JobExit:
+    """How a demo ends where the job wants tables that the sample records do not have."""
+    if end.code != exits.SETTINGS or not isinstance(end.__cause__, sqlite3.Error):
+        return end
+    from standin.samples import CONTENTS
+
+    there = f"--demo has no table but {CONTENTS}, and this job wants another: {end.__cause__}"
+    return JobExit(exits.SETTINGS, f"{there}: try it on your own records, with --dry-run first")
 
 
 def check_after(context: Context) -> None:
