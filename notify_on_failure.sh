@@ -48,7 +48,7 @@ main() {
 
   if [[ ${1-} == -* && $1 != --test || $# == 0 || ${1-} == --test && $# -gt 2 ]]; then
     if [[ ${1-} == --help || ${1-} == -h ]]; then
-      sed -n '2,/^[^#]*$/ s/^# \{0,1\}//p' "$root/notify_on_failure.sh"
+      sed -n '2,/^[^#]*$/ s/^# \{0,1\}//p' "$root/notify_on_failure.sh" 2>/dev/null
       exit 0
     fi
     printf 'usage: ./notify_on_failure.sh JOB [options] | --test [CHANNEL] | --help\n' >&2
@@ -79,8 +79,9 @@ main() {
   fi
 
   set_places "$@"
-  name=$1
-  if [[ -n $demo || " $* " == *' --help '* || " $* " == *' -h '* || " $* " == *' --dry-run '* ]] ||
+  name_of "$1"
+  name=$REPLY
+  if [[ -n $demo ]] || only_asks "$@" ||
     { is_name "$name" && [[ -f $root/jobs/ops/$name.py ]]; }; then
     exec "$root/run_job.sh" "$@" # no alert: whoever asks this sees the answer
   fi

@@ -39,6 +39,8 @@ main() {
   # Elsewhere `i` may be no small `I`, [a-z] more than 26 letters, and `no crontab` another word.
   export LC_ALL=C.UTF-8
   unset LANGUAGE
+  [[ -e /dev/fd/1 ]] || exec >/dev/null # else the next file that is opened would be stdout
+  [[ -e /dev/fd/2 ]] || exec 2>/dev/null
   root=$(readlink -f -- "${BASH_SOURCE[0]}")
   root=${root%/*}
   # shellcheck source=jobs/wrappers/run/parts.sh
@@ -77,17 +79,16 @@ main() {
     exit
   fi
 
-  name=$1
+  find_script "$1"
   shift
-  find_script "$name"
 
-  # --- questions: they get an answer without lock, log or time limit ---
+  # --- questions: they get an answer, and leave no trace: no lock, no log, no history ---
 
   if [[ $file == */ops/* ]]; then
     need_venv
     # -P: no file in jobs/ops/ can hide a module of Python. The script appends jobs/ to sys.path.
     exec "$root/venv/bin/python" -P "$file" "$@"
-  elif [[ " $* " == *' --help '* || " $* " == *' -h '* ]]; then
+  elif only_asks "$@"; then
     need_venv
     exec "${launch[@]}" "$file" "$@"
   fi
@@ -145,7 +146,7 @@ main() {
   elapsed
   log_line "$level" "END code=$status seconds=$REPLY ($words)"
   close_log
-  append_history "$status" "$reason"
+  ((status == 2)) || append_history "$status" "$reason" # a usage error was no run
   if [[ -z $on_terminal && $level == ERROR ]]; then
     say "$job ended with $status: $reason; see $log"
   fi

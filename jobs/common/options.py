@@ -8,10 +8,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NoReturn
 
 from common.job import Job
 from common.process import exits
+from common.process.command_line import Parser, quoted
 from common.process.exits import JobExit
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -44,7 +44,7 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
 
     Raises JobExit (2) for a wrong one; prints the help and leaves for --help.
     """
-    parser = _Parser(prog=f"./run_job.sh {job.name}", allow_abbrev=False)
+    parser = Parser(prog=f"./run_job.sh {job.name}")
     add = parser.add_argument
     add(
         "--dry-run",
@@ -73,7 +73,7 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
     add(
         "--chunk-size", type=_count, default=job.chunk_size, metavar="N", help="records per request"
     )
-    add("--model", default="", metavar="ID", help="over CLAUDE_MODEL")
+    add("--model", type=_model, metavar="ID", help="over CLAUDE_MODEL")
     add("--max-cost", type=_usd, metavar="USD", help="a request that could pass it is not sent")
     add("--retry-dead", action="store_true", help="ask dead letters again")
     add("--reprocess", action="store_true", help="ask records that are done again")
@@ -102,7 +102,7 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
         wait=given.wait,
         concurrency=given.concurrency,
         chunk_size=given.chunk_size,
-        model=given.model,
+        model=given.model or "",
         max_cost=given.max_cost,
         retry_dead=given.retry_dead,
         reprocess=given.reprocess,
@@ -149,36 +149,30 @@ def duration_setting(name: str, value: str) -> float | None:
     return seconds
 
 
-class _Parser(argparse.ArgumentParser):
-    """One line for what is wrong, as everywhere else."""
-
-    def error(self, message: str) -> NoReturn:
-        raise JobExit(exits.USAGE, f"{message} (see {self.prog} --help)")
-
-
-def _shown(text: str) -> str:
-    """A value as a message shows it: quoted, escaped, and never longer than a line."""
-    return repr(text if len(text) <= 40 else f"{text[:40]}…")
-
-
 def _count(text: str) -> int:
     if text.isdecimal() and len(text) < 10 and int(text) > 0:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{_shown(text)} is not a whole number of 1 or more")
+    raise argparse.ArgumentTypeError(f"{quoted(text)} is not a whole number of 1 or more")
 
 
 def _duration(text: str) -> float:
     number, unit = (text[:-1], text[-1]) if text[-1:] in _SECONDS else (text, "s")
     if number.isdecimal() and len(number) < 9:
         return float(int(number) * _SECONDS[unit])
-    raise argparse.ArgumentTypeError(f"{_shown(text)} is not a duration such as 90s, 15m or 2h")
+    raise argparse.ArgumentTypeError(f"{quoted(text)} is not a duration such as 90s, 15m or 2h")
 
 
 def _name(text: str) -> str:
     # An empty one is a shell variable that is not set: not to wait would be no answer to that.
     if re.fullmatch(r"[a-z][a-z0-9_]*", text):
         return text
-    raise argparse.ArgumentTypeError(f"{_shown(text)} is not the name of a job")
+    raise argparse.ArgumentTypeError(f"{quoted(text)} is not the name of a job")
+
+
+def _model(text: str) -> str:
+    if re.fullmatch(r"[!-~]{1,200}", text):
+        return text
+    raise argparse.ArgumentTypeError(f"{quoted(text)} is not the id of a model")
 
 
 def _usd(text: str) -> float:
@@ -188,7 +182,7 @@ def _usd(text: str) -> float:
         usd = math.nan
     if math.isfinite(usd) and usd > 0:
         return usd
-    raise argparse.ArgumentTypeError(f"{_shown(text)} is not an amount of USD such as 0.50")
+    raise argparse.ArgumentTypeError(f"{quoted(text)} is not an amount of USD such as 0.50")
 
 
 def _time(text: str) -> date:
@@ -198,4 +192,4 @@ def _time(text: str) -> date:
         return at.replace(year=at.year if 1000 <= at.year < 9000 else 0)
     except ValueError:
         examples = "an ISO date such as 2026-11-21, or a time such as 2026-11-21T06:00"
-        raise argparse.ArgumentTypeError(f"{_shown(text)} is not {examples}") from None
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not {examples}") from None

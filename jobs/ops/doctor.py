@@ -25,30 +25,37 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from common.process import exits
+from common.process.command_line import Parser, say
+from common.process.exits import JobExit
 from common.settings import ROOT
 from ops.examination.examination import examine, refused
 from ops.examination.lines import FAIL, closing, fail, shown
-from ops.facts.known_jobs import scripts
+from ops.facts.known_jobs import meant, scripts
 
 
 def main(
     arguments: Sequence[str], root: Path = ROOT, environ: Mapping[str, str] | None = None
 ) -> int:
     """Examine, print, and return the exit code."""
-    given = _parse(arguments)
-    jobs = scripts(root)
-    if given.job and given.job not in jobs:
-        sys.stderr.write(f"doctor: no job is called {given.job!r}; there are: {', '.join(jobs)}\n")
-        return exits.USAGE
+    try:
+        return _answer(_parse(arguments), root, os.environ if environ is None else environ)
+    except JobExit as end:
+        sys.stderr.write(f"doctor: {end.message}\n")
+        return end.code
+
+
+def _answer(given: argparse.Namespace, root: Path, environ: Mapping[str, str]) -> int:
+    if given.job:
+        given.job = meant(given.job, scripts(root))
     if given.refused:
-        sys.stdout.writelines(f"{name}\t{reason}\n" for name, reason in refused(root, jobs))
+        say("\n".join(f"{name}\t{reason}" for name, reason in refused(root, scripts(root))))
         return exits.DONE
     if given.as_cron:
         return _as_cron(root, given)
     lines = list(
         examine(
             root,
-            os.environ if environ is None else environ,
+            environ,
             given.job,
             offline=given.offline,
             send=given.send,
@@ -61,19 +68,17 @@ def main(
             "as_cron": given.within_cron,
             "checks": [asdict(line) for line in lines],
         }
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        say(json.dumps(found, indent=2))
     else:
         terminal = sys.stdout.isatty()
         width = shutil.get_terminal_size().columns if terminal else 0
         colour = terminal and "NO_COLOR" not in os.environ
-        sys.stdout.write(shown(lines, colour=colour, width=width) + closing(lines))
+        say((shown(lines, colour=colour, width=width) + closing(lines)).rstrip("\n"))
     return exits.SETTINGS if failed else exits.DONE
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="./run_job.sh doctor", allow_abbrev=False, description="Will it work tonight?"
-    )
+    parser = Parser(prog="./run_job.sh doctor", description="Will it work tonight?")
     add = parser.add_argument
     add("job", nargs="?", default="", metavar="JOB", help="look at this job alone")
     add("--offline", action="store_true", help="do not ask Claude about key and model")
@@ -101,8 +106,7 @@ def _as_cron(root: Path, given: argparse.Namespace) -> int:
     command = " ".join(shlex.quote(word) for word in words if word)
     if not given.json:
         set_to = " ".join(f"{name}={value}" for name, value in environ.items())
-        sys.stdout.write(f"as cron starts it: {set_to}, in {user.pw_dir}, no terminal\n")
-        sys.stdout.flush()
+        say(f"as cron starts it: {set_to}, in {user.pw_dir}, no terminal")
     done = subprocess.run(  # noqa: S603
         ["/bin/sh", "-c", command],
         check=False,

@@ -24,36 +24,34 @@ from datetime import timedelta
 from common import settings, times
 from common.ledger.retention import Forgotten, forget, would_forget
 from common.process import exits
+from common.process.command_line import Parser, say
 from common.process.exits import JobExit
 from common.process.lock import hold, sign
 from common.process.words import counted
 from common.settings import ROOT
 from ops.facts import history
-from ops.facts.known_jobs import known_jobs
+from ops.facts.known_jobs import known_jobs, meant
 
 
 def main(
     arguments: Sequence[str], root: Path = ROOT, environ: Mapping[str, str] | None = None
 ) -> int:
     """Prune, say what it freed, and return the exit code."""
-    given = _parse(arguments)
     os.umask(0o077)
     codes = []
     try:
+        given = _parse(arguments)
         base = settings.load("", demo=given.demo, root=root, environ=environ)
         told = history.read(base.state / "history.tsv")
         jobs = known_jobs(base, {line.job for line in told.lines})
-        if given.job and given.job not in jobs:
-            raise JobExit(
-                exits.USAGE, f"no job is called {given.job!r}; there are: {', '.join(jobs)}"
-            )
+        job = meant(given.job, jobs) if given.job else ""
         before = times.stamp(times.now() - given.older_than)
         logs = (base.state if given.demo else root) / "logs"
-        for job in [given.job] if given.job else jobs:
-            code, line = _prune(replace(base, job=job), logs, before, dry_run=given.dry_run)
+        for name in [job] if job else jobs:
+            code, line = _prune(replace(base, job=name), logs, before, dry_run=given.dry_run)
             codes.append(code)
             say(line)
-        _forget_history(base.state / "history.tsv", before, given.job, dry_run=given.dry_run)
+        _forget_history(base.state / "history.tsv", before, job, dry_run=given.dry_run)
     except JobExit as end:
         sys.stderr.write(f"prune: {end.message}\n")
         return end.code
@@ -64,11 +62,6 @@ def main(
     if broken:
         return broken[0]
     return exits.NOT_NOW if codes and set(codes) == {exits.NOT_NOW} else exits.DONE
-
-
-def say(line: str) -> None:
-    """A line of the answer."""
-    sys.stdout.write(line + "\n")
 
 
 def _prune(found: settings.Settings, logs: Path, before: str, *, dry_run: bool) -> tuple[int, str]:
@@ -172,9 +165,8 @@ def size(count: int) -> str:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="./run_job.sh prune",
-        allow_abbrev=False,
         description="Forget old answers, outputs, runs and logs. What is done stays done.",
     )
     add = parser.add_argument

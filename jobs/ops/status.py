@@ -21,6 +21,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 from common.process import exits
+from common.process.command_line import Parser, say
+from common.process.exits import JobExit
 from common.settings import ROOT
 from ops.overview.gather import gather
 from ops.overview.text import Look, job_text, overview
@@ -30,41 +32,34 @@ def main(
     arguments: Sequence[str], root: Path = ROOT, environ: Mapping[str, str] | None = None
 ) -> int:
     """Look, print, and return the exit code."""
-    given = _parse(arguments)
-    environ = os.environ if environ is None else environ
-    status = gather(root, environ, demo=given.demo)
-    if given.job:
-        jobs = [job.job for job in status.jobs]
-        if given.job not in jobs:
-            name = repr(given.job[:80])
-            sys.stderr.write(f"status: no job is called {name}; there are: {', '.join(jobs)}\n")
-            return exits.USAGE
-        if not given.html:  # the page always shows all of them
-            status = replace(status, jobs=tuple(job for job in status.jobs if job.job == given.job))
+    try:
+        return _answer(_parse(arguments), root, os.environ if environ is None else environ)
+    except JobExit as end:
+        sys.stderr.write(f"status: {end.message}\n")
+        return end.code
+
+
+def _answer(given: argparse.Namespace, root: Path, environ: Mapping[str, str]) -> int:
+    status = gather(root, environ, demo=given.demo, asked=given.job)
+    if given.job and not given.html:  # the page always shows all of them
+        status = replace(status, jobs=tuple(job for job in status.jobs if job.job == status.asked))
     if given.json:
-        print_out(json.dumps(asdict(status), indent=2))
+        say(json.dumps(asdict(status), indent=2))
     elif given.html:
         from ops.overview.status_page import write
 
-        return write(status, root, print_out)
+        return write(status, root, say)
     else:
         terminal = sys.stdout.isatty()
         width = shutil.get_terminal_size().columns if terminal else 100
         look = Look(min(100, max(60, width)), terminal and not environ.get("NO_COLOR"))
-        print_out(job_text(status, look) if given.job else overview(status, look))
+        say(job_text(status, look) if given.job else overview(status, look))
     return exits.DONE
 
 
-def print_out(text: str) -> None:
-    """To stdout, in whatever letters it can carry."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-
-
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="./run_job.sh status",
-        allow_abbrev=False,
         description="What happened, what is stuck, what it cost.",
     )
     add = parser.add_argument
@@ -77,7 +72,4 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main(sys.argv[1:]))
-    except BrokenPipeError:  # `status | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    raise SystemExit(main(sys.argv[1:]))

@@ -45,6 +45,32 @@ is_name() {
   [[ $1 =~ ^[a-z][a-z0-9_]*$ ]]
 }
 
+# REPLY = the name of the job, or of the operator's script, that ARGUMENT means: its name, or a path
+# that leads to it from here or from the installation. Any other ARGUMENT comes back as it is.
+name_of() {
+  local name=${1##*/} place
+  name=${name%.py} REPLY=$1
+  is_name "$name" && [[ $1 != "$name" ]] || return 0
+  for place in "$root/jobs/$name.py" "$root/jobs/ops/$name.py"; do
+    if [[ -f $place && ($1 == "$name.py" || ${1%.py}.py -ef $place ||
+      $root/${1%.py}.py -ef $place) ]]; then
+      REPLY=$name
+      return
+    fi
+  done
+}
+
+# Do these ARGUMENTS only ask? Then nothing is run: nothing is paid for, changed, logged or alerted.
+only_asks() {
+  local argument
+  for argument in "$@"; do
+    case $argument in
+      -h | --help | --dry-run) return 0 ;;
+    esac
+  done
+  return 1
+}
+
 # Set `state`, `logs` and `reports` (and `demo`) for these ARGUMENTS: with --demo they are in
 # state/demo/.
 set_places() {
@@ -111,6 +137,13 @@ words_for() {
 # Print one line to stderr: for the person at the terminal, or for cron's mail.
 say() {
   printf '%s: %s\n' "$script" "$1" >&2
+}
+
+# Print TEXT, the answer to a question, to stdout. A reader that has gone away (`... | head -1`) is
+# no error; a disk that is full is one.
+answer() {
+  { printf '%s' "$1"; } 2>/dev/null || [[ -p /dev/stdout || -S /dev/stdout ]] ||
+    refuse 74 'cannot write to stdout: is the disk full?'
 }
 
 # log_line LEVEL TEXT: write one line to descriptor 8, the open log. Fails when it cannot be

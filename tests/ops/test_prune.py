@@ -229,4 +229,7 @@ def test_an_age_that_is_none_is_refused(here, given):
 def test_a_job_that_is_unknown_is_refused_on_one_line(here):
     here.job("sorter")
     said = here.ask(prune, "sortre", "--older-than", "90d")
-    assert (said.code, said.err) == (2, "prune: no job is called 'sortre'; there are: sorter\n")
+    assert (said.code, said.err) == (
+        2,
+        "prune: no job is called 'sortre' (did you mean sorter?); there are: sorter\n",
+    )

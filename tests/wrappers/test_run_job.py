@@ -135,7 +135,8 @@ def test_every_exit_status_of_a_job_is_kept(here, first):
     (here.root / "jobs/code.py").write_text("exit $1\n")
     codes = range(first, first + 16)
     assert [here.run("code", str(code)).returncode for code in codes] == list(codes)
-    assert [int(line[3]) for line in here.history()] == list(codes)
+    # Wrong usage was no run.
+    assert [int(line[3]) for line in here.history()] == [code for code in codes if code != 2]
 
 
 def test_a_job_that_fails_says_so_on_one_line_for_crons_mail(here):
@@ -154,7 +155,7 @@ def test_a_job_that_says_not_now_is_silent(here):
 
 
 @pytest.mark.parametrize(
-    "name", ["nope", "../hello", "Hello", "hello.py", "-x", "a\nb", "1st", "é", "common/x"]
+    "name", ["nope", "../hello", "Hello", "-x", "a\nb", "1st", "é", "common/x"]
 )
 def test_a_name_that_is_no_job_is_named_with_the_jobs_there_are(here, name):
     here.job("other")

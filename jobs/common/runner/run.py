@@ -18,6 +18,7 @@ from common.delivery.deliver import Delivery
 from common.job import Job
 from common.options import Options
 from common.process import exits, time_limit
+from common.process.command_line import say
 from common.process.exits import JobExit
 from common.process.files import disk_fault
 from common.process.lock import hold
@@ -82,7 +83,11 @@ def run(
             log.error("%s", fault.message)
             code, result = fault.code, _unstarted(job, run_id, given, fault)
     if result:
-        print(result, file=stdout, flush=True)
+        try:
+            say(result, stdout)
+        except JobExit as end:  # the run is what it was: only its words are lost
+            log.error("%s", end.message)
+            return code or end.code
     return code
 
 

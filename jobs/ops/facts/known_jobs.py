@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from common.process import exits
+from common.process.command_line import nearest, quoted
 from common.process.exits import JobExit
 from common.settings import Settings
 
@@ -16,6 +18,19 @@ _APPLICATION_ID = (b"Cljb", 68)  # ledger_file.py's, and where SQLite keeps it
 def scripts(root: Path) -> list[str]:
     """The jobs of jobs/*.py, in order."""
     return sorted(path.stem for path in (root / "jobs").glob("*.py") if is_name(path.stem))
+
+
+def meant(text: str, jobs: Sequence[str]) -> str:
+    """The job that somebody means: by its name, or by the path of its script.
+
+    Raises JobExit (2), with the nearest name, where there is none.
+    """
+    name = text.rpartition("/")[2].removesuffix(".py")
+    if name in jobs:
+        return name
+    there = ", ".join(jobs)
+    hint = nearest(name, jobs)
+    raise JobExit(exits.USAGE, f"no job is called {quoted(text)}{hint}; there are: {there}")
 
 
 def known_jobs(settings: Settings, mentioned: Iterable[str]) -> list[str]:

@@ -45,7 +45,13 @@ change_crontab() {
     printf 'The crontab of %s needs no change: nothing was done.\n' "$(id -un)"
     return
   fi
+  trap '' PIPE # what has changed is changed, whoever reads of it
   write_crontab
+  tell_changes "$1" 2>/dev/null
+}
+
+# Print what has changed, and how to undo it.
+tell_changes() {
   printf 'Changed in the crontab of %s; everything else in it is as it was:\n' "$(id -un)"
   diff -- "$backup" "$new_file" | sed -n 's/^</  -/p; s/^>/  +/p'
   [[ -n $none ]] || printf 'The crontab before: %s\n' "$backup"

@@ -4,11 +4,12 @@
 
 # Print the comment at the top of run_job.sh.
 manual() {
-  local line
+  local line text=''
   while IFS= read -r line && [[ $line == '#'* ]]; do
     line=${line#'#'}
-    [[ $line == '!'* ]] || printf '%s\n' "${line# }"
+    [[ $line == '!'* ]] || text+=${line# }$'\n'
   done <"$root/run_job.sh"
+  answer "$text"
 }
 
 # Set `files`: the paths of all jobs, then of all scripts for the operator.
@@ -23,11 +24,11 @@ job_files() {
 
 # Print each of them with the first line of its docstring; a job that cannot run with the reason.
 list_jobs() {
-  local file line name reason
+  local file line name reason text=''
   local -A refused=()
   if venv_is_ready; then
     while IFS=$'\t' read -r name reason; do
-      refused[$name]=$reason
+      [[ -z $name ]] || refused[$name]=$reason
     done < <("$root/venv/bin/python" -P "$root/jobs/ops/doctor.py" --refused 2>/dev/null)
   fi
   job_files
@@ -35,21 +36,77 @@ list_jobs() {
     while IFS= read -r line && [[ $line != '"""'?* ]]; do :; done <"$file"
     line=${line#'"""'} line=${line%'"""'} name=${file##*/} name=${name%.py}
     [[ $file == */ops/* || -z ${refused[$name]-} ]] || line="CANNOT RUN: ${refused[$name]}"
-    printf '%-20s %s\n' "$name" "$line"
+    printf -v line '%-20s %s\n' "$name" "$line"
+    text+=$line
   done
+  answer "$text"
 }
 
-# Set `file`: the path of the operator's script, or of the job, called NAME. Where there is none,
-# name those that there are and end with 2. No job takes the place of an operator's script.
+# Set `name` and `file`: the name and the path of the job, or of the operator's script, that
+# ARGUMENT means; no job takes the place of an operator's script. Where there is none, say why, name
+# the nearest, and end with 2.
 find_script() {
-  local shown
-  for file in "$root/jobs/ops/$1.py" "$root/jobs/$1.py"; do
-    ! is_name "$1" || [[ ! -f $file ]] || return 0
+  local shown plain
+  name_of "$1"
+  name=$REPLY
+  for file in "$root/jobs/ops/$name.py" "$root/jobs/$name.py"; do
+    ! is_name "$name" || [[ ! -f $file ]] || return 0
   done
-  printf -v shown '%q' "${1:0:80}"
+  shown=$(LC_ALL=C printf '%q' "${1:0:80}") # in this locale it escapes all but ASCII
+  plain=${1##*/} plain=${plain%.py}
+  if [[ -n $plain && -f $root/jobs/$plain.py ]] && ! is_name "$plain"; then
+    say "jobs/${shown##*/} can be no job: a name has small letters, digits and _ alone, and begins \
+with a letter; rename the file"
+    exit 2
+  fi
   job_files
   files=("${files[@]##*/}")
   files=("${files[@]%.py}")
-  say "no job is called $shown; there are: ${files[*]}"
+  if [[ $1 == -* ]]; then
+    nearest "$1" --list --setup --install-cron --remove-cron --help
+    shown+=": the job's name comes first"
+  else
+    nearest "$plain" "${files[@]}"
+    [[ $plain != *-* ]] || shown+=': a name has _ where you wrote -'
+  fi
+  say "no job is called $shown${REPLY:+ (did you mean $REPLY?)}; there are: ${files[*]}"
   exit 2
+}
+
+# nearest WORD CANDIDATE...: REPLY = the candidate that is the same but for two letters that are
+# wrong, missing, too many or swapped, or that begins with WORD; empty when there is none. A hyphen
+# and a capital count as what they stand for.
+nearest() {
+  local word=${1:0:40} best=3 found='' candidate
+  word=${word,,} word=${word//-/_}
+  for candidate in "${@:2}"; do
+    distance "$word" "${candidate//-/_}"
+    [[ $REPLY -lt 3 || ${#word} -lt 3 || $candidate != "$word"* ]] || REPLY=2
+    ((REPLY >= best || REPLY >= ${#word})) || best=$REPLY found=$candidate
+  done
+  REPLY=$found
+}
+
+# distance WORD OTHER: REPLY = how many letters to change, add, leave out or swap.
+distance() {
+  local i j least
+  local -A steps=()
+  for ((i = 0; i <= ${#1}; i++)); do steps[$i,0]=$i; done
+  for ((j = 0; j <= ${#2}; j++)); do steps[0,$j]=$j; done
+  for ((i = 1; i <= ${#1}; i++)); do
+    for ((j = 1; j <= ${#2}; j++)); do
+      least=${steps[$((i - 1)),$((j - 1))]}
+      if [[ ${1:i-1:1} != "${2:j-1:1}" ]]; then
+        ((steps[$((i - 1)),$j] >= least)) || least=${steps[$((i - 1)),$j]}
+        ((steps[$i,$((j - 1))] >= least)) || least=${steps[$i,$((j - 1))]}
+        if ((i > 1 && j > 1)) && [[ ${1:i-2:2} == "${2:j-1:1}${2:j-2:1}" ]] &&
+          ((steps[$((i - 2)),$((j - 2))] < least)); then
+          least=${steps[$((i - 2)),$((j - 2))]}
+        fi
+        ((least++))
+      fi
+      steps[$i,$j]=$least
+    done
+  done
+  REPLY=${steps[${#1},${#2}]}
 }
