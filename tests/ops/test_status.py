@@ -99,7 +99,6 @@ def test_a_dry_run_is_not_a_success(here):
 def test_a_run_that_never_reached_the_ledger_is_shown_with_its_reason(here):
     here.told("sorter", ago(hours=1), 78, "RECORDS_DB is not set", seconds=0)
     said = here.ask(status, "sorter").out
-    assert "there is no jobs/sorter.py" in said
     assert said.count("RECORDS_DB is not set") == 2
 
 
@@ -207,7 +206,8 @@ def test_an_unknown_job_is_refused_on_one_line(here):
     here.job("sorter")
     said = here.ask(status, "sortre")
     assert (said.code, said.out) == (2, "")
-    assert said.err == "status: no job is called 'sortre'; there are: sorter\n"
+    assert said.err.startswith("status: no job is called 'sortre' (did you mean sorter?)")
+    assert said.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -251,10 +251,36 @@ def test_the_ledger_setting_is_respected_for_each_job(here):
     assert "LEDGER_DB" in here.ask(status, LEDGER_DB="one.db").out
 
 
-def test_a_job_of_which_only_a_ledger_is_left_is_shown(here):
-    here.records("gone", "done", "a")
+def test_a_job_that_was_removed_is_gone_and_its_history_is_kept(here):
+    for name in ("gone", "stays"):
+        here.ran(name, ago(hours=2), 1)
+        here.told(name, ago(hours=2), 1, "RECORDS_DB is not set")
+        here.records(name, "dead", "a")
+    here.remove("gone")
     (here.root / "state/records.db").write_bytes(b"another program's")
-    assert [job["job"] for job in here.json(status)["jobs"]] == ["gone"]
+    assert [job["job"] for job in here.json(status)["jobs"]] == ["stays"]
+    said = here.ask(status).out
+    assert "gone" not in said and "1 dead letter" in said
+    assert here.ask(status, "--html").code == 0
+    assert "gone" not in (here.root / "reports/status.html").read_text()
+    assert [line.split("\t")[2] for line in history_lines(here)] == ["gone", "stays"]
+    assert [job["job"] for job in here.json(status, "gone")["jobs"]] == ["gone"]
+    asked = here.ask(status, "gone").out
+    assert "gone (there is no jobs/gone.py)" in asked and "RECORDS_DB is not set" in asked
+
+
+def history_lines(here):
+    return (here.root / "state/history.tsv").read_text().splitlines()
+
+
+def test_wrong_usage_was_no_run(here):
+    here.told("sorter", ago(hours=3), 0)
+    here.told("sorter", ago(hours=1), 2, "argument --limit: 'x' is not a whole number")
+    found = job_of(here)
+    assert (found["state"], found["last_run"]["code"]) == ("ok", 0)
+    assert "Nothing needs you" in here.ask(status).out
+    assert "--limit" not in here.ask(status, "sorter").out
+    assert sum(day["bad_runs"] for day in found["days"]) == 0
 
 
 def test_the_demo_is_looked_at_instead(here):

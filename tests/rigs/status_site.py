@@ -55,6 +55,10 @@ class StatusSite:
         """A job with a script."""
         (self.root / f"jobs/{name}.py").write_text('"""A job."""\n')
 
+    def remove(self, name: str) -> None:
+        """Take a job's script away; what it has left stays."""
+        (self.root / f"jobs/{name}.py").unlink()
+
     def ask(self, module: ModuleType, *arguments: str, **environ: str) -> Said:
         """Run an operator's script in this process."""
         out, err = io.StringIO(), io.StringIO()
@@ -81,6 +85,7 @@ class StatusSite:
     ) -> None:
         """One request about these records, which end in that status."""
         at = at or times.stamp()
+        self.job(job)
         file = LedgerFile(self.root / (path or f"state/{job}.db"))
         ledger = Ledger(file, job, "r")
         request_id = f"{at}-{record_ids[0]}"
@@ -108,6 +113,7 @@ class StatusSite:
 
     def ran(self, job: str, at: str, code: int | None, seconds: int = 60, done: int = 0) -> str:
         """A run in the ledger; its id."""
+        self.job(job)
         file = LedgerFile(self.root / f"state/{job}.db")
         end = times.stamp(times.instant(at) + timedelta(seconds=seconds))
         file.db.execute(
@@ -120,6 +126,7 @@ class StatusSite:
 
     def told(self, job: str, at: str, code: int, reason: str = "", seconds: int = 60) -> str:
         """A line of history.tsv about a run that began then; its id."""
+        self.job(job)
         end = times.stamp(times.instant(at) + timedelta(seconds=seconds))
         with (self.root / "state/history.tsv").open("a", encoding="utf-8") as file:
             file.write(f"{end}\t{run_id(at)}\t{job}\t{code}\t{seconds}\t{reason}\n")

@@ -14,6 +14,7 @@ from pathlib import Path
 from common import settings, times
 from common.ledger import figures
 from common.ledger.figures import Figures
+from common.process import exits
 from common.process.exits import JobExit
 from common.settings import Settings
 from ops.facts import history, known_jobs
@@ -27,12 +28,20 @@ from ops.overview.sentences import ended_at
 _EXPIRES = timedelta(hours=24)
 
 
-def gather(root: Path, environ: Mapping[str, str], *, demo: bool) -> Status:
-    """The state of an installation, or of its demo."""
+def gather(root: Path, environ: Mapping[str, str], *, demo: bool, asked: str = "") -> Status:
+    """The state of an installation, or of its demo: of every job that has a script.
+
+    `asked` is the job that somebody asks about, "" for none. What a job whose script was removed
+    has left behind is shown to who asks about that job. Raises JobExit (2) where there is none.
+    """
     notes: list[str] = []
     base = _settings(root, environ, demo, notes)
     told = _history(base.state, notes)
-    jobs = known_jobs.known_jobs(base, {line.job for line in told.lines})
+    jobs = known_jobs.scripts(root)
+    if asked:
+        everything = known_jobs.known_jobs(base, {line.job for line in told.lines})
+        asked = known_jobs.meant(asked, everything)
+        jobs = sorted({*jobs, asked})
     at = times.stamp()
     waiting = alerts.undelivered(base.state)
     return Status(
@@ -43,6 +52,7 @@ def gather(root: Path, environ: Mapping[str, str], *, demo: bool) -> Status:
         tuple(notes),
         len(waiting),
         min((alert.since for alert in waiting), default=""),
+        asked,
     )
 
 
@@ -82,7 +92,8 @@ def _job(found: Settings, told: History, waiting: list[alerts.Waiting], at: str)
     month_ago = times.instant(at) - timedelta(days=DAYS - 1)
     since = min(times.stamp(month_ago)[:10], f"{at[:8]}01")
     figures, note = _figures(found, since)
-    lines = [line for line in told.lines if line.job == found.job]
+    # A usage error was no run: nothing of the job began.
+    lines = [line for line in told.lines if line.job == found.job and line.code != exits.USAGE]
     lock = locks.held(found.state / f"{found.job}.lock", {line.run_id for line in lines})
     running = lock.run_id if lock else ""
     rows = figures.runs if figures else []

@@ -122,3 +122,4 @@ class Status:
     notes: tuple[str, ...] = field(default=())  # what could not be read
     undelivered: int = 0  # alerts in state/outbox/, of any job
     undelivered_since: str = ""
+    asked: str = ""  # the job that somebody asked about
