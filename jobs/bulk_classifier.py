@@ -83,6 +83,8 @@ JOB = Job(
     output=Labelled,
     tables=TABLES,
     save=save,
+    # A record without a text gets the last label, and nothing is paid for it.
+    empty=Labelled(label=[*LABELS][-1], explanation="it has no text"),
     delivery="message_batch",
     output_tokens=100,
 )

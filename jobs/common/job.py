@@ -83,6 +83,9 @@ class Job:
     save: Callable[..., object]
     # A record's text, as Claude reads it.
     show: Callable[[Record], str] = _content
+    # What a record without a text is worth: an output that save() gets without Claude being asked,
+    # from the model "". Without it nothing is saved for such a record; it is counted and told of.
+    empty: BaseModel | None = None
     # Columns that travel beside the text, such as created_at.
     attributes: tuple[str, ...] = ()
     # The same for long columns, which a record may be without.

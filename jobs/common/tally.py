@@ -43,6 +43,7 @@ class Tally:
     without_id: int = 0
     newly_without_id: int = 0  # of them, those that no run before has told of
     undated: int = 0
+    empty: set[str] = field(default_factory=set)  # ids of records without a text
     told: bool = False
     newest: str = ""  # the newest record there is, where the days looked at have none
 
@@ -108,7 +109,12 @@ class Tally:
 
     def left_out(self) -> dict[str, int | str]:
         """What the summary adds about rows that nothing is sent about."""
-        return {"without_id": self.without_id, "undated": self.undated, "newest": self.newest}
+        return {
+            "without_id": self.without_id,
+            "undated": self.undated,
+            "empty": len(self.empty),
+            "newest": self.newest,
+        }
 
     def columns(self) -> dict[str, int | float]:
         """The figures by the names of the summary and of the columns of `runs`; attempts apart."""

@@ -118,7 +118,8 @@ def test_a_hostile_record_changes_no_other_records_row(claude, job, delivery):
     for record_id in found.keys() - hostile:
         assert found[record_id] == harmless[record_id]
     asked = [record_id for bill in site.billed()[paid:] for record_id in bill["records"]]
-    assert sorted(asked) == sorted(found), "each was asked about once, under its own id"
+    with_text = found.keys() - {name[1:] for name, text in HOSTILE.items() if not text}
+    assert sorted(asked) == sorted(with_text), "each was asked about once, under its own id"
 
 
 @JOBS

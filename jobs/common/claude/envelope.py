@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from html import escape
 from typing import Any
+from unicodedata import category
 
 from common.claude.code_faults import CodeError, gave
 from common.job import Job, Record
@@ -46,6 +47,13 @@ def envelope(job: Job, record: Record, travel_id: str = "") -> str:
     )
     record_id = _attribute(travel_id or record["record_id"])
     return f'<record id="{record_id}"{attributes}>{text}{elements}</record>'
+
+
+def is_blank(enveloped: str) -> bool:
+    """Whether nothing can be seen between the tags of a record's envelope."""
+    # The first ">" ends the start tag, whose attributes are escaped.
+    content = enveloped.partition(">")[2].removesuffix("</record>")
+    return all(char.isspace() or category(char) in ("Cc", "Cf") for char in content)
 
 
 class _Watched(dict[str, Any]):

@@ -13,6 +13,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from common.definition.names import taken
 from common.definition.output_model import misfits
 from common.delivery.deliver import DEFERRED
@@ -68,6 +70,11 @@ def faults(job: object, script: Path | None = None) -> Iterator[str]:
         yield from misfits(job.output, own_id=not job.merge)
         if job.merge:
             yield from misfits_of_digest(job.output)
+    if isinstance(job.empty, BaseModel):
+        if job.merge:
+            yield "empty=… is for a job with an answer per record: leave it out of a report"
+        elif isinstance(job.output, type) and not isinstance(job.empty, job.output):
+            yield f"empty={_shown(job.empty)} must be a {job.output.__name__}, like every output"
     yield from _function_faults(job)
 
 
@@ -136,6 +143,7 @@ _DELIVERIES = ("live", *DEFERRED)
 _NAMES = 'names of columns, such as ("created_at",)'
 _COUNT = "a whole number of 1 or more"
 _FUNCTION = "a function"
+_OUTPUT = "one of the job's outputs, such as Labelled(label='other')"
 # What each argument must be. The output model has a check of its own.
 _ARGUMENTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "name": (_is_text, "the script's name, Path(__file__).resolve().stem"),
@@ -145,6 +153,7 @@ _ARGUMENTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "show": (_is_function, _FUNCTION),
     "attributes": (_are_names, _NAMES),
     "elements": (_are_names, _NAMES),
+    "empty": (lambda value: value is None or isinstance(value, BaseModel), _OUTPUT),
     "prepare": (_is_function_or_none, _FUNCTION),
     "note": (_is_function_or_none, _FUNCTION),
     "merge": (_is_text, "the text of a prompt, or left out"),

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from common.claude.request import Request
 from common.context import Context
+from common.delivery.empty_records import settle
 from common.delivery.held import Held
 from common.delivery.loop import Loop, Use
 from common.delivery.replay import replay
@@ -95,6 +96,7 @@ class Delivery:
             with closing(_selected(context, group, room_left(context))) as selected:
                 context.expect(len(selected))
                 self.loop.ask(chunks(context, selected), use)
+                settle(context, selected.empty, use)
 
     def collect(self, records: Records, use: Use) -> Held | None:
         """Use every answer that waits, after collecting what deferred deliveries have brought.
@@ -134,8 +136,12 @@ class Delivery:
                     # in a day.
                     self.loop.ask(iter((chunk,)), use)
                     first = context.tally.done == done
+                sent = self._submit(deferred, rest)
+                settle(
+                    context, [one for part in (*failed, *live, *later) for one in part.empty], use
+                )
                 done = context.tally.done
-                if not self._submit(deferred, rest):
+                if not sent:
                     break
             held = self.collect(lambda: chain.from_iterable(one.records() for one in groups), use)
             fruitless = fruitless + 1 if context.tally.done == done else 0

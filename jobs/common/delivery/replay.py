@@ -42,7 +42,7 @@ def replay(context: Context, use: Use, records: Iterable[Record]) -> None:
             log.info("using the answers about %s that waited", counted(len(answered), "record"))
         requests = _requests(context, answered)
         while group := list(islice(requests, _TOGETHER)):
-            _use(context, use, group)
+            use_stored(context, use, group)
     gone = sum(1 for _ in context.ledger.unsaved())
     if gone:
         log.warning(
@@ -58,7 +58,8 @@ def _requests(context: Context, answered: Iterable[tuple[str, Record]]) -> Itera
             yield stored, [record for _, record in group]
 
 
-def _use(context: Context, use: Use, group: list[Waiting]) -> None:
+def use_stored(context: Context, use: Use, group: list[Waiting]) -> None:
+    """Use stored answers, each with the records that it is about, and note what came of them."""
     ledger = context.ledger
     requests = [
         Request(

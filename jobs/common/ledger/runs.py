@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from common import times
 from common.ledger.sqlite_ledger import LedgerFile
+from common.ledger.states import NOT_SENT
 
 
 class Runs:
@@ -96,6 +97,13 @@ class Runs:
             (self.job, day, records, made_from, times.stamp()),
         )
 
+    def ever_sent(self) -> bool:
+        """Whether any run of the job has sent a record."""
+        row = self._file.db.execute(
+            "select 1 from requests where job = ? and delivery <> ? limit 1", (self.job, NOT_SENT)
+        ).fetchone()
+        return row is not None
+
     def left_out(self, why: str) -> int:
         """How many rows the last run that ended in order left out for that reason."""
         row = self._file.db.execute(
@@ -120,11 +128,11 @@ class Runs:
         usd: float | None = 0.0
         for request_id in request_ids:
             row = self._file.db.execute(
-                "select input_tokens + cache_write_tokens + cache_read_tokens, output_tokens, usd"
-                " from requests where request_id = ?",
-                (request_id,),
+                "select input_tokens + cache_write_tokens + cache_read_tokens, output_tokens, usd,"
+                " delivery <> ? from requests where request_id = ?",
+                (NOT_SENT, request_id),
             ).fetchone()
-            requests += 1
+            requests += row[3]
             input_tokens += row[0]
             output_tokens += row[1]
             usd = None if usd is None or row[2] is None else usd + row[2]

@@ -21,6 +21,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+# The delivery of a request that the job answered itself.
+NOT_SENT = "none"
+
 
 class RecordStatus(StrEnum):
     """Where a record stands. A record without a row is fresh."""

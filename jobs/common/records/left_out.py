@@ -33,6 +33,25 @@ def tell(context: Context, rows: int) -> None:
     _tell_times(context, context.source.seen)
 
 
+def tell_empty(context: Context) -> None:
+    """Tell of the records that had no text, and of what became of them."""
+    if not (empty := context.tally.empty):
+        return
+    if context.job.empty is not None:
+        became = "done with what the job says they are worth"
+    elif context.job.per_day:
+        became = "counted in the report, in no digest"
+    else:
+        became = "left out: empty=… in the job says what such a record is worth"
+    some = ", ".join(shortened(record_id, 40) for record_id in sorted(empty)[:3])
+    log.warning(
+        "%s no text (%s): nothing is sent or paid; %s",
+        "1 record has" if len(empty) == 1 else f"{len(empty):,} records have",
+        some,
+        became,
+    )
+
+
 def _tell_without_id(context: Context, rows: int) -> None:
     count, tally = context.source.without_id, context.tally
     if not count:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from common.claude.code_faults import CodeError, gave
-from common.claude.envelope import envelope, estimated_tokens
+from common.claude.envelope import envelope, estimated_tokens, is_blank
 from common.claude.faults import Fault
 from common.context import Context
 from common.job import Record
@@ -20,24 +20,34 @@ _TOGETHER = 16  # records that are prepared at once
 
 
 def ready(
-    context: Context, records: Iterable[Record], together: int = _TOGETHER
+    context: Context,
+    records: Iterable[Record],
+    leave_out: Callable[[Record], object],
+    together: int = _TOGETHER,
 ) -> Iterator[tuple[Record, int]]:
     """Each record as it is to be sent, with its estimated tokens.
 
-    Those that prepare(), note() or show() fails for are dead letters. Raises JobExit: 78 where it
-    is so for three in a row, 75 when stopped, since preparing can take its time.
+    `leave_out` gets those without a text; those that prepare(), note() or show() fails for are dead
+    letters. Raises JobExit: 78 where it is so for three in a row, 75 when stopped, since preparing
+    can take its time.
     """
 
     def give_up(record_id: str, fault: Fault) -> None:
         context.code.bury(SHOW, record_id, fault)
 
-    yield from shown(context, _prepared(context, records, together), give_up)
+    yield from shown(context, _prepared(context, records, together), give_up, leave_out)
 
 
 def shown(
-    context: Context, records: Iterable[Record], give_up: Callable[[str, Fault], None]
+    context: Context,
+    records: Iterable[Record],
+    give_up: Callable[[str, Fault], None],
+    leave_out: Callable[[Record], object],
 ) -> Iterator[tuple[Record, int]]:
-    """Each record that the job can show, with its estimated tokens; the others are given up."""
+    """Each record that the job can show, with its estimated tokens.
+
+    The others are given up; those that show nothing are left out.
+    """
     job, code = context.job, context.code
     for record in records:
         record_id = record["record_id"]
@@ -47,7 +57,10 @@ def shown(
             give_up(record_id, error.fault)
             continue
         code.worked(SHOW)
-        yield record, estimated_tokens(text)
+        if is_blank(text):
+            leave_out(record)
+        else:
+            yield record, estimated_tokens(text)
 
 
 def _prepared(context: Context, records: Iterable[Record], together: int) -> Iterator[Record]:

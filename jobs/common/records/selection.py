@@ -54,6 +54,7 @@ class Selected(Spool[tuple[Record, RecordState | None]]):
     def __init__(self, context: Context) -> None:
         super().__init__((), context.settings.state)
         self.new = 0  # of them, those that this run has not sent before
+        self.empty: list[Record] = []  # of those made ready, the ones without a text
 
 
 def select(context: Context, records: Iterable[Record], room: int | None) -> Selected:
@@ -86,19 +87,21 @@ def chunks(context: Context, selected: Selected, *, failed: bool = False) -> Ite
     """The chunks of a run: first the records that nobody suspects, then waves of suspects.
 
     Suspects were in flight, or at work, in a run that died. `failed`: all of the records have
-    failed before.
+    failed before. Records without a text are in no chunk, but in `selected.empty`.
     """
     size = context.options.chunk_size
     total = -(-len(selected) // size)
     suspects: list[tuple[Record, RecordState]] = []
     new: set[str] = set()  # of those read and not yet in a chunk
 
+    repeated: list[str] = []
+
     def unsuspected() -> Iterator[Record]:
         sent: set[str] = set()
         for record, state in selected:
             record_id = record["record_id"]
             if record_id in sent:
-                log.warning("record %s comes twice in the SELECT: its first row is sent", record_id)
+                repeated.append(record_id)
                 continue
             sent.add(record_id)
             if is_new(context, state):
@@ -114,13 +117,23 @@ def chunks(context: Context, selected: Selected, *, failed: bool = False) -> Ite
         return len(ids)
 
     number = 0
-    for records in packed(ready(context, unsuspected()), size):
+    for records in packed(ready(context, unsuspected(), selected.empty.append), size):
         number += 1
         label = f"chunk {number}/{max(total, number)}"
         yield Chunk(records, label, total, new_of(records), failed=failed)
+    if repeated:
+        log.warning(
+            "%s a record_id that came before, such as %s: the first row of each is sent",
+            "1 row of the SELECT has"
+            if len(repeated) == 1
+            else f"{len(repeated):,} rows of the SELECT have",
+            repeated[0],
+        )
     for wave, suspected in waves(suspects):
         # By itself, since prepare() of several may have ended the process.
-        if records := [record for record, _ in ready(context, suspected, together=1)]:
+        if records := [
+            record for record, _ in ready(context, suspected, selected.empty.append, together=1)
+        ]:
             number += 1
             label = f"chunk {number}/{max(total, number)} (suspected)"
             yield Chunk(records, label, total, new_of(records), wave=wave)

@@ -32,7 +32,8 @@ def estimate(context: Context) -> dict[str, object]:
 
     Input tokens are estimated from the texts' length; where Claude can be asked, it counts the
     first chunk, which corrects the estimate of all. `counted_on` says on how many records, and
-    `note` why on none. `none_found`: which days have no record, where a report has none to tell of.
+    `note` why on none. `empty`: records without a text. `none_found`: which days have no record,
+    where a report has none to tell of.
     """
     today = datetime.now(UTC).date()
     instructions = estimated_tokens(context.job.instructions) + _OVERHEAD
@@ -54,11 +55,13 @@ def estimate(context: Context) -> dict[str, object]:
         context.code.failed(SHOW, record_id, fault)
         log.warning("record %s would be a dead letter: %s", record_id, fault.reason)
 
+    empty = 0
     none: list[str] = []
     for group in _groups(context, none):
         with closing(select(context, group, room)) as selected:
             room = None if room is None else room - selected.new
-            ready = shown(context, (record for record, _ in selected), given_up)
+            wanted = (record for record, _ in selected)
+            ready = shown(context, wanted, given_up, selected.empty.append)
             for chunk in packed(ready, context.options.chunk_size):
                 records += len(chunk)
                 weights = sum(estimated_tokens(envelope(context.job, record)) for record in chunk)
@@ -66,6 +69,7 @@ def estimate(context: Context) -> dict[str, object]:
                 estimated = instructions + weights
                 sample = sample or _counted(context, chunk, estimated)
                 add(Tokens(input=round(estimated * sample.correction), output=answer))
+            empty += len(selected.empty)
         if len(selected) and context.job.per_day:
             add(_MERGE)
     return {
@@ -79,6 +83,7 @@ def estimate(context: Context) -> dict[str, object]:
         "usd_message_batch": usd[True],
         "counted_on": sample.records if sample else 0,
         "note": sample.note if sample else "",
+        "empty": empty,
         "none_found": "".join(none),
     }
 
@@ -128,6 +133,8 @@ def _sources(figures: dict[str, object]) -> Iterator[str]:
     """Where the figures come from."""
     if figures["none_found"]:
         yield f"No record: {figures['none_found']}."
+    if figures["empty"]:
+        yield f"Records without a text, about which nothing is sent: {figures['empty']}."
     if figures["counted_on"]:
         counted_on = f"{figures['counted_on']} records"
         yield f"Input tokens are those that count_tokens says of {counted_on}, for all of them."

@@ -26,7 +26,7 @@ from common.process.log import configure, log
 from common.process.progress import Progress
 from common.process.signals import Stop
 from common.process.words import counted
-from common.records.left_out import WITHOUT_ID
+from common.records.left_out import WITHOUT_ID, tell_empty
 from common.runner import estimate, per_day, per_record
 from common.runner.start import Start, check_after, confirm, in_a_demo, make_folder
 from common.settings import ROOT, Settings
@@ -211,3 +211,4 @@ def _work(context: Context) -> None:
         (per_day if context.job.per_day else per_record).run(context, delivery)
     finally:
         delivery.close()
+        tell_empty(context)
