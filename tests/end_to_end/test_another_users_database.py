@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +14,17 @@ from rigs.crash_rig import Bill, standin_process
 from rigs.doctor_fixtures import JOB as LABELS
 from rigs.doctor_fixtures import installation, said, write_job
 from rigs.harness import Site
-from rigs.other_users import JOB, Application, application, as_user, closed_to_us, folder_of
+from rigs.other_users import (
+    APPLICATION,
+    JOB,
+    ROOT,
+    SHARED,
+    Application,
+    application,
+    as_user,
+    closed_to_us,
+    folder_of,
+)
 from rigs.report_site import events, report
 
 FOLDERS = pytest.mark.parametrize("folder", [0o777, 0o755], ids=["open folder", "closed folder"])
@@ -87,3 +98,21 @@ def test_a_job_that_may_not_write_is_refused_before_anything_is_sent(
     assert len(bill.lines()) == before
     assert app.files() == ["records.db"]
     app.write()
+
+
+@pytest.mark.skipif(not ROOT, reason="to be two users takes root")
+@pytest.mark.parametrize(("folder", "level"), [(0o775, "warn"), (0o2775, "ok")])
+def test_doctor_warns_of_a_journal_that_would_lock_the_application_out(app, site, folder, level):
+    app.make("delete", mode=0o664)
+    for path in (app.path, app.folder):
+        os.chown(path, APPLICATION, SHARED)
+    app.folder.chmod(folder)
+
+    def asks() -> list[str]:
+        write_job(site.root, "labels", LABELS)
+        return said(sources.check(installation(site.root, site.environ, job="labels")))
+
+    lines = as_user(JOB, asks, groups=(SHARED,))
+    assert lines[0].startswith(f"{level} job labels"), lines
+    assert ("chmod g+s" in lines[0]) is (level == "warn")
+    assert lines[-1].startswith("ok job labels: imports")

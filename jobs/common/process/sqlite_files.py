@@ -49,13 +49,24 @@ def unwritable(path: Path) -> str:
     if not _may(path.parent, os.W_OK | os.X_OK):
         what = "may not write its folder, where SQLite keeps its journal"
         return f"{_me()} {what}: {_give(path.parent, 'wx')}"
-    if _has_log(path) and not _beside(path, "-wal") and not _shared_with_its_owner(path):
-        return (
-            f"the files that SQLite makes beside it would be {_me()}'s alone, and lock"
-            f" {_owner(path)}'s application out: run the job as {_owner(path)}, or give the folder"
-            " the file's group and `chmod g+s` it"
-        )
+    if _has_log(path) and not _beside(path, "-wal"):
+        return unshared(path)
     return ""
+
+
+def unshared(path: Path) -> str:
+    """How what SQLite makes beside the file for us would lock its owner out; "" where it would not.
+
+    A log does so during the whole run, a journal where a run is killed while it writes.
+    """
+    path = path.resolve()
+    if _shared_with_its_owner(path):
+        return ""
+    return (
+        f"what SQLite makes beside it would be {_me()}'s alone, and lock {_owner(path)}'s"
+        f" application out: run the job as {_owner(path)}, or give the folder the file's group and"
+        " `chmod g+s` it"
+    )
 
 
 def address(path: Path, *, writable: bool) -> str:

@@ -10,7 +10,7 @@ from common.definition.check import lacking_columns
 from common.job import Job
 from common.process.exits import JobExit
 from common.process.sqlite_errors import plain_errors
-from common.process.sqlite_files import unwritable
+from common.process.sqlite_files import unshared, unwritable
 from common.source.sqlite_source import open_source
 from ops.examination.installation import Installation
 from ops.examination.lines import Line, fail, ok, warn
@@ -55,6 +55,10 @@ def _source(subject: str, job: Job, url: str) -> Iterator[Line]:
         if refused := unwritable(path):
             yield fail(subject, f"RECORDS_DB={path}: {refused}")
             return
+        if alone := unshared(path):
+            yield warn(
+                subject, f"RECORDS_DB={path}: where a run is killed while it writes, {alone}"
+            )
         if mode == "wal" and sqlite3.sqlite_version_info < _SAFE_WAL:
             yield warn(
                 subject,
