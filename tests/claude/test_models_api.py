@@ -105,7 +105,7 @@ def test_a_model_without_structured_outputs_is_refused_before_anything_is_sent(c
     without = {"capabilities": {**CAPABILITIES, "structured_outputs": NO}}
     site = claude(faults=[{"kind": "changed", "fields": without, "path": MODEL}])
     site.events(events(DAY, 20))
-    for arguments in ((), ("--message-batch",)):
+    for arguments in ((), ("--message-batch",), ("--dry-run",)):
         result = site.run(labels(), *arguments)
         assert result.code == 78, result.log
         assert (

@@ -126,8 +126,9 @@ def prices(tmp_path, monkeypatch):
 
 
 WRONG: list[dict[str, Any]] = [
-    *({"input": "0.1"}, {"output": None}, {"input": -1}, {"cache_read": float("nan")}),
+    *({"input": "0.1"}, {"output": None}, {"output": 1e999}, {"cache_read": float("nan")}),
     *({"from": "soon"}, {"from": None}, {"prompt_up_to": "100k"}, {"message_batch_factor": []}),
+    *({"input": -1}, {"cache_write_5m": -0.5}),
 ]
 
 

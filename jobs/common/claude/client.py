@@ -113,11 +113,6 @@ class Claude:
         if isinstance(model, Fault):
             remedy = _ANOTHER if model.code == exits.SETTINGS else "see .env"
             raise JobExit(model.code, f"{model.reason} ({self.model_id}; {remedy})")
-        if not model.structured_outputs:
-            raise JobExit(
-                exits.SETTINGS,
-                f"{model.id} has no structured outputs, which every job needs: {_ANOTHER}",
-            )
         if not model.described:
             log.warning(
                 "ANTHROPIC_BASE_URL does not say what %s takes: it is asked as any model may be,"

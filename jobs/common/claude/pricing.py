@@ -6,6 +6,7 @@ The prices stand in prices.json, which its user may edit.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -90,7 +91,7 @@ def _rows() -> list[dict[str, Any]]:
         for row in rows:
             row["model"], date.fromisoformat(row["from"])
             for number in [row["prompt_up_to"] or 0, *(row[name] for name in _NUMBERS)]:
-                if not (isinstance(number, int | float) and number >= 0):
+                if not (isinstance(number, int | float) and 0 <= number < math.inf):
                     raise ValueError(f"{row['model']}: {number!r}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise JobExit(exits.SETTINGS, f"{PRICES} cannot be used: {error!r}: mend it") from error

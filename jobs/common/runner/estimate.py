@@ -13,6 +13,7 @@ from common.claude.faults import Fault
 from common.claude.pricing import Tokens
 from common.claude.request import ask_about
 from common.context import Context
+from common.delivery.model_check import refuse_unfit
 from common.job import Record
 from common.process.exits import JobExit
 from common.process.log import log
@@ -99,8 +100,12 @@ class _Sample:
 
 def _counted(context: Context, chunk: list[Record], estimated: int) -> _Sample:
     try:
-        params = ask_about(context.job, context.claude.model, chunk)
-        counted = context.claude.input_tokens(params)
+        model = context.claude.model
+    except JobExit as end:
+        return _Sample(note=end.message)
+    refuse_unfit(context, model)
+    try:
+        counted = context.claude.input_tokens(ask_about(context.job, model, chunk))
     except JobExit as end:
         return _Sample(note=end.message)
     if isinstance(counted, Fault):
