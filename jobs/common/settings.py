@@ -28,6 +28,7 @@ KNOWN = {
     "ANTHROPIC_API_KEY": "key",
     "ANTHROPIC_BASE_URL": "base_url",
     "CLAUDE_MODEL": "model",
+    "KEEP_MESSAGE_BATCHES": "flag",
     "RECORDS_DB": "database",
     "LEDGER_DB": "ledger",
     "REPORT_TZ": "zone",
@@ -104,6 +105,13 @@ class Settings:
             if value := self.values.get(key, "").strip():
                 return value
         return default
+
+    def flag(self, name: str) -> bool:
+        """Whether a setting that is 0 or 1 is 1 (default: 0). Raises JobExit (78) for all else."""
+        value = self.get(name, "0")
+        if value not in ("0", "1"):
+            raise JobExit(exits.SETTINGS, f"{name}={value}: must be 0 or 1")
+        return value == "1"
 
     @property
     def state(self) -> Path:

@@ -142,6 +142,7 @@ def test_a_setting_that_only_this_shell_has_is_a_warning():
         ("CLAUDE_MODEL", ["claude-haiku-5-5"], ["claude haiku"]),
         ("ALERT_REPEAT_HOURS", ["0", "6"], ["6h", "-1"]),
         ("ALERT_LOG_TAIL", ["0", "1"], ["no", "2"]),
+        ("KEEP_MESSAGE_BATCHES", ["0", "1"], ["yes", "true", "2"]),
         ("PAGERDUTY_URL", ["https://events.eu.pagerduty.com"], ["events.pagerduty.com"]),
         ("CELERY_BROKER_URL", ["redis://127.0.0.1:6379/0"], ["127.0.0.1:6379"]),
     ],

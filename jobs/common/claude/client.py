@@ -146,6 +146,14 @@ class Claude:
             raise JobExit(exits.UNREACHABLE, f"Claude cannot be reached: {reply.reason}")
         return reply
 
+    def once(self, call: Call[T], name: str) -> T | Fault:
+        """What a free call gives that may as well fail, or its fault. It is not made again."""
+        return self._send(
+            lambda client: in_time(call(client), self._seconds, self._stopped),
+            name,
+            lambda fault: False,
+        )
+
     def order(self, call: Call[T], name: str, seconds: float) -> T | Fault:
         """What a call gives that costs money, or its fault; again only where it had no effect.
 

@@ -1,4 +1,4 @@
-"""Claude's message batches over HTTP: create, look at, list, read.
+"""Claude's message batches over HTTP: create, look at, list, read, delete.
 
 Each call is made once; bodies and results stream.
 """
@@ -58,6 +58,14 @@ async def create(client: AsyncAnthropic, body: IO[bytes], size: int) -> MessageB
 async def look_at(client: AsyncAnthropic, message_batch_id: str) -> MessageBatch:
     """A message batch as it stands now. Raises what the SDK raises."""
     return _checked(await client.messages.batches.retrieve(message_batch_id))
+
+
+async def delete(client: AsyncAnthropic, message_batch_id: str) -> bool:
+    """Delete a message batch that has ended, with its results. Raises what the SDK raises."""
+    reply = await client.messages.batches.delete(message_batch_id)
+    if isinstance(reply, str):
+        raise json.JSONDecodeError("not a deletion", "", 0)
+    return True
 
 
 async def newest(client: AsyncAnthropic) -> str:

@@ -155,9 +155,14 @@ class LeftOver:
         self.counts[line.kind] += 1
         self.reasons.setdefault(line.kind, line.reason)
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether there were results that nobody could read."""
+        return bool(self.counts[""] or self.counts["unknown"])
+
     def in_words(self) -> str:
         """All of it, "" where there is nothing to tell."""
-        return "; ".join(self._of(kind, count) for kind, count in self.counts.items())
+        return "; ".join(self._of(kind, count) for kind, count in self.counts.items() if count)
 
     def _of(self, kind: str, count: int) -> str:
         what = f"{counted(count, 'request')} {kind}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from common import times
 from common.claude.faults import Fault, Kind
-from common.claude.message_batch_api import look_at, outcomes
+from common.claude.message_batch_api import delete, look_at, outcomes
 from common.context import Context
 from common.delivery.held import Held
 from common.delivery.message_batch.download import Download
@@ -39,12 +39,17 @@ class Results:
         self._spending = spending
         self._message_batches = context.message_batches
         self.stored = False  # whether there were any
+        self._keep = context.settings.flag("KEEP_MESSAGE_BATCHES")
 
     def look(self, message_batch: MessageBatch) -> None:
         """Collect a message batch, if it has ended.
 
         Raises Held where it cannot be had yet, JobExit where Claude cannot be asked.
         """
+        if not self._message_batches.left(message_batch.id):
+            # A run died between its last result and its end. It may be deleted already.
+            self._close(message_batch, whole=True)
+            return
         seen = self._context.claude.call(lambda client: look_at(client, message_batch.id))
         age = self._since(message_batch.created_at)
         if _WARNED_AFTER < age < _KEPT:
@@ -96,14 +101,33 @@ class Results:
                 raise JobExit(read.code, read.reason)
         if told := download.left_over.in_words():
             log.warning("message batch %s: %s", message_batch.id, told)
+        self._close(message_batch, whole=not download.left_over.doubtful)
+        if download.refused:
+            raise JobExit(exits.REFUSED, f"message batch {message_batch.id}: {download.refused}")
+
+    def _close(self, message_batch: MessageBatch, *, whole: bool) -> None:
+        """All that can be had of it is committed. What was not read `whole` stays at Anthropic."""
+        if whole and not self._keep and not self._message_batches.left(message_batch.id):
+            # Before it is closed: a run that is killed in between leaves it to the next one.
+            self._delete(message_batch.id)
         if lost := self._message_batches.close(message_batch.id, MessageBatchStatus.COLLECTED):
             without = counted(lost, "request")
             log.warning(
                 "message batch %s: %s without a result: sent again", message_batch.id, without
             )
         log.info("message batch %s: collected", message_batch.id)
-        if download.refused:
-            raise JobExit(exits.REFUSED, f"message batch {message_batch.id}: {download.refused}")
+
+    def _delete(self, message_batch_id: str) -> None:
+        """Delete it at Anthropic. Where that fails it stays 29 days; nothing else changes."""
+        deleted = self._context.claude.once(
+            lambda client: delete(client, message_batch_id), f"message batch {message_batch_id}"
+        )
+        if isinstance(deleted, Fault) and deleted.kind is not Kind.NOT_FOUND:
+            log.info(
+                "message batch %s was not deleted at Anthropic (%s): it is kept there for 29 days",
+                message_batch_id,
+                deleted.reason,
+            )
 
     def _hold(self, message_batch: MessageBatch, seen: messages.MessageBatch, lacking: int) -> None:
         """Results that were paid for do not come: raises Held for as long as they still may."""
