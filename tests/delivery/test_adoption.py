@@ -12,7 +12,7 @@ import pytest
 
 from common.claude import message_batch_api
 from common.claude.retries import Retry
-from common.delivery.message_batch import adoption
+from common.delivery.message_batch import adoption, body
 from common.delivery.message_batch import deferred as delivery
 from rigs.message_batch_site import (
     CREATE,
@@ -213,7 +213,7 @@ def test_somebody_elses_of_the_same_size_that_has_ended_is_not_adopted(claude):
 
 
 def test_two_lost_at_once_are_told_apart(claude, monkeypatch):
-    monkeypatch.setattr(delivery, "MOST_REQUESTS", 3)
+    monkeypatch.setattr(body, "MOST_REQUESTS", 3)
     site = claude(message_batch_seconds=0, faults=[at_create("create_lost", times=2)])
     fill(site, 7)
     result = go(site)
@@ -224,7 +224,7 @@ def test_two_lost_at_once_are_told_apart(claude, monkeypatch):
 
 
 def test_one_lost_and_one_never_made_are_told_apart(claude, monkeypatch):
-    monkeypatch.setattr(delivery, "MOST_REQUESTS", 3)
+    monkeypatch.setattr(body, "MOST_REQUESTS", 3)
     rule = {"cycle": ["create_500", "reset"], **at_create("", times=1)}
     del rule["kind"]
     site = claude(message_batch_seconds=0, faults=[rule, at_create("create_lost")])
@@ -284,7 +284,7 @@ def test_it_is_not_tried_for_ever(claude):
 
 
 @pytest.mark.parametrize(
-    ("kind", "code"), [("413", 1), ("400", 1), ("401", 77), ("402", 77), ("429_spend", 77)]
+    ("kind", "code"), [("422", 1), ("400", 1), ("401", 77), ("402", 77), ("429_spend", 77)]
 )
 def test_one_that_is_refused_ends_the_run_and_its_records_wait(claude, kind, code):
     site = claude(message_batch_seconds=0, faults=[at_create(kind)])

@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from common.delivery.message_batch import deferred as delivery
+from common.delivery.message_batch import body
 from rigs.bills import usd_of
 from rigs.message_batch_site import (
     CREATE,
@@ -132,13 +132,13 @@ def test_a_live_run_does_all_else_while_one_is_processing_and_ends_with_75(claud
 def test_several_message_batches_where_one_would_pass_a_limit(claude, monkeypatch):
     site = claude(message_batch_seconds=0)
     fill(site, 8)
-    monkeypatch.setattr(delivery, "MOST_REQUESTS", 3)
+    monkeypatch.setattr(body, "MOST_REQUESTS", 3)
     assert go(site).code == 0
     sizes = site.ledger("select requests from message_batches order by rowid", "labels")
     assert sizes == [(3,), (3,), (1,)]
     is_complete(site, 40)
-    monkeypatch.setattr(delivery, "MOST_REQUESTS", 1000)
-    monkeypatch.setattr(delivery, "MOST_BYTES", 4000)
+    monkeypatch.setattr(body, "MOST_REQUESTS", 1000)
+    monkeypatch.setattr(body, "MOST_BYTES", 4000)
     site.events(events("2026-11-22", 5 * SIZE, first=100))
     assert go(site).code == 0
     assert calls(site, CREATE) > 4
@@ -170,7 +170,7 @@ def test_answers_cost_what_the_model_that_gave_them_costs(claude):
 def test_a_run_that_is_tried_again_under_its_own_id_makes_message_batches_of_other_names(
     claude, monkeypatch
 ):
-    rule = {"kind": "413", "path": MESSAGE_BATCHES, "times": 1}
+    rule = {"kind": "400", "path": MESSAGE_BATCHES, "times": 1}
     site = claude(message_batch_seconds=0, faults=[rule])
     fill(site, 3)
     monkeypatch.setenv("RUN_ID", "20261122T020000Z-1")

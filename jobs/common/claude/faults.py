@@ -61,6 +61,7 @@ class Fault:
     retry_after: float | None = None  # nobody's: seconds, as the server asked
     no_effect: bool = False  # nobody's: surely nothing was done, not even begun
     may_be_billed: bool = False  # an answer may have been made, and paid for, that never arrived
+    too_large: bool = False  # the record's: less of it may be taken
     elsewhere: bool = False  # the account's: this call may work in another workspace
     wasted: bool = False  # nobody's: an answer did arrive, and was paid for, and is of no use
     place: str = ""  # in the job's code: the same mistake has the same place
@@ -175,7 +176,7 @@ def _of_status(error: Any) -> Fault:
             no_effect=status == 429,
             may_be_billed=status in (408, 504),
         )
-    return Fault(Kind.REJECTED, reason)
+    return Fault(Kind.REJECTED, reason, too_large=status == 413)
 
 
 def is_about_account(code: str, message: str) -> bool:

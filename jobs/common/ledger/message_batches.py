@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from common import times
 from common.ledger.ledger import Ledger
 from common.ledger.sqlite_ledger import LedgerFile
-from common.ledger.states import Intent, MessageBatchStatus
+from common.ledger.states import Ending, Intent, MessageBatchStatus, RequestStatus
 
 UNDER_WAY = "status in ('preparing', 'intent', 'submitted')"
 
@@ -95,6 +95,41 @@ class MessageBatches:
                 " created_at = ? where message_batch_id = ?",
                 (requests, head, asked_at, name),
             )
+
+    def divide(self, name: str, other: str, request_ids: Iterable[str]) -> None:
+        """Claude surely did not make it: prepare it anew without these requests, which go to the
+        other one, prepared before.
+        """
+        with self._file.transaction():
+            self._db.execute(
+                "update message_batches set status = 'preparing' where message_batch_id = ?",
+                (name,),
+            )
+            self._db.executemany(
+                "update requests set message_batch_id = ? where request_id = ?",
+                [(other, request_id) for request_id in request_ids],
+            )
+
+    def refuse(self, name: str, reason: str) -> list[Ending]:
+        """Claude surely did not make it, for what is in it: its requests failed, and it is VOID."""
+        with self._file.transaction():
+            endings = [
+                Ending(
+                    request_id=request.request_id,
+                    status=RequestStatus.FAILED,
+                    reason=reason,
+                    failed=dict.fromkeys(request.record_ids, reason),
+                    attempts=1,
+                )
+                for request in self.awaited(name)
+            ]
+            self._ledger.apply(endings)
+            self._db.execute(
+                "update message_batches set status = 'void', ended_at = ?"
+                " where message_batch_id = ?",
+                (times.stamp(), name),
+            )
+        return endings
 
     def missed(self, name: str, at: str) -> None:
         """Note when an intent was first looked for in vain; "": it may have been seen after all."""

@@ -8,16 +8,12 @@ sent again.
 from __future__ import annotations
 
 import secrets
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import IO, NoReturn
+from typing import NoReturn
 
 from common import times
 from common.claude.faults import Fault, Kind, Whose
 from common.claude.message_batch_api import (
-    MOST_BYTES,
-    MOST_REQUESTS,
     create,
     newest,
     seconds_to_create,
@@ -26,6 +22,7 @@ from common.claude.request import Request
 from common.context import Context
 from common.delivery.held import Held
 from common.delivery.message_batch.adoption import Adoption
+from common.delivery.message_batch.body import Body
 from common.delivery.message_batch.results import Results
 from common.delivery.request_maker import intent_of
 from common.delivery.spending import Spending
@@ -40,14 +37,6 @@ _TOGETHER = 500  # requests in one commit
 _FIRST_WAIT = 2.0  # seconds between two looks: soon at first …
 _LAST_WAIT = 60.0  # … then slower and slower, up to this
 _LOGGED_EVERY = 600.0  # seconds
-
-
-@dataclass(frozen=True)
-class _Written:
-    """What the body of a message batch holds."""
-
-    requests: int
-    new_records: int
 
 
 class MessageBatchDelivery:
@@ -71,13 +60,12 @@ class MessageBatchDelivery:
         affordable = self._affordable(requests)
         sent, request = 0, next(affordable, None)
         while request is not None:
-            name = f"intent-{self._context.run_id}-{secrets.token_hex(4)}"
-            self._message_batches.prepare(name)
-            with tempfile.TemporaryFile(dir=self._context.settings.state) as body:
-                written, request = self._write(name, body, request, affordable)
-                self._create(name, body, written.requests)
-            sent += written.requests
-            self._context.tally.sent(written.requests, written.new_records)
+            name = self._prepare()
+            with Body(self._context.settings.state) as body:
+                new_records, request = self._write(name, body, request, affordable)
+                self._create(name, body)
+            sent += len(body.request_ids)
+            self._context.tally.sent(len(body.request_ids), new_records)
         return sent
 
     def collect(self, wait: float) -> None:
@@ -133,25 +121,23 @@ class MessageBatchDelivery:
             self._reserved += request.reserved_usd
             yield request
 
-    def _write(
-        self, name: str, body: IO[bytes], first: Request, rest: Iterator[Request]
-    ) -> tuple[_Written, Request | None]:
-        """Write a body of as many requests as one message batch takes, and commit their intents.
+    def _prepare(self) -> str:
+        """The name of an intent, committed."""
+        name = f"intent-{self._context.run_id}-{secrets.token_hex(4)}"
+        self._message_batches.prepare(name)
+        return name
 
-        Returns what is in it, and the request that comes next.
+    def _write(
+        self, name: str, body: Body, first: Request, rest: Iterator[Request]
+    ) -> tuple[int, Request | None]:
+        """Write as many requests as one message batch takes, and commit their intents.
+
+        Returns how many records in it are new to this run, and the request that comes next.
         """
-        body.write(b'{"requests":[')
         request: Request | None = first
-        number = new_records = 0
+        new_records = 0
         group: list[Request] = []
-        while request is not None:
-            entry = _entry(request)
-            if number == MOST_REQUESTS or body.tell() + len(entry) > MOST_BYTES:
-                break
-            if number:
-                body.write(b",")
-            body.write(entry)
-            number += 1
+        while request is not None and body.add(request):
             new_records += request.new_records
             group.append(request)
             if len(group) == _TOGETHER:
@@ -162,16 +148,16 @@ class MessageBatchDelivery:
                     raise JobExit(exits.NOT_NOW, f"stopped by {by} before anything was sent")
             request = next(rest, None)
         self._add(name, group)
-        body.write(b"]}")
-        return _Written(number, new_records), request
+        body.finish()
+        return new_records, request
 
     def _add(self, name: str, requests: list[Request]) -> None:
         model = self._context.model
         self._message_batches.add(intent_of(request, model, name) for request in requests)
 
-    def _create(self, name: str, body: IO[bytes], requests: int) -> None:
+    def _create(self, name: str, body: Body) -> None:
         """Ask for a message batch, once; again only where Claude surely has not made it."""
-        size = body.tell()
+        requests = len(body.request_ids)
         claude = self._context.claude
         head = claude.call(newest)
         if isinstance(head, Fault):
@@ -179,8 +165,8 @@ class MessageBatchDelivery:
         self._message_batches.intend(
             name, requests, str(head), asked_at=times.stamp(claude.server_clock.now())
         )
-        seconds = seconds_to_create(size)
-        made = claude.order(lambda client: create(client, body, size), name, seconds)
+        seconds = seconds_to_create(body.size)
+        made = claude.order(lambda client: create(client, body.file, body.size), name, seconds)
         if not isinstance(made, Fault):
             created, expires = times.stamp(made.created_at), times.stamp(made.expires_at)
             self._message_batches.adopt(name, made.id, created_at=created, expires_at=expires)
@@ -192,8 +178,30 @@ class MessageBatchDelivery:
             )
         elif made.kind is Kind.UNREACHABLE and not made.no_effect:
             log.warning("%s: no reply (%s): looking whether it was made", name, made.reason)
+        elif made.too_large:
+            self._divide(name, body, made.reason)
         else:
             self._give_up(name, made)
+
+    def _divide(self, name: str, body: Body, reason: str) -> None:
+        """Too large for Claude, or for what stands before it: in halves, down to one request.
+
+        That one is failed: it is asked live, where its records can be halved.
+        """
+        requests = counted(len(body.request_ids), "request")
+        if len(body.request_ids) == 1:
+            log.warning("%s: %s refused (%s): asked live", name, requests, reason)
+            endings = self._message_batches.refuse(name, reason)
+            self._context.tally.apply(endings)
+            return
+        log.warning("%s: %s refused (%s): sent in halves", name, requests, reason)
+        names = (name, self._prepare())
+        for half_name, half in zip(names, body.halves(), strict=True):
+            with half:
+                if half_name is name:
+                    others = body.request_ids[len(half.request_ids) :]
+                    self._message_batches.divide(name, names[1], others)
+                self._create(half_name, half)
 
     def _give_up(self, name: str, fault: Fault) -> NoReturn:
         """Claude did not make it, and will not: its records wait as if nothing had happened."""
@@ -226,8 +234,3 @@ class MessageBatchDelivery:
             return f"{name}: looked for, {age} old"
         left = duration(max(0.0, (times.instant(message_batch.expires_at) - now).total_seconds()))
         return f"{name}: still processing, {age} old, expires in {left}"
-
-
-def _entry(request: Request) -> bytes:
-    """One request as it stands in the body."""
-    return b'{"custom_id":"%s","params":%s}' % (request.request_id.encode(), request.body)
