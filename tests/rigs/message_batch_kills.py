@@ -18,7 +18,7 @@ from common.delivery.message_batch import download, results
 from common.delivery.message_batch.download import Download
 from common.ledger.ledger import Ledger
 from common.ledger.message_batches import MessageBatches
-from common.runner import per_record
+from common.runner.saving import Saving
 from rigs.crash_moments import after
 from rigs.crash_oracle import Findings, examine, nothing_more
 from rigs.crash_rig import Rig
@@ -92,7 +92,7 @@ INSTANTS = [
     *around(store, "_commit", 3),
     *around(MessageBatches, "close"),
     *around(deliver, "replay"),
-    *around(per_record, "_save", 2),
+    *around(Saving, "_save", 2),
     *around(Ledger, "apply", 3),
     *around(Ledger, "closed", 3),
 ]
