@@ -23,6 +23,7 @@ from common.ledger.states import RecordStatus, RequestStatus
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
+from common.process.words import counted
 from common.records.days import LOOKED_BACK, Survey, records_of, time_of
 from common.records.preparing import SHOW
 from common.records.selection import with_state
@@ -33,6 +34,16 @@ from common.report.digests import Group
 from common.times import Day
 
 _QUOTES = 3  # examples of an entry
+
+
+@dataclass
+class Found:
+    """What the digests of a day say, and what of it could not be used."""
+
+    groups: list[Group] = field(default_factory=list)
+    ids_removed: int = 0
+    findings_removed: int = 0
+    unspoken: int = 0  # records of chunks whose every finding was removed
 
 
 @dataclass
@@ -64,12 +75,16 @@ def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Surve
     if before == gathered.made_from and path.exists():
         log.info("%s: the report is up to date: %s", day, path)
         return True
-    digested = _groups(context, gathered)
+    digested = _findings(context, gathered)
     if digested is None:
         _say_pruned(context, day, path)
         return True
-    groups, ids_removed = digested
-    merged = merge.merge(context, loop, day, gathered.records, groups)
+    merged = merge.merge(context, loop, day, gathered.records, digested.groups)
+    if digested.findings_removed:
+        _say_removed(context, day, gathered, digested)
+        if not digested.groups:
+            findings = counted(digested.findings_removed, "finding")
+            merged.missing = f"none of {findings} names a record that was sent"
     sections = _sections(context, day, merged.groups)
     requests = [*gathered.digested, *merged.request_ids]
     report = DayReport(
@@ -83,7 +98,8 @@ def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Surve
         summary_missing=merged.missing,
         sections=sections,
         unread=tuple(gathered.unread),
-        ids_removed=ids_removed,
+        ids_removed=digested.ids_removed,
+        findings_removed=digested.findings_removed,
         undated=found.undated,
         footer=_footer(context, requests),
     )
@@ -150,10 +166,22 @@ def _say_pruned(context: Context, day: Day, path: Path) -> None:
     context.tally.lack(f"{day}: {gone}: {stays}; {again}")
 
 
-def _groups(context: Context, gathered: Gathered) -> tuple[list[Group], int] | None:
-    """The day's findings, and how many ids were removed from them; None where a digest is gone."""
-    groups: list[Group] = []
-    removed = 0
+def _say_removed(context: Context, day: Day, gathered: Gathered, found: Found) -> None:
+    """Say that findings were removed. The report lacks something where a whole chunk's were."""
+    removed = f"{counted(found.findings_removed, 'finding')} removed, which name no record sent"
+    if not found.unspoken:
+        log.warning("%s: %s (%d unknown ids)", day, removed, found.ids_removed)
+        return
+    silent = f"nothing is said of {found.unspoken:,} of {counted(gathered.records, 'record')}"
+    again = f"--date {day} --reprocess digests the day again"
+    what = f"{day}: {removed} ({found.ids_removed:,} unknown ids): {silent}: {again}"
+    log.warning("%s", what)
+    context.tally.lack(what)
+
+
+def _findings(context: Context, gathered: Gathered) -> Found | None:
+    """What the day's digests say; None where one of them is gone."""
+    found = Found()
     for request_id, owned in gathered.digested.items():
         sent = context.ledger.request(request_id)
         if sent is None or not sent.answer:
@@ -161,10 +189,13 @@ def _groups(context: Context, gathered: Gathered) -> tuple[list[Group], int] | N
         digest, _ = output_of_chunk(context.job.output, stored_message(sent.answer))
         if digest is None:
             return None
-        found, foreign = digests.groups_of(digest, sent.record_ids, owned)
-        groups += found
-        removed += foreign
-    return groups, removed
+        groups, foreign = digests.groups_of(digest, sent.record_ids, owned)
+        removed = digests.discarded(digest, sent.record_ids)
+        found.groups += groups
+        found.ids_removed += foreign
+        found.findings_removed += removed
+        found.unspoken += len(owned) if removed and not groups else 0
+    return found
 
 
 def _sections(context: Context, day: Day, groups: list[Group]) -> tuple[Section, ...]:

@@ -80,3 +80,4 @@ class DayReport:
     ids_removed: int  # ids named by the model that were not in the chunk it was given
     undated: int  # records of the source whose time could not be read: they belong to no day
     footer: Footer
+    findings_removed: int = 0  # findings that named no record of their chunk: they are not shown

@@ -80,6 +80,16 @@ def groups_of(digest: BaseModel, sent: Sequence[str], owned: set[str]) -> tuple[
     return groups, removed
 
 
+def discarded(digest: BaseModel, sent: Sequence[str]) -> int:
+    """How many of a digest's findings name no record of the chunk, so that nothing shows them."""
+    names = ids_by_name(sent)
+    return sum(
+        not any(name in names or name.strip() in names for name in finding.records)
+        for section in sections_of(type(digest))
+        for finding in getattr(digest, section)
+    )
+
+
 def packs(groups: list[Group]) -> list[list[Group]]:
     """Groups for as few merge requests as the token limit allows, each with the heaviest of its
     part first.

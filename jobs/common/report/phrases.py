@@ -147,6 +147,12 @@ def also_missing(report: DayReport) -> list[str]:
         were = "it was" if report.ids_removed == 1 else "they were"
         ids = counted(report.ids_removed, "record id")
         said.append(f"The model named {ids} that it was not shown; {were} removed.")
+    if report.findings_removed:
+        were = "it is" if report.findings_removed == 1 else "they are"
+        findings = counted(report.findings_removed, "finding")
+        said.append(
+            f"The model made {findings} about no record that it was shown; {were} left out."
+        )
     if report.undated:
         have, they = ("has", "it belongs") if report.undated == 1 else ("have", "they belong")
         records = counted(report.undated, "record")
