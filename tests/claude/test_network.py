@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from common.claude.network import proxy_for, trusted
+from common.claude.retries import Retry
 from common.process.exits import JobExit
 from rigs.eavesdropper import eavesdropping
 from rigs.own_jobs import labels
@@ -81,6 +85,24 @@ def test_any_other_address_is_reached_through_the_proxy_and_the_key_stays_inside
         assert (
             proxy.heard.startswith(b"CONNECT claude.invalid:443") and b"sk-ant" not in proxy.heard
         )
+
+
+@pytest.mark.parametrize(
+    ("says", "code"),
+    [("407 Proxy Authentication Required", 78), ("403 Forbidden", 78), ("503 Unavailable", 69)],
+)
+def test_what_a_proxy_says_is_told_and_is_taken_for_nothing_that_was_paid_for(
+    site, monkeypatch, says, code
+):
+    with eavesdropping(f"HTTP/1.1 {says}\r\n\r\n".encode()) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", "//me:hunter2@"))
+        site.events(events("2026-11-21", 5))
+        result = site.run(
+            labels(), retry=Retry(seconds=1), ANTHROPIC_BASE_URL="https://claude.invalid"
+        )
+    assert result.code == code, result.log
+    assert f"the proxy of HTTPS_PROXY or ALL_PROXY says {says}" in result.log
+    assert "hunter2" not in result.log and "sk-ant" not in str(proxy.heard)
 
 
 @pytest.mark.parametrize(
@@ -203,3 +225,42 @@ def test_certificates_that_are_none_end_the_run_with_78_and_the_variables_name(
     assert "Traceback" not in result.log
     # Plain http needs no certificates.
     assert site.run(labels()).code == 0
+
+
+@pytest.fixture
+def own(tmp_path) -> tuple[Path, ssl.SSLContext]:
+    """A folder with a company's own certificate for localhost, and the server side of it."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "own" / "certificate.pem"
+    certificate.parent.mkdir()
+    made = (
+        f"openssl req -x509 -newkey rsa:2048 -nodes -keyout {key} -out {certificate} -days 2 "
+        "-subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    )
+    subprocess.run(made.split(), check=True, capture_output=True)
+    subprocess.run(["openssl", "rehash", certificate.parent], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return certificate.parent, context
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificate")
+def test_a_certificate_of_ones_own_is_trusted_where_a_variable_names_it(site, monkeypatch, own):
+    folder, tls = own
+    site.events(events("2026-11-21", 5))
+    refused = json.dumps({"type": "error", "error": {"type": "permission_error", "message": "m"}})
+    answer = f"HTTP/1.1 403 No\r\ncontent-length: {len(refused)}\r\n\r\n{refused}".encode()
+    with eavesdropping(answer, tls) as server:
+        url = f"https://localhost:{server.port}"
+        result = site.run(labels(), ANTHROPIC_BASE_URL=url)
+        assert result.code == 78 and not server.heard, result.log
+        assert "certificate is not trusted (self-signed certificate)" in result.log
+        assert "SSL_CERT_FILE" in result.log and "sent again" not in result.log
+        for name, value in (
+            ("SSL_CERT_FILE", folder / "certificate.pem"),
+            ("SSL_CERT_DIR", folder),
+            ("SSL_CERT_DIR", f"/nowhere:{folder}"),
+        ):
+            monkeypatch.setenv(name, str(value))
+            assert site.run(labels(), ANTHROPIC_BASE_URL=url).code == 77
+            monkeypatch.delenv(name)
+    assert b"GET /v1/models/" in server.heard

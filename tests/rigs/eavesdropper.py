@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,9 +12,10 @@ from contextlib import contextmanager, suppress
 class Eavesdropper:
     """Listens on a port of this machine; `heard` is all that was sent to it."""
 
-    def __init__(self, answer: bytes) -> None:
+    def __init__(self, answer: bytes, tls: ssl.SSLContext | None) -> None:
         self.heard = b""
         self.answer = answer
+        self._tls = tls
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -28,14 +30,17 @@ class Eavesdropper:
                 connection, _ = self._socket.accept()
                 with connection, suppress(OSError):
                     connection.settimeout(2)
+                    if self._tls:
+                        connection = self._tls.wrap_socket(connection, server_side=True)
                     self.heard += connection.recv(1 << 20)
                     connection.sendall(self.answer)
+                    connection.close()
 
 
 @contextmanager
-def eavesdropping(answer: bytes = b"") -> Iterator[Eavesdropper]:
-    """A machine that hangs up on everybody, or gives everybody this answer first."""
-    somebody = Eavesdropper(answer)
+def eavesdropping(answer: bytes = b"", tls: ssl.SSLContext | None = None) -> Iterator[Eavesdropper]:
+    """A machine that hangs up on everybody, or gives everybody this answer first; with TLS."""
+    somebody = Eavesdropper(answer, tls)
     try:
         yield somebody
     finally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import email.utils
 import json
 import re
+import ssl
 import time
 from dataclasses import dataclass
 from enum import Enum
@@ -132,9 +133,21 @@ def fault_of(error: BaseException) -> Fault | None:
             return Fault(Kind.SETTINGS, reason)
         if isinstance(cause, TooLong):
             return Fault(Kind.UNREACHABLE, str(cause), may_be_billed=True)
+        if untrusted := _untrusted(cause):
+            return Fault(Kind.SETTINGS, untrusted)
+        # What a proxy says, it says before it lets anything through.
         never_sent = isinstance(
-            cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout
+            cause,
+            httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.ProxyError,
         )
+        if isinstance(cause, httpx2.ProxyError):
+            says = f"the proxy of HTTPS_PROXY or ALL_PROXY says {shortened(str(cause), 80)}"
+            refuses = str(cause).startswith("4")  # 407: it wants to know who asks
+            return Fault(
+                Kind.SETTINGS if refuses else Kind.UNREACHABLE,
+                f"{says}: write it as http://NAME:PASSWORD@HOST:PORT" if refuses else says,
+                no_effect=True,
+            )
         return Fault(
             Kind.UNREACHABLE,
             f"connection: {type(cause).__name__}",
@@ -148,6 +161,16 @@ def fault_of(error: BaseException) -> Fault | None:
     if isinstance(error, json.JSONDecodeError | anthropic.APIResponseValidationError):
         return Fault(Kind.UNREACHABLE, "an answer that is not JSON", may_be_billed=True)
     return None
+
+
+def _untrusted(cause: BaseException | None) -> str:
+    """What is wrong with the server's certificate; "" where that is not what went wrong."""
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            why = shortened(cause.verify_message, 120)
+            return f"Claude's certificate is not trusted ({why}): SSL_CERT_FILE names your own"
+        cause = cause.__cause__ or cause.__context__
+    return ""
 
 
 def _of_status(error: Any) -> Fault:
