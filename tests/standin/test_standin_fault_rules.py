@@ -64,6 +64,8 @@ def test_rules_are_tried_in_order_and_the_first_hit_counts() -> None:
         ({"kind": "500", "where": {}}, "unknown key 'where' for 500"),
         ({"kind": "500", "seconds": 3}, "unknown key 'seconds' for 500"),
         ({"kind": "late", "seconds": "3"}, "seconds must be a number"),
+        ({"kind": "dribble", "seconds": "1"}, "seconds must be a number"),
+        ({"kind": "redirect", "url": "x"}, "unknown key 'url' for redirect"),
         ({"kind": "refusal", "category": "rude"}, "unknown category 'rude'"),
         ({"kind": "500", "when": {"each": 1}}, "unknown key 'each' in when"),
         ({"kind": "500", "when": {"every": 0}}, "every in when must be at least 1"),

@@ -20,6 +20,7 @@ class Labels(BaseModel):
     results: list[Label]
 
 
+ONE_MODEL = "/v1/models/{id}"
 TWO = records("A billing question", "Hello", first=17)
 
 
@@ -204,3 +205,40 @@ def test_other_paths_can_fail_too() -> None:
         with pytest.raises(anthropic.OverloadedError):
             claude.models.retrieve("claude-haiku-5-5")
         assert ask(claude).stop_reason == "end_turn"
+
+
+def test_a_redirect_names_another_place_and_bills_nothing() -> None:
+    elsewhere = "https://elsewhere.example/v1/messages"
+    with faulty({"kind": "redirect", "path": ONE_MODEL, "status": 308, "location": elsewhere}) as (
+        standin,
+        _,
+    ):
+        reply = httpx2.get(f"{standin.url}/v1/models/any", headers={"x-api-key": "k"})
+        assert (reply.status_code, reply.headers["location"]) == (308, elsewhere)
+        assert standin.billed == []
+
+
+@pytest.mark.parametrize("options", [{}, {"gzip": True}, {"status": 503}])
+def test_a_huge_reply_is_as_long_as_the_rule_says(options) -> None:
+    with faulty({"kind": "huge", "path": ONE_MODEL, "megabytes": 3, **options}) as (standin, _):
+        reply = httpx2.get(f"{standin.url}/v1/models/any", headers={"x-api-key": "k"})
+        assert reply.status_code == options.get("status", 200)
+        assert len(reply.content) == 3 * (1 << 20) + 2 and len(reply.json()) == 3 * (1 << 20)
+        assert standin.billed == []
+
+
+def test_a_reply_that_dribbles_is_whole_in_the_end_and_billed() -> None:
+    with faulty({"kind": "dribble", "seconds": 0.0001}) as (standin, claude):
+        assert ask(claude).stop_reason == "end_turn"
+        assert len(standin.billed) == 1
+
+
+@pytest.mark.parametrize("url", ["https://elsewhere.example/results", None])
+def test_results_are_said_to_be_wherever_the_rule_says(url) -> None:
+    rule = {"kind": "results_url", "url": url}
+    with serving(faults=[rule], message_batch_seconds=0) as (_, claude):
+        request: Any = {"custom_id": "one", "params": params(records("x"))}
+        made = claude.messages.batches.create(requests=[request])
+        while made.processing_status != "ended":
+            made = claude.messages.batches.retrieve(made.id)
+        assert made.results_url == url
