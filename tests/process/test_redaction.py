@@ -158,6 +158,17 @@ def test_a_password_in_a_base_url_that_is_refused_is_not_shown(site, url):
     assert "pass1234" not in result.log + result.stdout
 
 
+def test_what_a_job_prints_itself_holds_no_secret(claude):
+    def says(db, record, output):
+        print("calling with", KEY, flush=True)
+
+    site = claude()
+    site.events([(1, "Where is my parcel?", "2026-11-20 10:00:00")])
+    result = site.run(labels(save=says), "--json", ANTHROPIC_API_KEY=KEY)
+    assert result.code == 0, result.log
+    assert "calling with ***\n" in result.log and "calling" not in result.stdout
+
+
 def test_a_traceback_holds_no_secret(claude):
     def leaks(db, record, output):
         raise RuntimeError(f"header: {KEY}")

@@ -8,13 +8,14 @@ without control characters and without a secret.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import re
 import sys
 import time
 from collections.abc import Callable
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from common.process.redaction import redacted
 
@@ -55,6 +56,25 @@ class _Handler(logging.StreamHandler[TextIO]):
     def emit(self, record: logging.LogRecord) -> None:
         self._before()
         super().emit(record)
+
+
+class StrayPrints(io.StringIO):
+    """Stands in for stdout while a job runs: what it prints goes to stderr, without secrets."""
+
+    def write(self, text: str) -> int:
+        sys.stderr.write(redacted(text))
+        return len(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+    def fileno(self) -> int:
+        return sys.stderr.fileno()
+
+    @property
+    def buffer(self) -> BinaryIO:
+        """For what writes bytes to stdout."""
+        return sys.stderr.buffer
 
 
 def configure(run_id: str, *, demo: bool, before: Callable[[], None] = lambda: None) -> None:

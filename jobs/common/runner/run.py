@@ -22,7 +22,7 @@ from common.process.command_line import say
 from common.process.exits import JobExit
 from common.process.files import disk_fault
 from common.process.lock import hold
-from common.process.log import configure, log
+from common.process.log import StrayPrints, configure, log
 from common.process.progress import Progress
 from common.process.signals import Stop
 from common.process.words import counted
@@ -55,7 +55,7 @@ def run(
     stdout = sys.stdout
     given: Options | None = None
     # A job's stray print belongs into the log, not between the lines of --json.
-    with redirect_stdout(sys.stderr):
+    with redirect_stdout(StrayPrints()):
         try:
             check(job)
             with redirect_stdout(stdout):  # --help is asked for
