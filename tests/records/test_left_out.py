@@ -118,6 +118,15 @@ def test_a_job_with_a_window_and_no_readable_time_is_78(claude):
     assert requests_sent(site) == 0
 
 
+def test_a_job_with_an_empty_window_says_where_the_records_are(claude):
+    site = claude()
+    site.events(events(DAY, 2))
+    result = site.run(labels(select=WINDOW), "--since", "2026-11-22")
+    assert result.code == 0, result.log
+    assert "no record in this window; the newest there is: 2026-11-21T10:02:00Z" in result.log
+    assert result.summary["newest"] == "2026-11-21T10:02:00Z"
+
+
 def test_a_job_with_a_window_puts_a_date_into_that_day_in_its_zone(claude):
     site = claude()
     site.events([(1, "Hello", DAY), (2, "Hello", "2026-11-22")])

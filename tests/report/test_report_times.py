@@ -184,6 +184,17 @@ def test_where_no_row_has_a_readable_time_the_run_is_78_with_the_example(claude,
     assert report(site, "--dry-run").code == 78
 
 
+def test_it_is_so_too_where_the_select_has_a_condition_of_its_own(claude):
+    site = claude()
+    where = "created_at >= :start and created_at < :end"
+    select = f"select id as record_id, content, created_at from events where {where}"
+    site.events(at("21/11/2026 10:00", "22/11/2026 10:00"))
+    site.today = night(22)
+    result = site.run(dataclasses.replace(daily_report.JOB, select=select))
+    assert result.code == 78, result.log
+    assert "/11/2026 10:00'" in result.log
+
+
 def test_one_readable_time_among_many_that_are_none_is_enough_to_go_on(claude):
     site = claude()
     site.events(at("soon", "2026-11-21 10:00:00", None))

@@ -18,7 +18,7 @@ from common.job import Record
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
-from common.records.left_out import tell
+from common.records.left_out import tell, tell_times
 from common.records.selection import is_wanted, with_state
 from common.settings import Settings
 from common.times import Day
@@ -127,7 +127,7 @@ def _newest(context: Context) -> datetime | None:
         # The SELECT has a condition of its own in place of within(): all of time is asked for.
         for record in context.source.select(context.job.select, times.ALL_OF_TIME):
             context.source.seen.read(_time(context, record))
-        tell(context, 0)
+        tell_times(context)
     newest = context.source.seen.newest
     return newest[0] if newest else None
 

@@ -14,7 +14,6 @@ from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log, shortened
 from common.process.words import counted
-from common.source.times_seen import TimesSeen
 from common.time_forms import is_number
 
 _DECADES = timedelta(days=20 * 365)
@@ -30,7 +29,11 @@ def tell(context: Context, rows: int) -> None:
         return
     context.tally.told = True
     _tell_without_id(context, rows)
-    _tell_times(context, context.source.seen)
+    tell_times(context)
+    newest, options = context.source.seen.newest, context.options
+    if not rows and newest and not context.job.per_day and (options.since or options.until):
+        context.tally.newest = times.stamp(newest[0])
+        log.info("no record in this window; the newest there is: %s", context.tally.newest)
 
 
 def tell_empty(context: Context) -> None:
@@ -64,7 +67,12 @@ def _tell_without_id(context: Context, rows: int) -> None:
     log.warning("%s: nothing is sent about them: give them an id in your table", found)
 
 
-def _tell_times(context: Context, seen: TimesSeen) -> None:
+def tell_times(context: Context) -> None:
+    """Tell of times that are none, and of numbers that may be no seconds since 1970.
+
+    Raises JobExit (78) where not a single value was a time.
+    """
+    seen = context.source.seen
     context.tally.undated = seen.undated
     time, newest = context.job.time, seen.newest
     if seen.undated and newest is None:
