@@ -183,3 +183,17 @@ def test_rows_that_a_join_repeats_are_one_line_with_a_count(claude):
     assert result.log.count(" WARN ") == 1
     assert "120 rows of the SELECT have a record_id that came before, such as 1:" in result.log
     assert len(digested(site)) == 60
+
+
+def test_what_could_not_be_saved_is_saved_by_the_next_run_as_the_job_said_then(claude):
+    site = claude()
+    add(site, [None] * 4)
+
+    def nowhere(db, record, output):
+        raise ValueError("nowhere to go")
+
+    assert site.run(labels(save=nowhere, empty=NOTHING)).code == 78
+    result = site.run(labels(empty=Label(label="Refund", reason="changed since")))
+    assert result.code == 0, result.log
+    assert site.saved(SAVED) == [(str(n), "Other", NOTHING.reason) for n in range(100, 104)]
+    assert requests_sent(site) == 0
