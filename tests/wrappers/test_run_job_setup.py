@@ -90,6 +90,32 @@ def test_a_missing_venv_module_is_named_with_its_package(here):
     done = here.run("hello")
     assert (done.returncode, done.stdout) == (78, "")
     assert "python3-venv is missing: apt-get install python3-venv" in done.stderr
+
+
+DEBIAN = """The virtual environment was not created successfully because ensurepip is not
+available.  On Debian/Ubuntu systems, you need to install the python3-venv
+package using the following command.
+
+    apt install python3.11-venv"""
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        DEBIAN,
+        "No module named ensurepip",
+        "/usr/bin/python3: No module named venv",
+        "FileNotFoundError: [Errno 2] No such file or directory: '/usr/share/python-wheels'",
+    ],
+)
+def test_a_python_that_finds_out_later_that_venv_is_missing_names_the_package(here, complaint):
+    says = f"cat <<'END'\n{complaint}\nEND\nexit 1"
+    here.tool("python3", f'case "$*" in *find_spec*) echo "3.11.2 able"; exit;; esac\n{says}')
+    done = here.run("hello")
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.splitlines()[-1] == (
+        "run_job.sh: python3-venv is missing: apt-get install python3-venv (or python3.11-venv)"
+    )
     assert here.history()[0][3] == "78"
 
 

@@ -45,7 +45,7 @@ installed() {
 
 # Install these requirements FILES into venv/.
 build_venv() {
-  local python=$root/venv/bin/python name arguments=()
+  local python=$root/venv/bin/python name arguments=() version
   { : >"$setup_log"; } 2>/dev/null ||
     refuse 73 "cannot write $setup_log: let uid $EUID write it (chown), then run again"
   # We update a complete venv/ where it is, since a job may be running in it. Any other we make
@@ -53,8 +53,7 @@ build_venv() {
   if [[ ! -f $root/venv/requirements.txt ]] || ! same_interpreter ||
     ! "$python" -c 'import pip' 2>/dev/null; then
     find_python
-    "$REPLY" -m venv --clear "$root/venv" >>"$setup_log" 2>&1 ||
-      setup_failed 'is the disk full, or does venv/ belong to another user?'
+    "$REPLY" -m venv --clear "$root/venv" >>"$setup_log" 2>&1 || venv_failed "$version"
     chmod 700 "$root/state" "$root/logs" "$root/reports" 2>/dev/null
   fi
   rm -f -- "$root/venv/requirements.txt"
@@ -71,7 +70,8 @@ build_venv() {
   done
 }
 
-# REPLY = a Python that is new enough and can make a venv. When $PYTHON is set, no other is tried.
+# REPLY = a Python that is new enough and can make a venv; version = its version, such as 3.11.
+# When $PYTHON is set, no other is tried.
 find_python() {
   local python answer old='' lame='' candidates=(python3 python3.{14,13,12,11})
   [[ -z ${PYTHON-} ]] || candidates=("$PYTHON")
@@ -85,18 +85,29 @@ print("%d.%d.%d" % sys.version_info[:3], "able" if able else "lame")' 2>/dev/nul
     elif ((BASH_REMATCH[1] < 3 || (BASH_REMATCH[1] == 3 && BASH_REMATCH[2] < 11))); then
       old=${old:-"$python is ${answer% *}"}
     elif [[ ${BASH_REMATCH[3]} == lame ]]; then
-      lame=${lame:-python${BASH_REMATCH[1]}.${BASH_REMATCH[2]}}
+      lame=${lame:-${BASH_REMATCH[1]}.${BASH_REMATCH[2]}}
     else
-      REPLY=$python
+      REPLY=$python version=${BASH_REMATCH[1]}.${BASH_REMATCH[2]}
       return
     fi
   done
-  if [[ -n $lame ]]; then
-    refuse 78 "python3-venv is missing: apt-get install python3-venv (or $lame-venv)"
-  fi
+  [[ -z $lame ]] || refuse_without_venv "$lame"
   old=${old:-"and ${PYTHON:-python3} was not found or does not run"}
   refuse 78 "Python 3.11 or newer is needed, $old: install it, or name one with \
 PYTHON=/path/to/python3"
+}
+
+# End the run because the package with venv is missing; VERSION is Python's, such as 3.11.
+refuse_without_venv() {
+  refuse 78 "python3-venv is missing: apt-get install python3-venv (or python$1-venv)"
+}
+
+# venv_failed VERSION: end the run because `python -m venv` has failed.
+venv_failed() {
+  # As Debian's Python says it, which has parts of venv without that package; or any other Python.
+  local lacks='ensurepip is not available|python3[0-9.]*-venv|/python-wheels|No module named'
+  [[ ! $(<"$setup_log") =~ $lacks ]] || refuse_without_venv "$1"
+  setup_failed 'is the disk full, or does venv/ belong to another user?'
 }
 
 # setup_failed QUESTION: end the run with the last complaint of pip, or of venv.
