@@ -27,7 +27,10 @@
 #   ALERT_REPEAT_HOURS=6    the time without alerts while a job fails in the same way
 #   ALERT_LOG_TAIL=1        0: alerts hold no text from the log
 #   PING_URL                a monitor such as Healthchecks: gets /start before each run and /CODE
-#                           after it; {job} stands for the job's name
+#                           after it; {job} stands for the job's name. Where the address holds
+#                           {status} (up or down), {code} or {seconds}, as push URLs do
+#                           (?status={status}&msg=exit+{code}), they are filled in after each run,
+#                           and nothing is added
 #
 # Exit codes: the job's, or 2 wrong usage. Of --test: 0 every channel took the message, 69 a channel
 # could not be reached, 78 a channel refused it, or no channel is set.

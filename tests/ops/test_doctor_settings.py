@@ -179,6 +179,11 @@ SLACK = "https://hooks.slack.com/services/T012AB/B345CD/aSecretOfSlacks"
         ("ALERT_WEBHOOK_URL", "https://[broken", "FAIL"),
         ("PING_URL", "https://hc-ping.com/0123456789/{job}", "ok"),
         ("PING_URL", "https://hc-ping.com/0123456789abcdef", "warn"),
+        ("PING_URL", "https://kuma.example.org/api/push/{job}?status={status}&msg={code}", "ok"),
+        ("PING_URL", "https://kuma.example.org/api/push/{job}?status=up&msg=OK", "warn"),
+        ("PING_URL", "https://kuma.example.org/api/push/{job}", "warn"),
+        ("PING_URL", "https://kuma.example.org/api/push/{job}?status={state}&msg=OK", "FAIL"),
+        ("PING_URL", "https://hc-ping.com/0123456789/{job", "FAIL"),
     ],
 )
 def test_each_channel_has_a_form_and_no_secret_of_it_is_shown(tmp_path, name, value, level):

@@ -31,6 +31,7 @@ class Received:
     path: str
     body: bytes
     headers: dict[str, str]
+    method: str = "POST"
 
     @property
     def json(self) -> Any:
@@ -88,7 +89,7 @@ def catching() -> Iterator[Catcher]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            catcher.received.append(Received(self.path, body, dict(self.headers)))
+            catcher.received.append(Received(self.path, body, dict(self.headers), self.command))
             catcher.while_held()
             status, text, *headers = catcher.answer(self.path)
             self.send_response(status)
@@ -97,6 +98,9 @@ def catching() -> Iterator[Catcher]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(text.encode())
+
+        def do_GET(self) -> None:
+            self.do_POST()
 
         def log_message(self, *_: object) -> None:
             pass

@@ -66,6 +66,29 @@ def test_a_monitor_that_cannot_be_reached_changes_nothing_and_is_told_in_a_line(
     assert "http://" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("code", "state"), [(0, "up"), (75, "up"), (3, "down"), (69, "down"), (143, "down")]
+)
+def test_a_push_url_is_told_up_or_down_once_a_run(here, code, state):
+    here.job("varies", f"raise SystemExit({code})")
+    url = here.catcher.settings("ping")["PING_URL"]
+    here.use(PING_URL=f"{url}?status={{status}}&msg=exit+{{code}}&ping=")
+    assert here.notify("varies").returncode == code
+    [request] = here.catcher.at("/ping")
+    assert request.path == f"/ping/varies?status={state}&msg=exit+{code}&ping="
+    assert (request.method, request.body) == ("GET", b"")
+
+
+@pytest.mark.parametrize(
+    ("end", "told"), [("/{status}", "/down"), ("/{code}", "/3"), ("?took={seconds}s", "?took=0s")]
+)
+def test_each_thing_that_an_address_asks_for_is_filled_in(here, end, told):
+    here.job("varies", "raise SystemExit(3)")
+    here.use(PING_URL=here.catcher.settings("ping")["PING_URL"] + end)
+    here.notify("varies")
+    assert [request.path for request in here.catcher.at("/ping")] == [f"/ping/varies{told}"]
+
+
 def test_a_demo_pings_nobody(here):
     here.notify("works", "--demo")
     assert here.catcher.received == []

@@ -23,6 +23,10 @@ _ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}").fullmatch
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_{|}~-]+(@[A-Za-z0-9.-]+)?").fullmatch
 _SENDMAIL_PLACES = "/usr/bin:/bin:/usr/sbin:/usr/lib"  # cron's own PATH, and where it is
 _SECONDS = 180
+# As jobs/wrappers/alerts/ping.sh fills them in.
+_FILLED_IN = {"{job}", "{status}", "{code}", "{seconds}"}
+# A push URL: its monitor has neither /start nor /CODE.
+_PUSH = re.compile(r"/api/push/|[?&]status=", re.IGNORECASE).search
 
 
 def check(installation: Installation, places: str = _SENDMAIL_PLACES) -> Iterator[Line]:
@@ -74,6 +78,12 @@ def _url(kind: str, value: str, jobs: int) -> tuple[str, str, str]:
             remedy = "copy it again: https://hooks.slack.com/services/T…/B…/…"
             return FAIL, f"{shown} is not a whole webhook", remedy
         return WARN, f"{shown} is not Slack's", "fine where it takes what Slack takes; try --send"
+    if kind == "ping" and (wrong := set(re.findall(r"{[^}]*}?", value)) - _FILLED_IN):
+        remedy = f"one of {', '.join(sorted(_FILLED_IN))}"
+        return FAIL, f"{shown}: {', '.join(sorted(wrong))} is not filled in", remedy
+    if kind == "ping" and _PUSH(value) and "{status}" not in value:
+        remedy = "write status={status} into it: it becomes up or down after each run"
+        return WARN, f"{shown} says the same after each run, whether it failed or not", remedy
     if kind == "ping" and "{job}" not in value and jobs > 1:
         remedy = "write {job} into it, so that each job has a check of its own"
         return WARN, f"{shown}: {jobs} jobs share one check", remedy

@@ -5,10 +5,11 @@
 # curl gets the address through a pipe and the body on stdin: neither is among the arguments of a
 # process, which everybody on the machine can read. No secret is in curl's environment.
 #
-# Uses  deadline    no try begins when SECONDS would be past this
+# Uses  method      another one than POST, or empty
+#       deadline    no try begins when SECONDS would be past this
 # Sets  http_code   the status of the last answer, or 000
 
-deadline=40
+deadline=40 method=''
 
 # post URL BODY [SECONDS [TRIES]]: returns 0 when the answer was 2xx; 1 when it was a refusal, which
 # another try would not change; 2 for a failure that may pass (network, 408, 429, 5xx). SECONDS is
@@ -62,7 +63,8 @@ post_once() (
   fi
   exec curl -q -K <(printf '%s\n' "url = \"$1\"" globoff silent show-error include \
     suppress-connect-headers "max-time = $2" 'data-binary = "@-"' 'header = "Expect:"' \
-    'header = "Content-Type: application/json"' 'user-agent = "claude-batch-jobs"')
+    "${method:+request = \"$method\"}" 'header = "Content-Type: application/json"' \
+    'user-agent = "claude-batch-jobs"')
 )
 
 # Is this an address, and one that needs no quoting in curl's configuration?

@@ -1,6 +1,10 @@
 # shellcheck shell=bash
-# Tell a monitor on another machine (Healthchecks and its like) when a run begins and how it has
-# ended. Sourced by alerts.sh; uses http.sh. A ping that fails never changes the run.
+# Tell a monitor on another machine when a run begins and how it has ended. Sourced by alerts.sh;
+# uses http.sh. A ping that fails never changes the run.
+#
+# Healthchecks and its like take /start and /CODE at the end of the address. A monitor that takes
+# neither (push URLs, such as Uptime Kuma's) has {status}, {code} or {seconds} in its address: it
+# hears of the end alone. {status} is `up` for 0 and for 75, which is no failure, else `down`.
 #
 # Sets  ping_url   the setting PING_URL with the job's name in it, or empty
 #       ping_id    an id that the two pings of a run share
@@ -18,11 +22,26 @@ prepare_ping() {
   { read -r ping_id </proc/sys/kernel/random/uuid; } 2>/dev/null
 }
 
-# ping WHAT BODY [SECONDS [TRIES]]: WHAT is `start` or an exit code, and goes to the end of the
-# address, but before a `?`. SECONDS and TRIES are those of post().
+# ping WHAT BODY [SECONDS [TRIES]]: WHAT is `start` or an exit code. SECONDS and TRIES are those of
+# post().
 ping() {
-  local base=${ping_url%%'?'*} query=''
-  [[ $ping_url != *'?'* ]] || query=${ping_url#*'?'}'&'
+  local address state=down body=$2 method=''
+  case $1 in
+    0 | 75) state=up ;;
+  esac
+  address=${ping_url//'{status}'/"$state"}
+  address=${address//'{code}'/"$1"}
+  address=${address//'{seconds}'/"${seconds-}"}
+  if [[ $address == "$ping_url" ]]; then
+    # WHAT goes to the end of the address, but before a `?`.
+    local base=${ping_url%%'?'*} query=''
+    [[ $ping_url != *'?'* ]] || query=${ping_url#*'?'}'&'
+    address="${base%/}/$1?${query}rid=$ping_id"
+  elif [[ $1 == start ]]; then
+    return
+  else
+    body='' method=GET # older ones take nothing else
+  fi
   deadline=$((SECONDS + 40))
-  post "${base%/}/$1?${query}rid=$ping_id" "$2" "${@:3}" || say "PING_URL: $1: $REPLY"
+  post "$address" "$body" "${@:3}" || say "PING_URL: $1: $REPLY"
 }
