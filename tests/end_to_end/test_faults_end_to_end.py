@@ -188,8 +188,11 @@ def test_dead_letters_are_asked_again_when_that_is_wanted(claude):
 
 @pytest.mark.parametrize("kind", ["400", "half_json", "max_tokens"])
 def test_three_chunks_that_fail_alike_end_the_run_and_blame_no_record(claude, kind):
-    site = claude(faults=[{"kind": kind}])
+    """As long as one chunk was of use, with these instructions and this model."""
+    site = claude()
     events(site, 700)
+    assert site.run(daily_report.JOB, "--date", DAY, "--limit", "50").code == 0
+    site = claude(faults=[{"kind": kind}])
     result = site.run(daily_report.JOB, "--date", DAY)
     assert result.code == 1
     assert "3 chunks in a row failed with the same message, so no record is blamed" in result.log
@@ -259,7 +262,7 @@ def test_a_wait_longer_than_a_run_may_take_is_not_begun(claude):
     events(site, 60)
     result = site.run(daily_report.JOB, "--date", DAY)
     assert result.code == 69
-    assert not result.clock.waits and statuses(site) == {"waiting": 60}
+    assert not result.clock.waits and statuses(site) == {"waiting": 50}
 
 
 @pytest.mark.parametrize("kind", ["529", "503", "reset", "html"])

@@ -25,7 +25,7 @@ def raised(function: str, error: BaseException) -> Fault:
     place = _place(error)
     text = traceback.format_exception_only(error)[-1].strip()
     what = redacted(shortened(f"{function} raised {text}"))
-    return Fault(Kind.CODE, f"{what} ({place})", place=f"{type(error).__name__} {place}")
+    return Fault(Kind.CODE, f"{what}{place}", place=f"{type(error).__name__}{place}")
 
 
 def gave(function: str, value: object, wanted: str) -> Fault:
@@ -35,12 +35,11 @@ def gave(function: str, value: object, wanted: str) -> Fault:
 
 
 def _place(error: BaseException) -> str:
-    """Where in the job's own code it happened, `name.py:LINE`; else where it was raised."""
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if _is_theirs(Path(frame.filename))]
-    for frame in reversed(theirs or frames):
-        return f"{Path(frame.filename).name}:{frame.lineno}"
-    return "nowhere"
+    """Where in the job's own code it happened, ` (name.py:LINE)`; "" where that says nothing."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if _is_theirs(path := Path(frame.filename)):
+            return f" ({path.name}:{frame.lineno})"
+    return ""
 
 
 def _is_theirs(path: Path) -> bool:

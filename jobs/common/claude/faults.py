@@ -3,6 +3,7 @@
 nobody's       408, 409, 429, 5xx, connection, broken 200       sent again, after a wait
 the record's   400, 413, 422, refusal, cut off, wrong schema    split until the culprit is alone
 the account's  401, 402, 403, 404, spend limits, settings       the run stops, blames no record
+the job's      400, 422 about the schema or the settings        the run stops, blames no record
 """
 
 from __future__ import annotations
@@ -111,6 +112,15 @@ _ACCOUNT_TEXTS = (
     "api usage limits",
 )
 
+# Parameters that every request of a run has alike, and words about the schema in them.
+_OF_EVERY_REQUEST = re.compile(
+    r"^\W?(?:model|system|max_tokens|thinking|output_config|output_format|inference_geo|effort"
+    r"|service_tier|metadata|stream|temperature|top_[kp]|tools?|tool_choice|stop_sequences|betas"
+    r"|cache_control|anthropic-\w+)\b|schema|structured.outputs?|additionalproperties|grammar"
+    r"|output_config|output_format|cache_control|\beffort\b",
+    re.IGNORECASE,
+).search
+
 _DECIMAL = re.compile(r"[0-9]+(?:\.[0-9]*)?").fullmatch
 
 # What the SDK calls a connection error although the network had no part in it.
@@ -199,7 +209,17 @@ def _of_status(error: Any) -> Fault:
             no_effect=status == 429,
             may_be_billed=status in (408, 504),
         )
+    if status in (400, 422) and is_about_the_job(message):
+        return Fault(Kind.SETTINGS, reason)
     return Fault(Kind.REJECTED, reason, too_large=status == 413)
+
+
+def is_about_the_job(message: str) -> bool:
+    """Whether a refusal is about what every request of a job has alike, and not about its records.
+
+    The API names the parameter it objects to first, as in `output_config.format.schema: …`.
+    """
+    return not message.startswith("messages") and _OF_EVERY_REQUEST(message) is not None
 
 
 def is_about_account(code: str, message: str) -> bool:

@@ -196,10 +196,13 @@ class LedgerFile:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit everything inside together, on disk when the block ends.
+        """Commit everything inside together, on disk when the outermost of such blocks ends.
 
         Raises JobExit (74) where the disk fails.
         """
+        if self.db.in_transaction:
+            yield
+            return
         self.db.execute("begin immediate")
         try:
             yield

@@ -89,7 +89,7 @@ class Saving:
                 try:
                     text = output.model_dump_json()
                 except Exception as error:  # a serializer of the job's own
-                    faults[record_id] = raised(f"model_dump_json() of {record_id}", error)
+                    faults[record_id] = raised("model_dump_json()", error)
                 else:
                     read.append(_Output(request, record, output, text, origin))
         return read, faults
