@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -107,19 +108,23 @@ def test_results_that_come_slowly_but_surely_are_read_to_the_end(claude, monkeyp
 
 
 def stopped(
-    installation: Installation, call: str, number: signal.Signals, *, before: str = ""
+    installation: Installation,
+    begun: Callable[[], bool],
+    number: signal.Signals,
+    *,
+    before: str = "",
+    **environ: str,
 ) -> tuple[int, str]:
-    """The exit code and the log of a job that gets a signal in the middle of a call.
+    """The exit code and the log of a job that gets a signal once a call has begun.
 
     `before` is Python code that the job begins with.
     """
-    site = installation.site
-    fill(site, 3)
-    script = site.root / JOB
+    fill(installation.site, 3)
+    script = installation.root / JOB
     script.write_text(script.read_text().replace("\nJOB = ", f"\n{before}\nJOB = "))
-    process = installation.start(*OPTIONS, script=script)
+    process = installation.start(*OPTIONS, script=script, **environ)
     try:
-        until(lambda: calls(site, call) > 0 or process.poll() is not None)
+        until(lambda: begun() or process.poll() is not None)
         process.send_signal(number)
         log = process.communicate(timeout=10)[1]
     finally:
@@ -131,7 +136,7 @@ def stopped(
 @pytest.mark.parametrize(("path", "method"), FREE)
 def test_a_signal_ends_a_free_call_at_once(claude, path, method, number):
     site = claude(message_batch_seconds=0, faults=[dribbling(path, method, seconds=1)])
-    code, log = stopped(Installation(site), f"{method} {path}", number)
+    code, log = stopped(Installation(site), lambda: calls(site, f"{method} {path}") > 0, number)
     assert code == 75, log
     assert f"stopped by {number.name.removeprefix('SIG')}: what is left waits" in log
     assert "Traceback" not in log and "sent again" not in log and "destroyed" not in log
@@ -141,7 +146,7 @@ def test_a_signal_waits_for_the_reply_to_an_order_and_the_next_run_collects_it(c
     late = {"kind": "late", "seconds": 2, "path": MESSAGE_BATCHES, "method": "POST", "times": 1}
     site = claude(message_batch_seconds=0, faults=[late])
     installation = Installation(site)
-    code, log = stopped(installation, CREATE, signal.SIGTERM)
+    code, log = stopped(installation, lambda: calls(site, CREATE) > 0, signal.SIGTERM)
     assert code == 75 and "2 requests submitted" in log, log
     ended = installation.run(*OPTIONS, script=site.root / JOB)
     assert ended.returncode == 0, ended.stderr
@@ -152,6 +157,29 @@ def test_an_order_without_a_reply_is_left_20_seconds_after_a_signal_and_looked_f
     late = {"kind": "late", "seconds": 600, "path": MESSAGE_BATCHES, "method": "POST"}
     site = claude(message_batch_seconds=0, faults=[late])
     shorter = "import common.claude.client as client\nclient.SECONDS_TO_DRAIN = 0.5"
-    code, log = stopped(Installation(site), CREATE, signal.SIGTERM, before=shorter)
+    code, log = stopped(
+        Installation(site), lambda: calls(site, CREATE) > 0, signal.SIGTERM, before=shorter
+    )
     assert code == 75 and "no reply" in log and "looking whether it was made" in log, log
+    assert "Traceback" not in log
+
+
+def test_a_signal_does_not_wait_for_a_name_server_that_is_silent(site):
+    silent = (
+        "import socket, threading\n"
+        "def silent(*_, **__):\n"
+        "    open('asked', 'w').close()\n"
+        "    threading.Event().wait()\n"
+        "socket.getaddrinfo = silent\n"
+    )
+    installation = Installation(site)
+    asked = site.root / "asked"
+    code, log = stopped(
+        installation,
+        asked.exists,
+        signal.SIGTERM,
+        before=silent.replace("'asked'", repr(str(asked))),
+        ANTHROPIC_BASE_URL="https://claude.invalid",
+    )
+    assert code == 75 and "stopped by TERM: what is left waits" in log, log
     assert "Traceback" not in log
