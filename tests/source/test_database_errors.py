@@ -63,6 +63,20 @@ def an_encrypted_file(path):
     path.write_bytes(os.urandom(16_384))
 
 
+def a_schema_of_a_later_sqlite(path):
+    make(path)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("pragma writable_schema = on")
+        db.execute("update sqlite_master set sql = 'create table events (id) much stricter'")
+
+
+def a_format_of_a_later_sqlite(path):
+    make(path)
+    with path.open("r+b") as file:
+        file.seek(44)  # the number of the schema's format
+        file.write((99).to_bytes(4, "big"))
+
+
 def a_file_cut_short(path):
     make(path, [(n, "x" * 500, "") for n in range(500)])
     os.truncate(path, 40_960)
@@ -80,6 +94,8 @@ def a_file_cut_short(path):
         (a_link_to_itself, 78, "it cannot be looked at: Too many levels of symbolic links"),
         (an_empty_file, 78, "it is empty: name the SQLite file that has the tables"),
         (an_encrypted_file, 78, "is not a SQLite file, or an encrypted one"),
+        (a_schema_of_a_later_sqlite, 78, f"SQLite {sqlite3.sqlite_version} does not understand"),
+        (a_format_of_a_later_sqlite, 78, f"SQLite {sqlite3.sqlite_version} does not understand"),
         (a_file_cut_short, 69, "is damaged and could not be opened: restore a backup, or save"),
     ],
 )

@@ -45,6 +45,8 @@ _TRUTH = {
     "meanwhile: run the job again",
     sqlite3.SQLITE_NOMEM: "could not be {done}: there is no memory left",
 }
+# What SQLite calls a damage, or a wrong statement, where the file's schema is newer than itself.
+_OF_A_LATER_SQLITE = ("malformed database schema", "unsupported file format")
 # A statement that does not fit; without a code, what the sqlite3 module itself objects to.
 _STATEMENT = (
     0,
@@ -110,6 +112,9 @@ def _plain(error: sqlite3.Error, name: str, done: str) -> JobExit:
     text = " ".join(str(error).split())
     code = getattr(error, "sqlite_errorcode", 0)
     kind = code & 0xFF
+    if any(words in text for words in _OF_A_LATER_SQLITE):
+        ours = f"SQLite {sqlite3.sqlite_version} does not understand: run the job with a later one"
+        return JobExit(exits.SETTINGS, f"{name} has a schema that {ours}, or mend it ({text})")
     if is_about_the_statement(error):
         remedy = "mend the SELECT at the top of the job"
         if done != "read":
