@@ -84,11 +84,14 @@ def test_what_is_no_time_is_a_value_error_and_within_no_window(value):
     assert within(value, "0001-01-01 00:00:00", "9999-12-31 23:59:59") is None
 
 
-def test_epoch_seconds_as_text_are_never_mistaken_for_a_date():
+def test_an_epoch_as_text_is_never_mistaken_for_a_date():
     numbers = random.Random(1)
     for _ in range(5_000):
         seconds = numbers.randrange(100_000_000, 9_999_999_999)
-        assert instant(str(seconds)) == instant(seconds)
+        for scale in (1, 10**3, 10**6, 10**9):
+            count = seconds * scale + numbers.randrange(scale)
+            assert instant(str(count)) == instant(count), count
+    assert instant("1712112310301") == instant(1712112310301), "no minute of the year 1712"
 
 
 def _written(at: datetime, numbers: random.Random) -> object:

@@ -33,7 +33,7 @@ def moment(value: object) -> datetime | date:
     """
     try:
         if isinstance(value, bytes):
-            value = value.decode()
+            value = value.decode().rstrip("\0")
         if isinstance(value, str):
             return _of_text(value)
         if isinstance(value, date):  # a datetime is one, too
@@ -61,6 +61,8 @@ def _of_text(text: str) -> datetime | date:
     text = text.strip()
     # So Rails and Sequelize write it: read the quick way, too. A time without a zone is UTC.
     iso = text.removesuffix(" UTC").replace(" +", "+")
+    if iso[:9].isdigit():  # Python would take the ninth of many digits for a "T"
+        return _of_unusual_text(text)
     try:
         at = datetime.fromisoformat(iso)
     except ValueError:
@@ -88,7 +90,10 @@ def _of_unusual_text(text: str) -> datetime | date:
 
 def _of_number(value: float) -> datetime | date:
     """Seconds since 1970, or the thousandth part of that or less; a julian day; a spelled date."""
-    if value == int(value) and (spelled := _spelled(str(int(value)))):
+    spelled = _spelled(str(int(value)))
+    if isinstance(spelled, datetime):
+        return spelled  # MySQL adds a fraction
+    if spelled and value == int(value):
         return spelled
     if _JULIAN_DAYS[0] <= value < _JULIAN_DAYS[1]:
         # A REAL has room for half of a tenth of a millisecond.
@@ -204,7 +209,7 @@ _FORMS = tuple(
             r"(?P<year>[0-9]{4})(?P<dash>[-/.:])(?P<month>[0-9]{1,2})(?P=dash)(?P<day>[0-9]{1,2})"
             rf"(?:(?:[ T_-]|, ){_CLOCK}|Z)?"
         ),
-        rf"(?P<year>[0-9]{{4}})(?P<month>[0-9]{{2}})(?P<day>[0-9]{{2}})[ T_-]{_CLOCK}",
+        rf"(?P<year>[0-9]{{4}})(?P<month>[0-9]{{2}})(?P<day>[0-9]{{2}})[ T_-]?{_CLOCK}",
         # ISO weeks and days of the year: 2026-W48-1, 2026-327
         (
             r"(?P<year>[0-9]{4})-?(?:W(?P<week>[0-9]{2})-?(?P<weekday>[1-7])|(?P<ordinal>[0-9]{3}))"
