@@ -104,7 +104,7 @@ def test_three_chunks_that_fail_alike_leave_every_record_waiting_and_the_next_ru
     assert go(site, "--limit", "5", by="--live").code == 0
     site = claude(faults=[{"kind": "400", "path": "/v1/messages"}])
     for _ in range(2):
-        result = go(site, "--concurrency", "1", by="--live")
+        result = go(site, by="--live")
         assert result.code == 1 and "so no record is blamed" in result.log, result.log
         assert site.ledger(FAILED, "labels") == [(0,)]
         assert site.ledger("select count(*) from records where status = 'dead'", "labels") == [(0,)]
