@@ -64,7 +64,7 @@ def _tell_without_id(context: Context, rows: int) -> None:
         raise JobExit(exits.SETTINGS, f"{found}, and no other: write `id as record_id` into it")
     before = 0 if context.options.dry_run else context.runs.left_out(WITHOUT_ID)
     tally.without_id, tally.newly_without_id = count, max(0, count - before)
-    log.warning("%s: nothing is sent about them: give them an id in your table", found)
+    log.warning("%s: nothing is sent about such a row: give it an id in your table", found)
 
 
 def tell_times(context: Context) -> None:
