@@ -10,6 +10,7 @@ import pytest
 
 from common.claude import message_batch_api
 from common.claude.retries import Retry
+from common.delivery.message_batch.result_lines import read_line
 from rigs.eavesdropper import eavesdropping
 from rigs.harness import Site
 from rigs.message_batch_site import (
@@ -144,3 +145,16 @@ def read(parts: list[bytes]) -> list[str]:
         return [line.decode() async for line in message_batch_api._lines(arriving())]
 
     return asyncio.run(lines())
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(b"", b"caf\xe9"), (b"\xef\xbb\xbf", b"caf\xc3\xa9"), (b" \t", b"x\xff\r")],
+)
+def test_bytes_that_are_not_utf_8_cost_a_character_and_not_an_answer(before, after):
+    """A gateway has written Latin-1, or a byte order mark."""
+    message = b'{"type": "message", "content": [{"type": "text", "text": "%s"}]}' % after
+    line = b'{"custom_id": "one", "result": {"type": "succeeded", "message": %s}}' % message
+    read_result = read_line(before + line)
+    assert (read_result.custom_id, read_result.kind) == ("one", "succeeded")
+    assert read_result.message["content"][0]["text"] == after.decode("utf-8", "replace")

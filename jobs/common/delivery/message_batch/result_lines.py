@@ -45,7 +45,7 @@ def read_line(line: bytes) -> ResultLine:
     """What a line says."""
     try:
         # A raw control character in a text is no reason to lose what was paid for.
-        value = json.loads(line.decode(), strict=False)
+        value = json.loads(line.decode("utf-8-sig", "replace"), strict=False)
     except (ValueError, RecursionError):
         named = _CUSTOM_ID.search(line)
         return _damaged(named[1].decode() if named else "", "a line that is not JSON")
