@@ -158,10 +158,25 @@ def test_one_chunk_that_was_in_flight_alone_goes_in_two_halves_one_after_the_oth
     assert chunks(run(), *"abcd") == [(["d"], 0), (["a", "b"], 1), (["c"], 2)]
 
 
+def test_suspects_of_earlier_deaths_go_out_together_after_those_of_the_last(book, run):
+    for number, record_ids in enumerate((["a", "b"], ["c"], ["d", "e"])):
+        book.ledger.run_id = f"run-1-{number}"
+        for record_id in record_ids:
+            book.submit(f"q-{record_id}", record_id)
+        book.recover()
+    assert chunks(run(), *"abcde") == [
+        (["d"], 1),
+        (["e"], 2),
+        (["a"], 3),
+        (["b"], 3),
+        (["c"], 3),
+    ]
+
+
 def test_a_suspect_that_was_alone_at_a_death_is_asked_all_by_itself(book, run):
     crash(book, "q1", "a", "b")
     crash(book, "q2", "a")
-    assert chunks(run(), *"abc") == [(["c"], 0), (["a"], 1), (["b"], 2)]
+    assert chunks(run(), *"abc") == [(["c"], 0), (["b"], 1), (["a"], 2)]
 
 
 def test_halves_of_fifty_requests_find_the_one_that_ends_the_process(book, run):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from itertools import count, islice
+from itertools import chain, count, islice
 from typing import TypeVar
 
 from common.context import Context
@@ -144,23 +144,25 @@ def waves(
 ) -> Iterator[tuple[int, list[Record]]]:
     """Suspects in chunks, each with the number of its wave, from 1: see Chunk.
 
-    What was in flight together goes out by halves: a few more deaths find the one that the process
-    dies of, and innocent ones hardly wait. One that was alone at a death goes out alone.
+    What was in flight at the last death goes out by halves: a few more deaths find the one that the
+    process dies of, and innocent ones hardly wait. Suspects of earlier deaths, which were not in
+    flight at that one, go out together; one that was alone at a death goes out alone.
     """
-    groups: dict[str, dict[str, list[Record]]] = {}
+    sure: list[Record] = []
+    runs: dict[str, dict[str, list[Record]]] = {}
     for record, state in suspects:
-        sure = state.crashes > 1
-        group = groups.setdefault(record["record_id"] if sure else f"run {state.run_id}", {})
-        group.setdefault(state.request_id, []).append(record)
+        if state.crashes > 1:
+            sure.append(record)
+        else:
+            runs.setdefault(state.run_id, {}).setdefault(state.request_id, []).append(record)
     numbers = count(1)
-    for group in groups.values():
-        parts = [*group.values()]
-        if len(parts) == 1:
-            parts = [*_halves(parts[0])]
-        for half in _halves(parts):
-            wave = next(numbers)
-            for records in half:
-                yield wave, records
+    # A run's id begins with the time at which it began.
+    *earlier, last = [[*runs[run_id].values()] for run_id in sorted(runs)] or [[]]
+    if len(last) == 1:
+        last = [*_halves(last[0])]
+    for wave in (*_halves(last), [*chain.from_iterable(earlier)], *([[record]] for record in sure)):
+        number = next(numbers)
+        yield from ((number, records) for records in wave)
 
 
 def _halves(things: list[T]) -> Iterator[list[T]]:
