@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from itertools import chain, count, islice
+from itertools import chain, islice
 from typing import TypeVar
 
 from common.context import Context
@@ -129,7 +129,7 @@ def chunks(context: Context, selected: Selected, *, failed: bool = False) -> Ite
             else f"{len(repeated):,} rows of the SELECT have",
             repeated[0],
         )
-    for wave, suspected in waves(suspects):
+    for wave, suspected in _waves(suspects):
         # By itself, since prepare() of several may have ended the process.
         if records := [
             record for record, _ in ready(context, suspected, selected.empty.append, together=1)
@@ -139,7 +139,7 @@ def chunks(context: Context, selected: Selected, *, failed: bool = False) -> Ite
             yield Chunk(records, label, total, new_of(records), wave=wave)
 
 
-def waves(
+def _waves(
     suspects: Iterable[tuple[Record, RecordState]],
 ) -> Iterator[tuple[int, list[Record]]]:
     """Suspects in chunks, each with the number of its wave, from 1: see Chunk.
@@ -155,13 +155,12 @@ def waves(
             sure.append(record)
         else:
             runs.setdefault(state.run_id, {}).setdefault(state.request_id, []).append(record)
-    numbers = count(1)
     # A run's id begins with the time at which it began.
     *earlier, last = [[*runs[run_id].values()] for run_id in sorted(runs)] or [[]]
     if len(last) == 1:
         last = [*_halves(last[0])]
-    for wave in (*_halves(last), [*chain.from_iterable(earlier)], *([[record]] for record in sure)):
-        number = next(numbers)
+    waves = [*_halves(last), [*chain.from_iterable(earlier)], *([[record]] for record in sure)]
+    for number, wave in enumerate(filter(None, waves), 1):
         yield from ((number, records) for records in wave)
 
 
