@@ -93,7 +93,7 @@ class Delivery:
             self._deliver_deferred(deferred, groups, use)
             return
         for group in groups:
-            with closing(_selected(context, group, room_left(context))) as selected:
+            with closing(_selected(context, group, room_left(context), use)) as selected:
                 context.expect(len(selected))
                 self.loop.ask(chunks(context, selected), use)
                 settle(context, selected.empty, use)
@@ -125,7 +125,7 @@ class Delivery:
         held: Held | None = None
         while True:
             with ExitStack() as spools:
-                failed, live, later = _sorted(context, groups, spools)
+                failed, live, later = _sorted(context, groups, spools, use)
                 context.expect(sum(map(len, chain(failed, live, later))))
                 self.loop.ask(_chunks(context, failed, failed=True), use)
                 self.loop.ask(_chunks(context, live), use)
@@ -165,7 +165,7 @@ class Delivery:
 
 
 def _sorted(
-    context: Context, groups: list[Group], spools: ExitStack
+    context: Context, groups: list[Group], spools: ExitStack, use: Use
 ) -> tuple[list[Selected], list[Selected], list[Selected]]:
     """What is wanted: (what has failed before, what else goes live, what is deferred)."""
     failed: list[Selected] = []
@@ -176,7 +176,7 @@ def _sorted(
         now, later = Selected(context), Selected(context)
         spools.callback(now.close)
         spools.callback(later.close)
-        with closing(_selected(context, group, room)) as selected:
+        with closing(_selected(context, group, room, use)) as selected:
             room = None if room is None else room - selected.new
             for record, state in selected:
                 has_failed = state is not None and (state.error or state.crashes)
@@ -188,11 +188,17 @@ def _sorted(
     return (failed, others, []) if little and not fresh else (failed, [], others)
 
 
-def _selected(context: Context, group: Group, room: int | None) -> Selected:
+def _selected(context: Context, group: Group, room: int | None, use: Use) -> Selected:
+    """What is wanted of a group. Records that came back get the answers closed without them."""
     selected = select(context, group.records(), room)
     if selected:
         name = f"{group.name}: " if group.name else ""
         log.info("%s%s to send", name, counted(len(selected), "record"))
+    if selected.answered:
+        with context.ledger.transaction():
+            back = sum(map(context.ledger.reopen, selected.answered))
+        if back:
+            replay(context, use, group.records())
     return selected
 
 

@@ -21,6 +21,8 @@ from common.records.spool import Spool
 
 _TOGETHER = 100  # requests whose outputs are saved and noted in one commit each
 
+_GONE = "records of it were not in the SELECT any more when its answer came"
+
 Waiting = tuple[StoredRequest, list[Record]]
 
 
@@ -43,11 +45,25 @@ def replay(context: Context, use: Use, records: Iterable[Record]) -> None:
         requests = _requests(context, answered)
         while group := list(islice(requests, _TOGETHER)):
             use_stored(context, use, group)
-    gone = sum(1 for _ in context.ledger.unsaved())
-    if gone:
-        log.warning(
-            "%s: records that are not in the SELECT now; the answers wait", counted(gone, "request")
-        )
+    _close_the_rest(context)
+
+
+def _close_the_rest(context: Context) -> None:
+    """What is left is about records that are not in the SELECT: deleted, most likely.
+
+    Their answers stay in the ledger, closed, and are opened again where the records come back.
+    """
+    rest = list(context.ledger.unsaved())
+    if not rest:
+        return
+    what = f"{counted(len(rest), 'answer')} about records that are not in the SELECT now"
+    if context.options.since or context.options.until:
+        log.info("%s, with --since or --until: kept for a run without them", what)
+        return
+    with context.ledger.transaction():
+        for stored in rest:
+            context.ledger.closed(stored.request_id, RequestStatus.DONE, _GONE)
+    log.warning("%s: kept in the ledger, and saved if the records come back", what)
 
 
 def _requests(context: Context, answered: Iterable[tuple[str, Record]]) -> Iterator[Waiting]:

@@ -179,6 +179,26 @@ class Ledger:
             (status, error or None, times.stamp(), request_id),
         )
 
+    def reopen(self, record_id: str) -> bool:
+        """Let an answer be used about a record that it was closed without; whether it was.
+
+        Where the answer is forgotten meanwhile, the record waits to be asked.
+        """
+        key = (self.job, record_id)
+        own = "(select request_id from records where job = ? and record_id = ?)"
+        opened = self._db.execute(
+            "update requests set status = 'answered', error = null"
+            f" where request_id = {own} and status = 'done' and answer is not null",
+            key,
+        )
+        forgotten = self._db.execute(
+            "update records set status = 'waiting' where job = ? and record_id = ?"
+            " and status = 'answered' and not exists (select 1 from requests q"
+            " where q.request_id = records.request_id and q.answer is not null)",
+            key,
+        )
+        return bool(opened.rowcount + forgotten.rowcount)
+
     def lost(self, request_id: str, record_ids: Iterable[str], error: str = "") -> None:
         """No answer to a request will come: its run was stopped in order, or died, or `error`."""
         now = times.stamp()

@@ -54,6 +54,7 @@ class Selected(Spool[tuple[Record, RecordState | None]]):
     def __init__(self, context: Context) -> None:
         super().__init__((), context.settings.state)
         self.new = 0  # of them, those that this run has not sent before
+        self.answered: list[str] = []  # of all records, those with an answer that nobody has used
         self.empty: list[Record] = []  # of those made ready, the ones without a text
 
 
@@ -66,6 +67,8 @@ def select(context: Context, records: Iterable[Record], room: int | None) -> Sel
         selected = Selected(context)
         on_failure.callback(selected.close)
         for record, state in with_state(context.ledger, records):
+            if state is not None and state.status is RecordStatus.ANSWERED:
+                selected.answered.append(state.record_id)
             if not is_wanted(context, state):
                 continue
             if is_new(context, state):
