@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from common.ledger.message_batches import UNDER_WAY
+from common.ledger.sqlite_ledger import check_parts
 from common.process.log import one_line, shortened
 
 LETTERS = 20
@@ -73,8 +74,9 @@ class Figures:
 def figures(path: Path, job: str, since: str) -> Figures:
     """Read the ledger; `since`: the first day of which days and costs are asked.
 
-    Raises sqlite3.Error, OSError.
+    Raises sqlite3.Error, OSError, and JobExit (73) where something else is in the file's place.
     """
+    check_parts(path)
     for _ in range(3):
         before = _mark(path)
         # SQLite would make two files just to read a ledger that nobody writes, and leave them.

@@ -28,6 +28,12 @@ _SCHEMA = Path(__file__).with_name("ledger.sql")
 _PARTS = ("", "-wal", "-shm", "-journal")  # SQLite's files, by what they append to the name
 
 
+def check_parts(path: Path) -> None:
+    """Raises JobExit (73) where SQLite would meet something else than files of ours."""
+    for part in _PARTS:
+        check_ours(path.with_name(path.name + part))
+
+
 class LedgerFile:
     """The file of one job's ledger."""
 
@@ -51,8 +57,7 @@ class LedgerFile:
         self._closing = ExitStack()
         try:
             with self._plain_errors():
-                for part in _PARTS:
-                    check_ours(path.with_name(path.name + part))
+                check_parts(path)
                 (self._open_to_read if read_only else self._open_to_write)(start_anew)
         except BaseException:
             self.close()

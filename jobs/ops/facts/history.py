@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from common.process.files import write_whole
+from common.process.files import check_ours, open_ours, write_whole
 from common.process.log import shortened
 
 _READ_BYTES = 4 << 20  # the newest 40,000 lines or so: enough for any question that is asked
@@ -59,8 +59,9 @@ def started_at(run_id: str) -> str:
 def read(path: Path) -> History:
     """The newest lines of the file; none where there is no file.
 
-    Raises OSError where it cannot be read.
+    Raises OSError where it cannot be read, JobExit (73) where something else is in its place.
     """
+    check_ours(path)
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -96,8 +97,9 @@ def forget(path: Path, is_old: Callable[[Line], bool], *, dry_run: bool) -> tupl
     no line.
 
     The wrappers append without a lock, so the file is replaced, and what was still written to the
-    one that it replaces is added to the new one.
+    one that it replaces is added to the new one. Raises as read() does.
     """
+    check_ours(path)
     try:
         with path.open("rb") as file:
             content = file.read()
@@ -124,7 +126,7 @@ def forget(path: Path, is_old: Callable[[Line], bool], *, dry_run: bool) -> tupl
 
 def _append(path: Path, late: bytes) -> None:
     if late:
-        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        handle = open_ours(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
             os.write(handle, late)
         finally:

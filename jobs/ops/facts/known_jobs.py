@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from common.process import exits
 from common.process.command_line import nearest, quoted
 from common.process.exits import JobExit
+from common.process.files import open_ours
 from common.settings import Settings
 
 is_name = re.compile(r"[a-z][a-z0-9_]*").fullmatch
@@ -59,7 +61,7 @@ def _ledgers(settings: Settings) -> list[str]:
 def _is_ledger(path: Path) -> bool:
     mark, place = _APPLICATION_ID
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_ours(path, os.O_RDONLY), "rb") as file:
             return file.read(place + len(mark))[place:] == mark
-    except OSError:
+    except (JobExit, OSError):
         return False

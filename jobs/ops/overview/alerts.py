@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from common import times
+from common.process.exits import JobExit
+from common.process.files import open_ours
 from ops.overview.model import Alert
 
 # As outbox.sh names them: MICROSECONDS-PID.CHANNEL.JOB
@@ -40,8 +43,9 @@ def about(state: Path, job: str, waiting: list[Waiting]) -> Alert:
 def _alerted(path: Path) -> str:
     """When the streak of failures began that an alert was sent about; "" for none."""
     try:
-        text = path.read_text(encoding="ascii", errors="replace")
-    except OSError:
+        with os.fdopen(open_ours(path, os.O_RDONLY), encoding="ascii", errors="replace") as file:
+            text = file.read()
+    except (JobExit, OSError):
         return ""
     # As streak.sh writes it: lines NAME=NUMBER.
     numbers = {

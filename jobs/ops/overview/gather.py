@@ -68,6 +68,9 @@ def _history(state: Path, notes: list[str]) -> History:
     path = state / "history.tsv"
     try:
         told = history.read(path)
+    except JobExit as error:
+        notes.append(error.message)
+        return History()
     except OSError as error:
         notes.append(f"{path} cannot be read: {error.strerror}")
         return History()

@@ -7,6 +7,8 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+from common.process.exits import JobExit
+from common.process.files import open_ours
 from common.process.lock import signature
 from common.process.log import one_line
 from ops.overview.model import Lock
@@ -15,8 +17,8 @@ from ops.overview.model import Lock
 def held(path: Path, ended: Collection[str]) -> Lock | None:
     """Who holds the lock, None for nobody. `ended`: the runs that are known to have ended."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+        descriptor = open_ours(path, os.O_RDONLY)
+    except JobExit:
         return None
     try:
         pid, since, run_id = map(one_line, signature(descriptor))
