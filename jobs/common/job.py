@@ -84,8 +84,9 @@ class Job:
     # A record's text, as Claude reads it.
     show: Callable[[Record], str] = _content
     # What a record without a text is worth: an output that save() gets without Claude being asked,
-    # from the model "". Without it nothing is saved for such a record; it is counted and told of.
-    empty: BaseModel | None = None
+    # from the model ""; or a text for the first field of one, with "" for the others that it needs.
+    # Without it nothing is saved for such a record; it is counted and told of.
+    empty: BaseModel | str | None = None
     # Columns that travel beside the text, such as created_at.
     attributes: tuple[str, ...] = ()
     # The same for long columns, which a record may be without.
@@ -114,6 +115,16 @@ class Job:
         asked = signature(self.save).parameters.values()
         positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
         return sum(one.kind in positional and one.default is Parameter.empty for one in asked) == 4
+
+    @cached_property
+    def empty_output(self) -> BaseModel | None:
+        """What `empty` stands for. Raises pydantic.ValidationError for a text that fills none."""
+        if not isinstance(self.empty, str):
+            return self.empty
+        fields = self.output.model_fields.items()
+        needed = {field.alias or name: "" for name, field in fields if field.is_required()}
+        first = next((field.alias or name for name, field in fields), "")
+        return self.output.model_validate({**needed, first: self.empty})
 
     def version(self, model: str) -> str:
         """Twelve hex digits that change with what is asked: instructions, schema, show(), model."""

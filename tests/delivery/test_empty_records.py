@@ -66,6 +66,15 @@ def test_they_are_done_with_what_the_job_says_they_are_worth(claude, delivery):
     assert site.saved("select distinct saved from labels") == [(1,)]
 
 
+def test_a_text_is_worth_the_first_field_and_nothing_in_the_others(claude):
+    site = claude()
+    site.events(events(DAY, 3))
+    add(site, ["", None])
+    result = site.run(labels(empty="Other"))
+    assert result.code == 0, result.log
+    assert site.saved(SAVED)[3:] == [("100", "Other", ""), ("101", "Other", "")]
+
+
 def test_save_is_told_that_no_model_said_it(claude):
     site = claude()
     add(site, [None])

@@ -13,7 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from common.definition.names import taken
 from common.definition.output_model import misfits
@@ -70,12 +70,23 @@ def faults(job: object, script: Path | None = None) -> Iterator[str]:
         yield from misfits(job.output, own_id=not job.merge)
         if job.merge:
             yield from misfits_of_digest(job.output)
+    yield from _faults_of_empty(job)
+    yield from _function_faults(job)
+
+
+def _faults_of_empty(job: Job) -> Iterator[str]:
+    """What is wrong with the worth of a record without a text."""
     if isinstance(job.empty, BaseModel):
         if job.merge:
             yield "empty=… is for a job with an answer per record: leave it out of a report"
         elif isinstance(job.output, type) and not isinstance(job.empty, job.output):
             yield f"empty={_shown(job.empty)} must be a {job.output.__name__}, like every output"
-    yield from _function_faults(job)
+    elif isinstance(job.empty, str) and isinstance(job.output, type):
+        try:
+            _ = job.empty_output
+        except ValidationError:
+            output = job.output.__name__
+            yield f"empty={job.empty!r} fills no {output}: write one, empty={output}(…)"
 
 
 def check_columns(job: Job, columns: Iterable[str]) -> None:
@@ -153,7 +164,7 @@ _ARGUMENTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "show": (_is_function, _FUNCTION),
     "attributes": (_are_names, _NAMES),
     "elements": (_are_names, _NAMES),
-    "empty": (lambda value: value is None or isinstance(value, BaseModel), _OUTPUT),
+    "empty": (lambda value: value is None or isinstance(value, BaseModel | str), _OUTPUT),
     "prepare": (_is_function_or_none, _FUNCTION),
     "note": (_is_function_or_none, _FUNCTION),
     "merge": (_is_text, "the text of a prompt, or left out"),

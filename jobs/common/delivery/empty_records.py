@@ -67,10 +67,10 @@ def _answered(context: Context, records: list[Record]) -> StoredRequest:
 
 
 def _answer(job: Job, record_ids: list[str]) -> str:
-    if job.empty is None:
+    if job.empty_output is None:
         said: dict[str, object] = {section: [] for section in job.output.model_fields}
     else:
-        output = job.empty.model_dump(mode="json", by_alias=True)
+        output = job.empty_output.model_dump(mode="json", by_alias=True)
         said = {"results": [{"id": name, **output} for name in travel_ids(record_ids)]}
     message = {
         "type": "message",
