@@ -157,6 +157,35 @@ def test_pip_without_a_network_gives_one_line_with_its_last_error_and_the_remedy
     assert "Retrying" in (here.root / "logs/setup.log").read_text()
 
 
+REFUSED_BY_PIP = {
+    "tampered": (
+        "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. Look out.",
+        "The index gave another file than the one that is pinned: do not install it.",
+    ),
+    "own": (
+        "ERROR: Hashes are required in --require-hashes mode, but they are missing from some.",
+        "A package of your own needs its version and its hash there, too",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_BY_PIP)
+def test_a_file_that_is_not_the_one_that_was_pinned_is_never_called_a_matter_of_the_network(
+    here, case
+):
+    complaint, expected = REFUSED_BY_PIP[case]
+    here.python(pip=f"echo '{complaint}'; exit 1")
+    done = here.run("hello")
+    assert (done.returncode, done.stdout) == (78, "")
+    assert expected in done.stderr and "network" not in done.stderr
+
+
+def test_pip_is_told_to_install_nothing_without_its_hash(here):
+    here.python()
+    here.run("hello")
+    assert "--require-hashes" in (here.root / "calls").read_text().splitlines()[-1]
+
+
 def test_a_setup_that_failed_is_done_again_by_the_next_run(here):
     here.python(pip=NO_NETWORK)
     here.run("hello")

@@ -15,8 +15,8 @@ from common.settings import ROOT
 ROOMS = ("common", "ops", "pages", "standin", "wrappers")
 # What `--setup --with …` installs may come later than the job.
 EXTRAS = frozenset(
-    "amqp billiard celery click click_didyoumean click_plugins click_repl dateutil kombu packaging"
-    " prompt_toolkit psycopg psycopg_binary redis six tzlocal vine wcwidth".split()
+    "amqp async_timeout billiard celery click click_didyoumean click_plugins click_repl dateutil"
+    " kombu packaging prompt_toolkit psycopg psycopg_binary redis six tzlocal vine wcwidth".split()
 )
 is_name = re.compile(r"[a-z][a-z0-9_]*").fullmatch
 

@@ -58,9 +58,9 @@ build_venv() {
   fi
   rm -f -- "$root/venv/requirements.txt"
   for name in "$@"; do arguments+=(-r "$root/$name"); done
-  "$python" -m pip install --no-input --disable-pip-version-check "${arguments[@]}" \
-    >>"$setup_log" 2>&1 ||
-    setup_failed 'is the package index within reach (network, HTTPS_PROXY, PIP_INDEX_URL)?'
+  # --require-hashes: a file that is not the one that was pinned is never installed.
+  "$python" -m pip install --no-input --disable-pip-version-check --require-hashes \
+    "${arguments[@]}" >>"$setup_log" 2>&1 || pip_failed
   shift
   for name in "$@" requirements.txt; do
     if ! { cp -- "$root/$name" "$root/venv/$name.part" &&
@@ -108,6 +108,19 @@ venv_failed() {
   local lacks='ensurepip is not available|python3[0-9.]*-venv|/python-wheels|No module named'
   [[ ! $(<"$setup_log") =~ $lacks ]] || refuse_without_venv "$1"
   setup_failed 'is the disk full, or does venv/ belong to another user?'
+}
+
+# End the run with the last complaint of pip, and with what may be behind it.
+pip_failed() {
+  case $(<"$setup_log") in
+    *'DO NOT MATCH THE HASHES'*)
+      setup_failed 'The index gave another file than the one that is pinned: do not install it.'
+      ;;
+    *'require-hashes'*)
+      setup_failed 'A package of your own needs its version and its hash there, too (pip hash FILE).'
+      ;;
+  esac
+  setup_failed 'is the package index within reach (network, HTTPS_PROXY, PIP_INDEX_URL)?'
 }
 
 # setup_failed QUESTION: end the run with the last complaint of pip, or of venv.
