@@ -98,6 +98,7 @@ main() {
   job=$name
   log=$logs/$job.log
   ensure_directories "$state" "$logs" "$reports"
+  need_ours "$log" "$log.1" "$state/history.tsv"
   read_dotenv "$root/.env"
   duration_setting JOB_TIMEOUT 6h 1; time_limit=$REPLY
   duration_setting JOB_KILL_AFTER 30s 1; kill_after=$REPLY

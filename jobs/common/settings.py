@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -218,16 +219,27 @@ def load(
     return Settings(root, job, demo, {**dotenv, **given})
 
 
+def written_by_others(found: os.stat_result) -> bool:
+    """Whether somebody else than this user and root can write a file: what it says is theirs."""
+    strange = os.geteuid() != 0 and found.st_uid not in (0, os.geteuid())
+    return strange or bool(found.st_mode & 0o022)
+
+
 def _dotenv(path: Path) -> dict[str, str]:
     """The lines of .env as data: nothing in them is executed or expanded."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return {}
     from dotenv.parser import parse_stream
 
     try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise JobExit(exits.SETTINGS, f".env cannot be read: make {path} a regular file")
+        if written_by_others(found):
+            message = "make it yours (chown), then chmod 600 it"
+            raise JobExit(exits.SETTINGS, f"other users can write {path}: {message}")
         with path.open(encoding="utf-8-sig") as stream:
             bindings = list(parse_stream(stream))
-        readable_by_others = path.stat().st_mode & 0o077
     except (OSError, UnicodeDecodeError) as error:
         raise JobExit(exits.SETTINGS, f".env cannot be read ({error}): mend {path}") from error
     for binding in bindings:
@@ -235,7 +247,7 @@ def _dotenv(path: Path) -> dict[str, str]:
         if binding.error:
             line = binding.original.line
             raise JobExit(exits.SETTINGS, f".env line {line} is not NAME=value: mend {path}")
-    if readable_by_others:
+    if found.st_mode & 0o077:
         log.warning(".env can be read by other users of this machine: chmod 600 %s", path)
     # The last line wins, also where it has no value.
     return {binding.key: binding.value or "" for binding in bindings if binding.key}

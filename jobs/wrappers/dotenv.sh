@@ -8,9 +8,28 @@
 
 declare -gA dotenv=()
 
-# Fill `dotenv` from FILE. A FILE that does not exist counts as empty; one that cannot be read ends
+# REPLY = why FILE cannot be used, and the remedy; empty when it can, or does not exist.
+dotenv_fault() {
+  local owner mode
+  REPLY=''
+  [[ -e $1 || -L $1 ]] || return 0
+  if [[ ! -f $1 || ! -r $1 ]]; then
+    REPLY="cannot read $1: make it a file that uid $EUID can read (chown)"
+    return
+  fi
+  # No builtin knows the mode of a file.
+  read -r owner mode < <(stat -Lc '%u %a' -- "$1")
+  if ((8#${mode:-0} & 8#22)) || ((EUID && owner && owner != EUID)); then
+    REPLY="other users can write $1, and so decide what runs here and where its key goes: \
+make it yours (chown), then chmod 600 it"
+  fi
+}
+
+# Fill `dotenv` from FILE. A FILE that does not exist counts as empty; one that cannot be used ends
 # the run with 78.
 read_dotenv() {
+  dotenv_fault "$1"
+  [[ -z $REPLY ]] || refuse 78 "$REPLY"
   [[ -e $1 ]] || return 0
   local LC_ALL=C.UTF-8 text=''
   # What Python calls white space, in bytes: bash reads \u by the locale of the moment.
@@ -18,9 +37,6 @@ read_dotenv() {
   blank+=$'\xe2\x80\x80\xe2\x80\x81\xe2\x80\x82\xe2\x80\x83\xe2\x80\x84\xe2\x80\x85\xe2\x80\x86'
   blank+=$'\xe2\x80\x87\xe2\x80\x88\xe2\x80\x89\xe2\x80\x8a\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaf'
   blank+=$'\xe2\x81\x9f\xe3\x80\x80'
-  if [[ ! -r $1 || -d $1 ]]; then
-    refuse 78 "cannot read $1: make it a file that uid $EUID can read (chown)"
-  fi
   IFS= read -r -d '' text <"$1"
   text=${text#$'\xef\xbb\xbf'} text=${text//$'\r\n'/$'\n'} text=${text//$'\r'/$'\n'}
   while eat "[$blank"$'\n]*'; [[ -n $text ]]; do

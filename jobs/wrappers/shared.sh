@@ -85,13 +85,28 @@ set_places() {
   done
 }
 
+# Is FILE missing, or a regular file of ours? Somebody may have put a link or a pipe there.
+is_ours() {
+  [[ ! -L $1 && (! -e $1 || (-f $1 && (-O $1 || $EUID == 0))) ]]
+}
+
+# End the run with 73 when one of these FILES is not.
+need_ours() {
+  local file
+  for file in "$@"; do
+    is_ours "$file" || refuse 73 "cannot write $file: it is no file of uid $EUID, but a link, a \
+pipe, a folder or somebody else's: remove it, then run again"
+  done
+}
+
 # Make the directories, and make sure that they can be written, by writing: permissions say nothing
 # about root, nor about a read-only mount. Ends the run with 73 when one cannot be written.
 ensure_directories() {
   local directory proof proofs=() broken=''
   for directory in "$@"; do
     proof=$directory/.writable.$$
-    if { { [[ -d $directory ]] || mkdir -p -- "$directory"; } && : >"$proof"; } 2>/dev/null; then
+    if { { [[ -d $directory ]] || mkdir -p -- "$directory"; } && is_ours "$proof" &&
+      : >"$proof"; } 2>/dev/null; then
       proofs+=("$proof")
     else
       broken=${broken:-$directory}
@@ -172,7 +187,7 @@ fits() {
 # fails: a line that cannot be written does not change how the run went.
 append_history() {
   local seconds reason
-  [[ -n $job ]] || return 0
+  [[ -n $job ]] && is_ours "$state/history.tsv" || return 0
   one_line "$2"
   reason=$REPLY
   elapsed

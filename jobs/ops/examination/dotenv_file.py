@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from common.settings import KNOWN, general_name
+from common.settings import KNOWN, general_name, written_by_others
 from ops.examination.lines import Line, fail, ok, warn
 
 _SUBJECT = ".env"
@@ -24,6 +24,8 @@ def read(path: Path) -> tuple[dict[str, str], list[Line]]:
     from dotenv.parser import parse_stream
 
     try:
+        if path.exists() and not path.is_file():
+            return {}, [fail(_SUBJECT, "is no regular file", f"mend {path}")]
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return {}, [
@@ -73,8 +75,10 @@ def check(path: Path, values: Mapping[str, str], jobs: Sequence[str]) -> Iterato
         status = path.stat()
     except OSError:
         return
-    if status.st_mode & 0o077:
-        mode = stat.S_IMODE(status.st_mode)
+    mode = stat.S_IMODE(status.st_mode)
+    if written_by_others(status):
+        yield fail(_SUBJECT, f"mode {mode:04o}: others can write it", f"chmod 600 {path}")
+    elif status.st_mode & 0o077:
         yield warn(_SUBJECT, f"mode {mode:04o}: others can read the key", f"chmod 600 {path}")
     if status.st_uid != os.geteuid():
         yield warn(

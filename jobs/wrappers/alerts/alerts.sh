@@ -46,8 +46,9 @@ host=${host//[!A-Za-z0-9._-]/_} host=${host:0:100}
 # Read .env. When it cannot be read, go on with the environment alone: the job will fail, and that
 # is worth an alert.
 read_settings() {
-  if [[ -e $root/.env && ! (-f $root/.env && -r $root/.env) ]]; then
-    note "$root/.env cannot be read: only settings in the environment are used"
+  dotenv_fault "$root/.env"
+  if [[ -n $REPLY ]]; then
+    note "$REPLY. Only settings in the environment are used"
   else
     read_dotenv "$root/.env"
   fi

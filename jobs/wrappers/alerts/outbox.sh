@@ -14,6 +14,7 @@ outbox=${root:?}/state/outbox
 # lock_outbox SECONDS: take the lock that everybody needs who sends from the outbox. Fails when it
 # cannot be had within SECONDS.
 lock_outbox() {
+  is_ours "$outbox.lock" || return
   { mkdir -p -- "$outbox" && exec {outbox_lock}>>"$outbox.lock" && [[ -w $outbox ]] &&
     flock -w "$1" "$outbox_lock"; } 2>/dev/null
 }
@@ -28,7 +29,9 @@ list_outbox() {
   kept_files=()
   channel=${channel:-(${channels[*]})}
   for file in "$outbox"/[0-9]*; do
-    [[ ! ${file##*/} =~ ^[0-9]{16}-[0-9]+\.$channel\.[a-z_0-9]+$ ]] || kept_files+=("$file")
+    if [[ ${file##*/} =~ ^[0-9]{16}-[0-9]+\.$channel\.[a-z_0-9]+$ ]] && is_ours "$file"; then
+      kept_files+=("$file")
+    fi
   done
 }
 

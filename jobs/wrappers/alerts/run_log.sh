@@ -19,7 +19,8 @@ read_run() {
   else
     while IFS=$'\t' read -r _ line _ _ _ reasons; do
       [[ $line != *-"$pid" || ${line%-*} < $stamp ]] || run_id=$line
-    done < <(tail -n 50 -- "$state/history.tsv" 2>/dev/null | grep -aF -- "-$pid"$'\t'"$job"$'\t')
+    done < <(is_ours "$state/history.tsv" && tail -n 50 -- "$state/history.tsv" 2>/dev/null |
+      grep -aF -- "-$pid"$'\t'"$job"$'\t')
     [[ -n $run_id ]] || reasons=''
     sendable "$said" ''
     log_tail=$REPLY
@@ -34,7 +35,7 @@ read_run() {
 # Find the run's START line. Sets `run_id`, and `log_offset`: the line's place in the log, in bytes.
 find_start() {
   local line start_line="^([0-9]+):[0-9TZ:-]{20} INFO  \\[([0-9]{8}T[0-9]{6}Z)-$pid\\] START "
-  [[ -n $job && -f $log ]] || return
+  [[ -n $job && -f $log ]] && is_ours "$log" || return
   while IFS= read -r line; do
     [[ $line =~ $start_line ]] || continue
     if [[ ! ${BASH_REMATCH[2]} < $stamp ]]; then

@@ -19,7 +19,7 @@
 read_streak() {
   local line
   forget
-  [[ -f $1 ]] || return 0
+  [[ -f $1 ]] && is_ours "$1" || return 0
   while IFS= read -r line || [[ -n $line ]]; do
     if [[ $line =~ ^(code|since|alerted|count|skipped|waiting|stuck)=(0|[1-9][0-9]{0,11})$ ]]; then
       printf -v "${line%%=*}" %s "${line#*=}"
@@ -83,6 +83,7 @@ write_streak() {
 
 # Write it to FILE.part. This fails when FILE cannot be written either.
 write_part() {
+  is_ours "$1" && is_ours "$1.part" || return
   { printf '%s=%s\n' code "$code" since "$since" alerted "$alerted" count "$count" \
     skipped "$skipped" waiting "$waiting" stuck "$stuck" >"$1.part"; } 2>/dev/null
 }

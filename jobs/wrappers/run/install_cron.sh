@@ -23,6 +23,7 @@ change_crontab() {
   command -v crontab >/dev/null ||
     refuse 78 'crontab is missing: apt-get install cron, then run again'
   backup=$state/crontab.$run_id.bak new_file=$state/.crontab.$run_id.new
+  need_ours "$backup" "$new_file" "$new_file.said"
   trap 'rm -f -- "$new_file" "$new_file.said"
     [[ -n ${keep_backup-} ]] || rm -f -- "$backup"' EXIT
   read_crontab

@@ -7,6 +7,7 @@
 # lock.
 take_lock() {
   local lock=$state/$job.lock pid='' since=''
+  need_ours "$lock"
   while :; do
     { exec 9>>"$lock"; } 2>/dev/null ||
       refuse 73 "cannot write $lock: let uid $EUID write it (chown), then run again"

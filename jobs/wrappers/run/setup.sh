@@ -20,6 +20,7 @@ make_venv() {
 
   # pip inherits the lock: should this script be killed, the next one waits until that pip has
   # ended.
+  need_ours "$root/state/setup.lock" "$root/logs/setup.log"
   if ! { exec 8>>"$root/state/setup.lock"; } 2>/dev/null; then
     refuse 73 "cannot write $root/state/setup.lock: let uid $EUID write it (chown), then run again"
   fi
