@@ -23,7 +23,7 @@ from rigs.message_batch_site import (
     statuses,
     submitted,
 )
-from rigs.report_site import events
+from rigs.report_site import days_reported, events, report
 
 SHORT = [
     {"kind": "results_short"},
@@ -87,6 +87,15 @@ def test_what_is_held_keeps_nothing_else_from_being_done(claude, tmp_path: Path)
         result = go(site, by=by, retry=Retry(attempts=2))
         assert result.code == 69, result.log
     assert statuses(site) == {"done": 9 * SIZE, "submitted": 6 * SIZE}
+
+
+def test_a_report_whose_digests_are_held_waits_and_the_other_days_are_written(claude, tmp_path):
+    site = claude(state=tmp_path / "standin", message_batch_seconds=0, faults=[SHORT[0]])
+    site.events([*events("2026-11-20", 3), *events("2026-11-21", 150, first=100)])
+    options = ("--wait", "20h", "--since", "2026-11-20", "--until", "2026-11-21")
+    result = report(site, "--message-batch", *options)
+    assert result.code == 69, result.log
+    assert days_reported(site) == ["2026-11-20"], result.log
 
 
 def test_two_days_after_the_end_they_count_as_lost_and_that_is_said(claude, tmp_path: Path):

@@ -73,6 +73,8 @@ class Delivery:
         self._spending = Spending(budget, context.model)
         self.loop = Loop(context, self._spending)
         self._deferred = {name: make(context, self._spending) for name, make in DEFERRED.items()}
+        # With this the run has to end, once it has done all else.
+        self.held: Held | None = None
 
     @property
     def all_at_once(self) -> bool:
@@ -98,12 +100,12 @@ class Delivery:
                 self.loop.ask(chunks(context, selected), use)
                 settle(context, selected.empty, use)
 
-    def collect(self, records: Records, use: Use) -> Held | None:
+    def collect(self, records: Records, use: Use) -> None:
         """Use every answer that waits, after collecting what deferred deliveries have brought.
 
         `records` are those that the answers can be about. Raises JobExit (75) while something is
         processing. A live run does not wait for it. What a run does not wait for, or cannot have
-        yet, is returned: the run does all else first, and then has to end with that.
+        yet, is `held`.
         """
         context = self._context
         wait = context.options.wait if self.all_at_once else 0.0
@@ -113,16 +115,14 @@ class Delivery:
         except Held as held:
             if self.all_at_once and held.code == exits.NOT_NOW:
                 raise
-            return held
+            self.held = held
         finally:
             if next(context.ledger.unsaved(), None) is not None:
                 replay(context, use, records())
-        return None
 
     def _deliver_deferred(self, deferred: Deferred, groups: list[Group], use: Use) -> None:
         context = self._context
         first, fruitless = True, 0
-        held: Held | None = None
         while True:
             with ExitStack() as spools:
                 failed, live, later = _sorted(context, groups, spools, use)
@@ -143,13 +143,11 @@ class Delivery:
                 done = context.tally.done
                 if not sent:
                     break
-            held = self.collect(lambda: chain.from_iterable(one.records() for one in groups), use)
+            self.collect(lambda: chain.from_iterable(one.records() for one in groups), use)
             fruitless = fruitless + 1 if context.tally.done == done else 0
             if fruitless == FRUITLESS:
                 in_a_row = f"{FRUITLESS} times in a row message batches brought no answer"
                 raise JobExit(exits.UNREACHABLE, f"{in_a_row}; the rest waits")
-        if held:
-            raise held
 
     def _submit(self, deferred: Deferred, chunks: Iterator[Chunk]) -> int:
         """Send chunks; how many were sent. Raises JobExit (4) where a cap forbids the first one."""

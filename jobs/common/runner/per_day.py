@@ -40,7 +40,7 @@ def run(context: Context, delivery: Delivery) -> None:
 
     sweep(context.settings.reports)  # under the job's lock: nobody writes there now
     # A digest is checked by its ids alone.
-    processing = delivery.collect(context.ledger.answered_records, use)
+    delivery.collect(context.ledger.answered_records, use)
     looked_at = days(context, zone, context.clock.utc_now())
     found = survey(context, looked_at) if looked_at else Survey()
     groups = [_group(context, day) for day in looked_at if found.wanted[day.date]]
@@ -67,8 +67,8 @@ def run(context: Context, delivery: Delivery) -> None:
     if looked_at and not any(found.records[day.date] for day in looked_at):
         context.tally.newest = times.stamp(found.newest) if found.newest else ""
         log.info("%s", none_found(looked_at, zone_name, found))
-    if processing:
-        raise processing
+    if delivery.held:
+        raise delivery.held
 
 
 def _group(context: Context, day: Day) -> Group:

@@ -27,10 +27,10 @@ def run(context: Context, delivery: Delivery) -> None:
         context.source.create(context.job.tables)
     if context.options.retry_dead:
         _save_again(context)
-    processing = delivery.collect(lambda: records_of(context), use)
+    delivery.collect(lambda: records_of(context), use)
     delivery.deliver([Group("", lambda: records_of(context))], use)
-    if processing:
-        raise processing
+    if delivery.held:
+        raise delivery.held
 
 
 def _save_again(context: Context) -> None:
