@@ -16,8 +16,8 @@ from pathlib import Path
 SAMPLES = Path(__file__).with_name("samples.csv")
 DAYS = 4  # the last of them is yesterday
 
-# All that a demo's database holds, besides what the jobs save.
-CONTENTS = "the table events (id, created_at, content)"
+# The one table of a demo's database, besides those that the jobs save into.
+CONTENTS = "events (id, created_at, content)"
 TABLE = """
     CREATE TABLE events (id INTEGER PRIMARY KEY, created_at TEXT NOT NULL, content TEXT NOT NULL)
 """

@@ -8,6 +8,7 @@ module's place in no job. What keeps a script from being imported is told on one
 import os
 import runpy
 import sys
+import time
 from pathlib import Path
 
 _GUARD = 'end it with `if __name__ == "__main__": raise SystemExit(run(JOB))`'
@@ -26,7 +27,8 @@ def import_fault(error: BaseException, path: Path) -> str:
 
 def main(path: Path) -> int:
     """Run a script as if Python had been started with it; returns 78 where that cannot be done."""
-    run_id = os.environ.get("RUN_ID", "-")  # the run takes it out
+    now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    run_id = os.environ.get("RUN_ID") or f"{now}-{os.getpid()}"  # the run takes it out
     sys.argv[:] = [str(path), *sys.argv[2:]]
     try:
         left = runpy.run_path(str(path), run_name="__main__")

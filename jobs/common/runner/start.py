@@ -144,7 +144,7 @@ def in_a_demo(end: JobExit) -> JobExit:
         return end
     from standin.samples import CONTENTS
 
-    there = f"--demo has no table but {CONTENTS}, and this job wants another: {end.__cause__}"
+    there = f"--demo has one table, {CONTENTS}, and this job wants more: {end.__cause__}"
     return JobExit(exits.SETTINGS, f"{there}: try it on your own records, with --dry-run first")
 
 
