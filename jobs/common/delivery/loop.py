@@ -89,7 +89,7 @@ class Loop:
 
     @property
     def _is_proven(self) -> bool:
-        """Whether an answer to this version of the job was ever of use.
+        """Whether this version of the job has ever had a usable answer.
 
         Until then each request goes by itself, so that a fault of the job's own is found with one.
         """
