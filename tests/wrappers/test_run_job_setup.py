@@ -85,6 +85,17 @@ def test_setup_alone_makes_venv_and_runs_nothing(here):
     assert here.history() == []
 
 
+def test_what_a_link_leads_to_is_not_emptied(here, tmp_path):
+    theirs = tmp_path / "theirs"
+    (theirs / "bin").mkdir(parents=True)
+    (theirs / "bin" / "python").symlink_to(sys.executable)
+    (here.root / "venv").symlink_to(theirs)
+    result = here.run("--setup")
+    assert result.returncode == 78, result.stderr
+    assert "venv is a link" in result.stderr and "remove it" in result.stderr
+    assert (theirs / "bin" / "python").exists()
+
+
 def test_a_missing_venv_module_is_named_with_its_package(here):
     here.tool("python3", "echo '3.11.2 lame'")
     done = here.run("hello")

@@ -53,6 +53,9 @@ build_venv() {
   # anew.
   if [[ ! -f $root/venv/requirements.txt ]] || ! same_interpreter ||
     ! "$python" -c 'import pip' 2>/dev/null; then
+    # What it leads to is emptied otherwise, and may be everybody's.
+    [[ ! -L $root/venv ]] ||
+      refuse 78 "$root/venv is a link, and what it leads to is not a venv of this folder: remove it"
     find_python
     "$REPLY" -m venv --clear "$root/venv" >>"$setup_log" 2>&1 || venv_failed "$version"
     chmod 700 "$root/state" "$root/logs" "$root/reports" 2>/dev/null
