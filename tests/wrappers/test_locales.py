@@ -34,7 +34,8 @@ def test_a_job_runs_and_its_own_settings_are_found(tmp_path, foreign):
     (tmp_path / ".env").write_text("JOB_TIMEOUT_BULK_CLASSIFIER=90s\n")
     done = here.run("bulk_classifier", env=foreign)
     assert (done.returncode, done.stdout, done.stderr) == (0, "C.UTF-8\n", "")
-    assert here.history()[-1][2:] == ["bulk_classifier", "0", "0", "done, or nothing to do"]
+    _, _, job, code, _, reason = here.history()[-1]
+    assert (job, code, reason) == ("bulk_classifier", "0", "done, or nothing to do")
     assert re.search(r"INFO  \[\S+\] END code=0 seconds=\d+ \(", here.log("bulk_classifier"))
 
 
