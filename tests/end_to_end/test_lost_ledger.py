@@ -4,18 +4,23 @@ because the memory of it was lost.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import sys
+import sysconfig
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from common import Job
 from ops.examination import ledgers
 from rigs.doctor_fixtures import installation, said
-from rigs.harness import Result, Site
+from rigs.harness import REPOSITORY, Result, Site
 from rigs.own_jobs import labels
+from rigs.wrapper_fixtures import Installation as Wrapped
 
 LINE = "2026-11-28T02:00:09Z\t20261128T020000Z-4711\t{job}\t{code}\t9\t{reason}\n"
 
@@ -171,3 +176,44 @@ def test_a_ledger_that_became_something_else_is_not_taken_for_a_new_one(done):
     assert ended.code == 78
     (line,) = ended.log.splitlines()
     assert "is not a SQLite file: restore your backup" in line
+
+
+@pytest.fixture
+def cron(claude: Callable[..., Site], tmp_path: Path) -> Callable[..., CompletedProcess[str]]:
+    """run_job.sh as cron starts it, with jobs and a venv that really run."""
+    site = claude()
+    site.events((n, f"parcel {n}", "2026-11-20 00:00:00") for n in range(6))
+    here = Wrapped(tmp_path)
+    shutil.copytree(REPOSITORY / "jobs", tmp_path / "jobs", dirs_exist_ok=True)
+    # It sees the packages of the Python that runs the tests, and can change none of them.
+    (tmp_path / "venv/pyvenv.cfg").write_text(f"home = {Path(sys.base_prefix) / 'bin'}\n")
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = tmp_path / "venv/lib" / version / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "tests.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    assert site.standin
+    here.env |= {
+        "ANTHROPIC_API_KEY": "sk-ant-test-key-000000",
+        "ANTHROPIC_BASE_URL": site.standin.url,
+        "RECORDS_DB": str(site.source),
+        "NO_PROXY": "127.0.0.1",
+    }
+    return lambda *arguments: here.run("bulk_classifier", "--live", *arguments)
+
+
+def test_a_dry_run_and_a_failure_are_no_runs_that_had_a_ledger(cron, tmp_path):
+    assert cron("--dry-run").returncode == 0
+    assert cron("--limit", "x").returncode == 2
+    assert cron("--after", "nobody").returncode == 2
+    for path in (tmp_path / "state").glob("bulk_classifier.*"):
+        path.unlink()
+    first = cron()
+    assert first.returncode == 0, first.stderr
+    for path in (tmp_path / "state").glob("bulk_classifier.*"):
+        path.unlink()
+    for _ in range(2):
+        assert cron().returncode == 78
+    log = (tmp_path / "logs/bulk_classifier.log").read_text()
+    assert "tells of a run of bulk_classifier that ended with 0" in log
+    assert cron("--reprocess").returncode == 0
+    assert cron().returncode == 0
