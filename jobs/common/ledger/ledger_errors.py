@@ -15,6 +15,8 @@ from common.process import exits
 from common.process.exits import JobExit
 
 _DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
+# A page that another one points to is not there, or is not what was written.
+_DAMAGE = (sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS)
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
 _LACKING = ("no such table", "no such column", "has no column")
 
@@ -22,11 +24,12 @@ _LACKING = ("no such table", "no such column", "has no column")
 def in_plain_words(error: sqlite3.Error, path: Path | str) -> JobExit | None:
     """The end of a run that met this error; None where the statement itself is wrong."""
     text = str(error)
-    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    code = getattr(error, "sqlite_errorcode", 0)
+    kind = code & 0xFF
     if kind == sqlite3.SQLITE_NOTADB:
         remedy = "restore your backup, or let LEDGER_DB name another file"
         return JobExit(exits.SETTINGS, f"ledger {path} is not a SQLite file: {remedy}")
-    if kind == sqlite3.SQLITE_CORRUPT or text.startswith("malformed"):
+    if kind == sqlite3.SQLITE_CORRUPT or code in _DAMAGE or text.startswith("malformed"):
         return JobExit(exits.SETTINGS, f"ledger {path} is damaged ({text}): {recovery(path)}")
     if kind in _DISK:
         return JobExit(exits.CANNOT_WRITE, f"ledger {path} could not be read or written: {text}")
