@@ -45,7 +45,7 @@ LAYERS = (
     ("common.settings", "common.options"),
     ("common.job",),
     ("common.process", "common.html_document"),
-    ("common.tally", "common.times"),
+    ("common.tally", "common.times", "common.row"),
     ("common.time_forms",),
 )
 LAYER = {name: number for number, layer in enumerate(LAYERS) for name in layer}

@@ -13,7 +13,7 @@
 
 and, between them: settings.py and options.py (.env and the command line), context.py (what a run
 has in hand), tally.py (what it has counted), times.py (instants and days) with time_forms.py (how
-columns write them), html_document.py. Each
+columns write them), row.py (a record), html_document.py. Each
 room imports from those below it and from no other: tests/test_design_rules.py keeps the layers.
 Beside common: pages/ (a stranger's web page, fetched safely, for a job that asks for it), ops/
 (what the operator asks), standin/ (the stand-in for Claude), wrappers/ (bash).

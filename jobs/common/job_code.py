@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
-from common.claude.code_faults import CodeError, raised
+from common.claude.code_faults import CodeError, ends_the_run, raised
 from common.claude.faults import Fault
 from common.ledger.dead_letters import DeadLetters
 from common.ledger.states import RecordStatus
@@ -59,7 +59,7 @@ class JobCode:
         self._mark.set(function, record_ids)
         try:
             return call(*args, **kwargs)
-        except (JobExit, CodeError):
+        except CodeError:
             raise
         except sqlite3.Error as error:
             if not is_about_the_statement(error):
@@ -68,7 +68,9 @@ class JobCode:
                 what = raised(function, error).reason
                 raise JobExit(exits.SETTINGS, f"{what}: {remedy}. {NOBODYS}") from error
             raise CodeError(raised(function, error)) from error
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # some packages raise what is no Exception
+            if ends_the_run(error):
+                raise
             if isinstance(error, OSError) and error.errno in _DISK:
                 what = f"{function} could not write: {error.strerror}"
                 raise JobExit(exits.CANNOT_WRITE, what) from error

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 import daily_report
-from common.source.row import Row
+from common.row import Row
 from ops.examination import sources
 from rigs.doctor_fixtures import JOB, installation, said, write_job
 from rigs.own_jobs import labels

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from common.claude.code_faults import raised
+from common.claude.code_faults import ends_the_run, gave, raised
 from common.claude.faults import Fault, Kind
 from common.claude.message import is_message
 from common.claude.travel_ids import ids_by_name
 from common.job import Job
 from common.process.log import shortened
+
+Validated = tuple[BaseModel | None, Fault | None]
 
 _USABLE = ("end_turn", "stop_sequence")
 _FENCES = ("`" * 3, "~" * 3)
@@ -31,10 +33,14 @@ def outputs_per_record(
     message: dict[str, Any],
     record_ids: Sequence[str],
     asked_ids: Sequence[str] = (),
+    validate: Callable[[str, type[BaseModel], Any], Validated] = lambda _, model, data: validated(
+        model, data
+    ),
 ) -> tuple[dict[str, BaseModel], dict[str, Fault]]:
     """An answer's outputs by record id, and what is wrong with the records that have none.
 
     `asked_ids`: those of all the request's records in order, where `record_ids` are but some.
+    `validate` calls `validated`, and knows for which record.
 
     An id that was not asked for is dropped; one that is answered twice counts as missing.
     """
@@ -56,7 +62,7 @@ def outputs_per_record(
             faults[record_id] = _wrong("answered twice" if found else "missing from the answer")
             continue
         fields = {name: value for name, value in found[0].items() if name != "id"}
-        output, fault = _validated(job.output, fields)
+        output, fault = validate(record_id, job.output, fields)
         if output is None:
             faults[record_id] = fault or _wrong("no output")
         else:
@@ -64,12 +70,10 @@ def outputs_per_record(
     return outputs, faults
 
 
-def output_of_chunk(
-    model: type[BaseModel], message: dict[str, Any]
-) -> tuple[BaseModel | None, Fault | None]:
+def output_of_chunk(model: type[BaseModel], message: dict[str, Any]) -> Validated:
     """An answer's one output, or what is wrong with it."""
     data, fault = _json(message)
-    return (None, fault) if fault else _validated(model, data)
+    return (None, fault) if fault else validated(model, data)
 
 
 def foreign_ids(message: dict[str, Any], record_ids: Sequence[str]) -> int:
@@ -137,12 +141,13 @@ def _whole(data: Any) -> Any:
     return json.loads(_HALF_A_CHARACTER.sub("\ufffd", text))
 
 
-def _validated(model: type[BaseModel], data: Any) -> tuple[BaseModel | None, Fault | None]:
+def validated(model: type[BaseModel], data: Any) -> Validated:
+    """Data as an output, or what is wrong with it."""
     schema = _schema(model)
     try:
         cased = _in_case(data, schema, schema.get("$defs", {}))
         # As JSON, in which a model that is strict takes a date or an enum from a text.
-        return model.model_validate_json(json.dumps(cased)), None
+        output: object = model.model_validate_json(json.dumps(cased))
     except ValidationError as error:
         # Where and what, never the value: it may quote a record.
         first = error.errors(include_input=False, include_url=False)[0]
@@ -150,8 +155,13 @@ def _validated(model: type[BaseModel], data: Any) -> tuple[BaseModel | None, Fau
         return None, _wrong(f"wrong schema ({where}: {first['type']})")
     except RecursionError:
         return None, _wrong("an answer nested too deeply to be read")
-    except Exception as error:  # a validator of the job's own
+    except BaseException as error:  # a validator of the job's own
+        if ends_the_run(error):
+            raise
         return None, raised(f"a validator of {model.__name__}", error)
+    if not isinstance(output, model):
+        return None, gave(f"a validator of {model.__name__}", output, "the output")
+    return output, None
 
 
 @cache

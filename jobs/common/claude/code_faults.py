@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import signal
 import traceback
 from pathlib import Path
 
 from common.claude.faults import Fault, Kind
+from common.process.exits import JobExit
 from common.process.log import shortened
 from common.process.redaction import redacted
 
@@ -32,6 +35,21 @@ def gave(function: str, value: object, wanted: str) -> Fault:
     """The fault of a `function` that gave a value of the wrong type."""
     what = "None" if value is None else type(value).__name__
     return Fault(Kind.CODE, f"{function} gave {what} instead of {wanted}", place=what)
+
+
+def ends_the_run(error: BaseException) -> bool:
+    """Whether an exception out of the job's code is a second signal's, or a Ctrl-C's."""
+    unhandled = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    return isinstance(error, JobExit) or (isinstance(error, KeyboardInterrupt) and unhandled)
+
+
+def must_have_run(function: str, result: object) -> None:
+    """Raises CodeError for what an async function gives, or one with a yield: it has not run."""
+    if inspect.iscoroutine(result):
+        result.close()  # else Python warns of it, with lines of ours
+    elif not inspect.isgenerator(result) and not inspect.isawaitable(result):
+        return
+    raise CodeError(gave(function, result, "doing its work: make it a plain function"))
 
 
 def _place(error: BaseException) -> str:

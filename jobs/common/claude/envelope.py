@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from copy import copy
 from html import escape
 from typing import Any
 from unicodedata import category
@@ -11,6 +12,7 @@ from common.claude.code_faults import CodeError, gave
 from common.job import Job, Record
 from common.process import exits
 from common.process.exits import JobExit
+from common.row import Row
 
 CHUNK_TOKENS = 60_000  # estimated: no request comes near the 100,000-token price band
 _BYTES_PER_TOKEN = 3  # on the safe side of the usual four
@@ -24,14 +26,29 @@ def estimated_tokens(text: str) -> int:
 def envelope(job: Job, record: Record, travel_id: str = "") -> str:
     """A record as it travels, under `travel_id` (default: its own id).
 
-    Escaped, so that no record can close its envelope or open another's.
+    Escaped, so that no record can close its envelope or open another's. A Shown record is not shown
+    again.
 
     Raises JobExit (78) for a column that the SELECT does not give, CodeError where show() gives no
     text, and what show() raises.
     """
+    content = record.content if isinstance(record, Shown) else _content(job, record)
+    return f'<record id="{_attribute(travel_id or record["record_id"])}"{content}'
+
+
+class Shown(Row):
+    """A record that show() was called for: once, however often the record is sent."""
+
+    def __init__(self, job: Job, record: Record) -> None:
+        super().__init__(record)
+        self.content = _content(job, record)
+
+
+def _content(job: Job, record: Record) -> str:
+    """All of a record's envelope but its id."""
     try:
         attributes = "".join(f' {name}="{_attribute(record[name])}"' for name in job.attributes)
-        shown = job.show(record)
+        shown = job.show(copy(record))  # what it does to its record stays there
     except KeyError as error:
         if column := _lacking(job, record):
             what = f"the SELECT gives no {column!r}, which the job shows to Claude"
@@ -45,8 +62,7 @@ def envelope(job: Job, record: Record, travel_id: str = "") -> str:
         for name in job.elements
         if (value := record.get(name))
     )
-    record_id = _attribute(travel_id or record["record_id"])
-    return f'<record id="{record_id}"{attributes}>{text}{elements}</record>'
+    return f"{attributes}>{text}{elements}</record>"
 
 
 def is_blank(enveloped: str) -> bool:

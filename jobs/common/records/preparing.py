@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
+from functools import partial
 from itertools import islice
+from typing import Any
 
-from common.claude.code_faults import CodeError, gave
-from common.claude.envelope import envelope, estimated_tokens, is_blank
+from common.claude.code_faults import CodeError, gave, must_have_run
+from common.claude.envelope import Shown, envelope, estimated_tokens, is_blank
 from common.claude.faults import Fault
 from common.context import Context
 from common.job import Record
 from common.process import exits
 from common.process.exits import JobExit
-from common.source.row import Row
+from common.row import Row
+from common.source.sqlite_source import Database
 
 SHOW = "show()"
 PREPARE = "prepare()"
+NOTE = "note()"
 _TOGETHER = 16  # records that are prepared at once
 
 
@@ -52,15 +57,16 @@ def shown(
     for record in records:
         record_id = record["record_id"]
         try:
-            text = code.call(SHOW, [record_id], envelope, job, record)
+            sendable = code.call(SHOW, [record_id], Shown, job, record)
         except CodeError as error:
             give_up(record_id, error.fault)
             continue
         code.worked(SHOW)
+        text = envelope(job, sendable)
         if is_blank(text):
             leave_out(record)
         else:
-            yield record, estimated_tokens(text)
+            yield sendable, estimated_tokens(text)
 
 
 def _prepared(context: Context, records: Iterable[Record], together: int) -> Iterator[Record]:
@@ -82,12 +88,8 @@ def _with_more(context: Context, group: list[Record]) -> Iterator[Record]:
     try:
         more = code.call(PREPARE, record_ids, _filled, context, group, record_ids)
         if note is not None:
-            db = database.connection
-            code.call(
-                "note()",
-                record_ids,
-                lambda: database.write(lambda: [note(db, record) for record in more]),
-            )
+            noted = partial(_note_all, note, database, more)
+            code.call(NOTE, record_ids, database.write, noted)
     except CodeError as error:
         if len(group) > 1:
             for record in group:
@@ -99,10 +101,18 @@ def _with_more(context: Context, group: list[Record]) -> Iterator[Record]:
     yield from more
 
 
+def _note_all(
+    note: Callable[[Any, Record], object], database: Database, records: list[Record]
+) -> None:
+    for record in records:
+        must_have_run(NOTE, note(database.connection, copy(record)))
+
+
 def _filled(context: Context, group: list[Record], record_ids: list[str]) -> list[Record]:
     """What prepare() gives: the same records. One that it left out would vanish silently."""
     prepare = context.job.prepare
-    more = prepare(group) if prepare else group
+    # Copies, since it is called again for each of them where it fails for one.
+    more = prepare([copy(record) for record in group]) if prepare else group
     if not isinstance(more, list | tuple):
         raise CodeError(gave(PREPARE, more, "a list of records"))
     if [record["record_id"] for record in more] != record_ids:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 from collections import Counter, defaultdict
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from common import times
 from common.claude.answers import output_of_chunk
-from common.claude.code_faults import CodeError, raised
+from common.claude.code_faults import CodeError, ends_the_run, must_have_run, raised
 from common.claude.message import stored_message
 from common.context import Context
 from common.delivery.loop import Loop
@@ -135,12 +136,13 @@ def _save(context: Context, day: Day, report: DayReport) -> None:
 def _call_save(context: Context, day: Day, report: DayReport) -> None:
     """Call save(). Raises OSError, and JobExit (78) for whatever else it raises."""
     try:
-        context.job.save(context.settings.reports, report)
-    except (Exception, SystemExit) as error:
-        if isinstance(error, JobExit) or (isinstance(error, OSError) and error.errno):
+        must_have_run(SAVE, context.job.save(context.settings.reports, report))
+    except BaseException as error:
+        if ends_the_run(error) or (isinstance(error, OSError) and error.errno):
             raise
+        fault = error.fault if isinstance(error, CodeError) else raised(SAVE, error)
         mend = f"mend jobs/{context.job.name}.py; the digests stay"
-        raise JobExit(exits.SETTINGS, f"{day}: {raised(SAVE, error).reason}: {mend}") from error
+        raise JobExit(exits.SETTINGS, f"{day}: {fault.reason}: {mend}") from error
 
 
 def _gather(context: Context, day: Day) -> Gathered:
@@ -231,7 +233,7 @@ def _shown(context: Context, record: Record) -> str:
     """A record's text, for a quote; "" where show() fails for it now, since it was digested."""
     record_id = record["record_id"]
     try:
-        return str(context.code.call(SHOW, [record_id], context.job.show, record))
+        return str(context.code.call(SHOW, [record_id], context.job.show, copy(record)))
     except CodeError as error:
         log.warning("record %s is not quoted: %s", record_id, error.fault.reason)
         return ""

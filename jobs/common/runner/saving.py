@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
 
-from common.claude.answers import foreign_ids, outputs_per_record
-from common.claude.code_faults import CodeError, raised
+from common.claude.answers import Validated, foreign_ids, outputs_per_record, validated
+from common.claude.code_faults import CodeError, must_have_run
 from common.claude.faults import Fault, Kind
 from common.claude.request import Request
 from common.context import Context
@@ -72,7 +73,7 @@ class Saving:
         self, request: Request, message: dict[str, Any]
     ) -> tuple[list[_Output], dict[str, Fault]]:
         outputs, faults = outputs_per_record(
-            self._job, message, request.record_ids, request.asked_ids
+            self._job, message, request.record_ids, request.asked_ids, self._validated
         )
         if foreign := foreign_ids(message, request.asked_ids or request.record_ids):
             log.warning(
@@ -87,12 +88,15 @@ class Saving:
             record_id = record["record_id"]
             if (output := outputs.get(record_id)) is not None:
                 try:
-                    text = output.model_dump_json()
-                except Exception as error:  # a serializer of the job's own
-                    faults[record_id] = raised("model_dump_json()", error)
+                    text = self._code.call("model_dump_json()", [record_id], output.model_dump_json)
+                except CodeError as error:  # out of a serializer of the job's own
+                    faults[record_id] = error.fault
                 else:
                     read.append(_Output(request, record, output, text, origin))
         return read, faults
+
+    def _validated(self, record_id: str, model: type[BaseModel], data: Any) -> Validated:
+        return self._code.call("a validator", [record_id], validated, model, data)
 
     def _save(self, outputs: list[_Output]) -> dict[int, Fault]:
         """Save outputs; the faults of those that save() fails for, by the id() of the output."""
@@ -121,7 +125,9 @@ class Saving:
 
     def _call(self, one: _Output) -> None:
         more = (one.origin,) if self._job.save_wants_origin else ()
-        self._job.save(self._context.source.connection, one.record, one.output, *more)
+        db = self._context.source.connection
+        # Called again where it fails for another: it must not find what it made of these.
+        must_have_run(SAVE, self._job.save(db, copy(one.record), copy(one.output), *more))
 
     def _count(self, request: Request, reading: Reading) -> None:
         """Note for each record whether the job's code failed for it. Raises JobExit."""

@@ -17,9 +17,13 @@ from common.job import Record
 from common.process import exits, sqlite_files
 from common.process.exits import JobExit
 from common.process.sqlite_errors import plain_errors
+from common.row import Row
 from common.source.record_ids import TWINS, decoded, record_id, twins
-from common.source.row import Row
 from common.source.times_seen import TimesSeen
+
+# A row in a table that is this connection's alone tells whether what was written since `begin` was
+# rolled back: it goes the same way.
+_BEGIN = ("delete from temp.begun", "begin immediate", "insert into temp.begun values (1)")
 
 
 class Database:
@@ -56,8 +60,9 @@ class Database:
                 uri, uri=True, timeout=self._timeout, isolation_level=None
             )
             self.connection.executescript(sqlite_files.settings_for(uri))
-            if not self._writable:
-                self.connection.execute("pragma query_only = on")
+            self.connection.execute(
+                "create temp table begun (n)" if self._writable else "pragma query_only = on"
+            )
             self.connection.text_factory = decoded
             # Each connection sets its own durability. FULL is not enough: a commit is the removal
             # of a journal, which a power cut could bring back, and with it undo rows that the
@@ -150,21 +155,34 @@ class Database:
         return f"RECORDS_DB {self._path} is from before: run `{'; '.join(adds)}`" if adds else ""
 
     def write(self, save: Callable[[], object]) -> None:
-        """Call `save` in one transaction.
+        """Call `save` in one transaction, which it may commit itself.
 
         Raises JobExit where the database is to blame, sqlite3.Error where a statement of `save` is,
-        also for what the commit finds wrong with it, and what `save` raises.
+        also for what the commit finds wrong with it and where `save` has rolled back what was
+        written before, and what `save` raises.
         """
         with plain_errors(f"RECORDS_DB {self._path}", "written", statements=False):
-            self.connection.execute("begin immediate")
+            if self._is_closed():
+                self._connect()
+            for statement in _BEGIN:
+                self.connection.execute(statement)
             try:
                 save()
-                if self.connection.in_transaction:  # unless save() has committed it
+                if not self.connection.execute("delete from temp.begun").rowcount:
+                    raise sqlite3.ProgrammingError("what was written has been rolled back")
+                if self.connection.in_transaction:
                     self.connection.execute("commit")
             except BaseException:
-                if self.connection.in_transaction:
+                if not self._is_closed() and self.connection.in_transaction:
                     self.connection.execute("rollback")
                 raise
+
+    def _is_closed(self) -> bool:
+        """Whether save() has closed the connection that it was given."""
+        try:
+            return self.connection.total_changes < 0
+        except sqlite3.ProgrammingError:
+            return True
 
     def close(self) -> None:
         """Let go of the file."""
@@ -182,7 +200,7 @@ class Database:
 
         Raises JobExit (69) where a file that is read without a lock was written to meanwhile.
         """
-        if self._written_meanwhile():
+        if self._written_meanwhile() or self._is_closed():
             self.connection.close()
             self._connect()
         failed: JobExit | None = None
