@@ -16,11 +16,16 @@ _JULIAN_DAYS = (_UNIX_AT_JULIAN_0, 2_488_069.5)  # 1970 to 2100
 # Digits that spell a date of these years are no seconds of August 1970, and no milliseconds of the
 # 27th century.
 _SPELLED_YEARS = range(1900, 2200)
+_TEES = "Tt _:"
+# Marks that are not seen: a byte order mark, and directions of writing.
+_PLAIN_SIGNS = dict.fromkeys([0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F)], "")
+_PLAIN_SIGNS[0x2212] = "-"
 _LONGEST = 100  # characters: longer ones are other texts
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _ZONES = {"z": 0, "utc": 0, "gmt": 0, "ut": 0, "wet": 0, "cet": 1, "eet": 2, "msk": 3, "jst": 9}
 _ZONES |= {"west": 1, "cest": 2, "eest": 3}
+_ZONES |= {"coordinated universal time": 0, "greenwich mean time": 0}
 _ZONES |= {"est": -5, "edt": -4, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7}
 # These mean something else elsewhere, but RFC 5322 says what they mean in a mail.
 _MAIL_ZONES = {"cst": -6, "cdt": -5}
@@ -53,7 +58,8 @@ def is_number(value: object) -> bool:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if isinstance(value, str):
-        return _NUMBER(value.strip()) is not None and _spelled(value.strip()) is None
+        value = _tidied(value)
+        return _NUMBER(value) is not None and _spelled(value) is None
     return isinstance(value, int | float) and _spelled(f"{value:.0f}") is None
 
 
@@ -67,25 +73,36 @@ def _of_text(text: str) -> datetime | date:
         at = datetime.fromisoformat(iso)
     except ValueError:
         return _of_unusual_text(text)
-    if len(iso) > 10 and iso[10] not in "+-":
-        return at
-    # A day alone, or with the offset that XML adds to one. A week alone is no day.
-    if _WEEK(text):
+    if len(iso) > 10:
+        # Python takes any character for the "T", also the sign of the offset that XML adds to days.
+        return at if iso[10] in _TEES or iso[8] in _TEES else _of_unusual_text(text)
+    if _WEEK(text):  # a week alone is no day
         raise ValueError(f"no time: {text!r}")
     return at.date()
 
 
 def _of_unusual_text(text: str) -> datetime | date:
+    text = _tidied(text)
     if _NUMBER(text):
         return _of_number(int(text) if text.lstrip("+-").isdigit() else float(text))
-    if found := _DOT_NET(text):
-        return _of_number(int(found[1]))
-    # JSON within JSON leaves quotes; some locales write a narrow space before AM.
-    text = " ".join(text.strip("\"'").replace("\N{MINUS SIGN}", "-").split())
-    for form in _FORMS if len(text) <= _LONGEST else ():
-        if found := form(text):
-            return _of_parts(found.groupdict())
+    if found := _MILLISECONDS(text):
+        return _EPOCH + timedelta(milliseconds=int(found[1]))
+    if len(text) <= _LONGEST:
+        for inner in dict.fromkeys((text, _WRAPPING("", text).rstrip(_CLOSING))):
+            for form in _FORMS:
+                if found := form(inner):
+                    return _of_parts(found.groupdict())
     raise ValueError(f"no time: {text!r}")
+
+
+def _tidied(text: str) -> str:
+    """A text without what only surrounds it, and with plain blanks and signs.
+
+    JSON within JSON leaves quotes, files leave a byte order mark, some locales write a narrow space
+    before AM, or marks of the direction of writing.
+    """
+    plain = text if text.isascii() else text.translate(_PLAIN_SIGNS)
+    return " ".join(plain.split()).strip("\"'")
 
 
 def _of_number(value: float) -> datetime | date:
@@ -111,13 +128,13 @@ def _of_number(value: float) -> datetime | date:
 
 
 def _spelled(digits: str) -> datetime | date | None:
-    """The date that digits spell, 20261121, or the time, 20261121103015."""
-    if len(digits) not in (8, 12, 14) or not digits.isdigit():
+    """The date that digits spell, 20261121, or the time, 20261121103015, to the microsecond."""
+    if len(digits) not in (8, 12, 14, 17, 20) or not digits.isdigit():
         return None
     if int(digits[:4]) not in _SPELLED_YEARS:
         return None
     try:
-        at = datetime.strptime(digits.ljust(14, "0"), "%Y%m%d%H%M%S")  # noqa: DTZ007 - it has none
+        at = datetime.strptime(digits.ljust(20, "0"), "%Y%m%d%H%M%S%f")  # noqa: DTZ007 - it has none
     except ValueError:
         return None
     return at.date() if len(digits) == 8 else at
@@ -129,7 +146,7 @@ def _of_parts(part: dict[str, str | None]) -> datetime | date:
     if part.get("hour") is None:
         return day
     hour, minute, second = (int(part[name] or 0) for name in ("hour", "minute", "second"))
-    if half := part["half"]:
+    if half := part.get("half"):
         if not 1 <= hour <= 12:
             raise ValueError(f"{hour} {half}m is no hour")
         hour = hour % 12 + 12 * (half in "pP")
@@ -137,7 +154,7 @@ def _of_parts(part: dict[str, str | None]) -> datetime | date:
     if (hour, minute, second) == (24, 0, 0) or (hour, minute, second) == (23, 59, 60):
         at = midnight + timedelta(days=1)  # the end of the day; a leap second
     else:
-        micro = int((part["fraction"] or "")[:6].ljust(6, "0"))
+        micro = int(part.get("micro") or (part.get("fraction") or "")[:6].ljust(6, "0"))
         at = midnight.replace(hour=hour, minute=minute, second=second, microsecond=micro)
     return at.replace(tzinfo=_zone(part))
 
@@ -153,6 +170,8 @@ def _date(part: dict[str, str | None]) -> date:
             raise ValueError(f"{year} has no day {ordinal}")
         return at
     if len(part["year"] or "") == 2:
+        if not (part["in_mail"] or part["zone"] or part["sign"]):
+            raise ValueError(f"the year or the day: {year}")
         year += 2000 if year < 69 else 1900
     month = part["month"] or ""
     number = int(month) if month.isdigit() else _MONTHS.index(month[:3].lower()) + 1
@@ -160,7 +179,7 @@ def _date(part: dict[str, str | None]) -> date:
 
 
 def _zone(part: dict[str, str | None]) -> tzinfo | None:
-    if hours := part["offset_hours"]:
+    if hours := part.get("offset_hours"):
         offset = timedelta(hours=int(hours), minutes=int(part["offset_minutes"] or 0))
         return timezone(-offset if part["sign"] == "-" else offset)
     name = part["zone"]
@@ -181,60 +200,87 @@ _NAME = (
     r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
     r"|sep(?:t|tember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
 )
-_WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,? )"
+_WEEKDAY = r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?"
+_NTH = r"(?P<day>[0-9]{1,2})(?:st|nd|rd|th|\.)?"
 _TIME = (
-    r"(?P<hour>[0-9]{1,2})(?P<colon>[:.]?)(?P<minute>[0-9]{2})"
-    r"(?:(?P=colon)(?P<second>[0-9]{2})(?:[.,:](?P<fraction>[0-9]+))?)?"
+    r"(?P<hour>[0-9]{1,2})(?P<colon>[:.]?|[-_](?=[0-9]{2}[-_]))(?P<minute>[0-9]{2})"
+    r"(?:(?P=colon)(?P<second>[0-9]{2})(?:[.,:](?P<fraction>[0-9]*))?)?"
     r"(?: ?(?P<half>[ap])\.?m\.?(?![a-z]))?"
 )
+_NOTE = r" ?\([^)]*\)| ?\[[^\]]*\]"
 _ZONE = (
-    # What comes after an offset only names it again: Go's "+0100 CET m=+0.01", Java's "[Region]".
-    r"(?: ?(?:utc|gmt)?(?P<sign>[+-])(?P<offset_hours>[0-9]{1,2}):?(?P<offset_minutes>[0-9]{2})?"
-    r"(?::?[0-9]{2})?(?: ?\([^)]*\)| ?\[[^\]]*\]| (?!m=)[a-z]+(?:/[a-z_/]+)?| ?[+-][0-9]{2,4})*"
-    r"|(?<=[0-9m]) ?(?P<zone>[a-z]+(?:/[a-z_/+-]+)?)(?: ?\([^)]*\)| ?\[[^\]]*\])?)?"
-    r"(?: m=[+-][0-9.]+)?"
+    # An offset decides. What stands before it or after only names it again: "EST -05:00", Go's
+    # "+0100 CET m=+0.01", Java's "[Region]".
+    r"(?:(?: ?(?:utc|gmt)| [a-z]{1,5}(?= ))? ?"
+    r"(?P<sign>[+-])(?P<offset_hours>[0-9]{1,2}):?(?P<offset_minutes>[0-9]{2})?(?::?[0-9]{2})?"
+    rf"(?:{_NOTE}| (?!m=)[a-z]+(?:/[a-z_/]+)?| ?[+-][0-9]{{2,4}})*"
+    # A "Z" that was added to an offset of nothing says the same.
+    r"|(?:\+00:?00)? ?[\[(]?(?P<zone>[a-z]+ [a-z]+ time|[a-z]+(?:/[a-z0-9_/+-]+)?)[\])]?"
+    rf"(?:{_NOTE})?)?(?: m=[+-][0-9.]+)?"
 )
 _CLOCK = rf"{_TIME}{_ZONE}"
+# Between a date and a time of day; a date alone, which XML gives an offset.
+_LATER = rf"(?:(?:,? (?:at |@ |- )?|[T_:+-]){_CLOCK})?"
+_ALONE = r"(?:Z|(?: ?\+|-)(?:0[0-9]|1[0-4]):[0-5][0-9])"
 
 
 def _form(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE | re.ASCII)
 
 
+_DATES = (
+    # 2026-11-23, 2026/11/23
+    r"(?P<year>[0-9]{4})(?P<dash>[-/.:])(?P<month>[0-9]{1,2})(?P=dash)(?P<day>[0-9]{1,2})",
+    # ISO weeks and days of the year: 2026-W48-1, 2026-327
+    r"(?P<year>[0-9]{4})-?(?:W(?P<week>[0-9]{2})-?(?P<weekday>[1-7])|(?P<ordinal>[0-9]{3}))",
+    # 23 Nov 2026, 23/Nov/2026, 23NOV2026, Monday, 23. November 2026
+    rf"(?:{_WEEKDAY}(?:, ?| ))?{_NTH}[ /-]?{_NAME}[ /-]?(?P<year>[0-9]{{4}})",
+    # Nov 23, 2026, Monday, November 23rd 2026
+    rf"(?:{_WEEKDAY}(?:, ?| ))?{_NAME} {_NTH},? (?P<year>[0-9]{{4}})",
+    # 2026-Nov-23
+    rf"(?P<year>[0-9]{{4}})(?P<dash>[ -]){_NAME}(?P=dash)(?P<day>[0-9]{{1,2}})",
+)
 _FORMS = tuple(
     _form(pattern).fullmatch
     for pattern in (
-        # 2026-11-23 10:30:15.252 +00:00, 2026/11/23, DB2's 2026-11-23-10.30.15, XML's 2026-11-23Z
-        (
-            r"(?P<year>[0-9]{4})(?P<dash>[-/.:])(?P<month>[0-9]{1,2})(?P=dash)(?P<day>[0-9]{1,2})"
-            rf"(?:(?:[ T_-]|, ){_CLOCK}|Z)?"
-        ),
-        rf"(?P<year>[0-9]{{4}})(?P<month>[0-9]{{2}})(?P<day>[0-9]{{2}})[ T_-]?{_CLOCK}",
-        # ISO weeks and days of the year: 2026-W48-1, 2026-327
-        (
-            r"(?P<year>[0-9]{4})-?(?:W(?P<week>[0-9]{2})-?(?P<weekday>[1-7])|(?P<ordinal>[0-9]{3}))"
-            rf"(?:[ T]{_CLOCK})?"
-        ),
         # Mail: Mon, 23 Nov 2026 10:30:15 +0000, where a year may have two digits
         (
-            r"(?P<in_mail>(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*), "
-            rf"(?P<day>[0-9]{{1,2}})[ -]{_NAME}[ -](?P<year>[0-9]{{2}}|[0-9]{{4}}) {_CLOCK}"
+            rf"(?:(?P<in_mail>{_WEEKDAY}), ?)?(?P<day>[0-9]{{1,2}})[ -]{_NAME}[ -]"
+            rf"(?P<year>[0-9]{{2}}|[0-9]{{4}}) {_CLOCK}"
         ),
-        # 23 Nov 2026 10:30, 23/Nov/2026:10:30:15 +0000
+        *(rf"{date}(?:{_ALONE}|{_LATER})" for date in _DATES),
         (
-            rf"{_WEEKDAY}?(?P<day>[0-9]{{1,2}})[ /-]{_NAME}[ /-](?P<year>[0-9]{{4}})"
-            rf"(?:(?:[ :]|, | at ){_CLOCK})?"
+            r"(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})"
+            rf"(?:{_ALONE}|[ T_-]?{_CLOCK})"
         ),
-        # Nov 23, 2026, 10:30:15 AM, Mon Nov 23 2026 10:30:15 GMT+0100 (…)
+        # ctime and what is like it: Mon Nov 23 10:30:15 2026, a zone before the year or after it
+        *(
+            rf"(?:{_WEEKDAY},? )?{day} {rest}"
+            for day in (rf"{_NAME} {_NTH}", rf"{_NTH} {_NAME}")
+            for rest in (
+                rf"{_TIME} (?P<year>[0-9]{{4}}){_ZONE}",
+                rf"{_CLOCK} (?P<year>[0-9]{{4}})",
+            )
+        ),
+        # Python's repr()
         (
-            rf"{_WEEKDAY}?{_NAME} (?P<day>[0-9]{{1,2}}),? (?P<year>[0-9]{{4}})"
-            rf"(?:(?: |, | at ){_CLOCK})?"
+            r"(?:datetime\.)?(?:datetime|(?<=\.)date)\((?P<year>[0-9]{4}), (?P<month>[0-9]{1,2}), "
+            r"(?P<day>[0-9]{1,2})(?:, (?P<hour>[0-9]{1,2}), (?P<minute>[0-9]{1,2})"
+            r"(?:, (?P<second>[0-9]{1,2})(?:, (?P<micro>[0-9]{1,6}))?)?)?"
+            r"(?:, tzinfo=[a-z.<(=']*?(?P<zone>utc|[a-z]+/[a-z_/]+)['>()]*)?\)"
         ),
-        # ctime and what is like it, a zone before the year or after it
-        rf"{_WEEKDAY}?{_NAME} (?P<day>[0-9]{{1,2}}) {_TIME} (?P<year>[0-9]{{4}}){_ZONE}",
-        rf"{_WEEKDAY}?{_NAME} (?P<day>[0-9]{{1,2}}) {_CLOCK} (?P<year>[0-9]{{4}})",
     )
 )
 _NUMBER = _form(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?").fullmatch
 _WEEK = _form(r"[0-9]{4}-?W[0-9]{2}").fullmatch
-_DOT_NET = _form(r"\\?/Date\(([+-]?[0-9]+)(?:[+-][0-9]{4})?\)\\?/").fullmatch
+# JavaScript's, .NET's and MongoDB's: Date(1795429815252), {"$date": 1795429815252}
+_MILLISECONDS = _form(
+    r"(?:\\?/|new )?(?:Date\(|\{ ?\"\$date\": ?(?:\{ ?\"\$numberLong\": ?\")?)"
+    r"([+-]?[0-9]{1,18})(?:[+-][0-9]{4})?[)\"} ]+(?:\\?/)?"
+).fullmatch
+# What a log or a language puts around a time: [23/Nov/2026], ISODate("…"), ~U[…], {"$date": "…"}
+_WRAPPING = re.compile(
+    r"^(?:~[A-Z]|(?:new )?#?[a-z.]*(?:date|time|inst)[a-z0-9]* ?|\{ ?\"\$date\": ?)?[\[(<\"']+",
+    re.IGNORECASE,
+).sub
+_CLOSING = "])>}\"' "
