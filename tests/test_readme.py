@@ -68,7 +68,7 @@ def test_every_option_the_readme_names_is_in_a_help(capsys):
     with pytest.raises(SystemExit):
         options.parse(daily_report.JOB, ["--help"])
     known = capsys.readouterr().out
-    for script in ("run_job.sh", "notify_on_failure.sh"):
+    for script in ("run_job.sh", "notify_on_failure.sh", "jobs/ops/prune.py"):
         known += (REPOSITORY / script).read_text(encoding="utf-8")
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert len(named) > 12
@@ -86,3 +86,14 @@ def test_every_file_the_readme_points_to_is_there():
     paths = re.findall(r"\]\(([^)#:]+)\)|`((?:jobs|tests)/[\w./-]+)`", README)
     for path in {one or other for one, other in paths} - {EXAMPLE}:
         assert (REPOSITORY / path).exists(), path
+
+
+def test_prune_is_shown_as_it_is_taken(tmp_path):
+    from ops import prune
+
+    for name in ("jobs", "state", "logs"):
+        (tmp_path / name).mkdir()
+    shown = re.findall(r"run_job\.sh prune([^`#|]*)`", README)
+    assert shown
+    for arguments in shown:
+        assert prune.main(arguments.split(), tmp_path, {}) == 0

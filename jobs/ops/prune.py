@@ -2,6 +2,7 @@
 done.
 
 Usage   ./run_job.sh prune [JOB] --older-than 90d [--dry-run] [--demo]
+        Without --older-than it says what 90d would remove, and removes nothing.
 Exit    0; 75 where every job was running; otherwise the first code of what could not be pruned
 """
 
@@ -41,6 +42,9 @@ def main(
     codes = []
     try:
         given = _parse(arguments)
+        asks_only = given.older_than is None
+        if asks_only:
+            given.older_than, given.dry_run = timedelta(days=90), True
         base = settings.load("", demo=given.demo, root=root, environ=environ)
         told = history.read(base.state / "history.tsv")
         jobs = known_jobs(base, {line.job for line in told.lines})
@@ -52,6 +56,8 @@ def main(
             codes.append(code)
             say(line)
         _forget_history(base.state / "history.tsv", before, job, dry_run=given.dry_run)
+        if asks_only:
+            say("Nothing was removed: add --older-than 90d, or another number of days.")
     except JobExit as end:
         sys.stderr.write(f"prune: {end.message}\n")
         return end.code
@@ -171,7 +177,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("job", nargs="?", default="", metavar="JOB", help="of this job alone")
-    add("--older-than", type=_days, required=True, metavar="90d", help="what is older goes")
+    add("--older-than", type=_days, metavar="90d", help="what is older goes; without: see 90d")
     add("--dry-run", action="store_true", help="say what would go; change nothing")
     add("--demo", action="store_true", help="in state/demo/")
     return parser.parse_args(arguments)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ops.examination.cron import cron_daemon, crontab
+from ops.examination.lines import closing
 from rigs.doctor_fixtures import installation, said, write_job
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -51,6 +52,7 @@ def check(root: Path, text: str, job: str = "mine", zone=UTC, **options) -> list
         "\t17\t6 * * mon-fri  cd / && nice -n 10 {root}/run_job.sh mine; true\n",
         "17 6 * * * cd {root} && ./run_job.sh mine\n",
         "17 6 * * * bash {root}/run_job.sh mine\n",
+        "17 6 * * * {root}/run_job.sh jobs/mine.py\n",
         "17 6 * * * sh -c 'cd {root} && ./run_job.sh mine'\n",
         "17 6 * * * \"{root}/run_job.sh\" 'mine'\n",
         "17 6 * * * ~/../here/run_job.sh mine\n",
@@ -135,6 +137,49 @@ def test_jobs_that_no_line_starts_are_named_and_doctor_for_one_job_looks_at_its_
     assert line.startswith("warn crontab: no line starts")
     (line,) = check(root, "", elsewhere="/etc/cron.d/x")
     assert line.startswith("ok crontab: /etc/cron.d/x starts jobs of")
+
+
+EXAMPLE = """# Every morning.
+17 6 * * * /opt/claude-batch-jobs/notify_on_failure.sh mine
+
+# Remove the # before those that you want.
+#41 4 * * * /opt/claude-batch-jobs/notify_on_failure.sh second
+"""
+
+
+@pytest.mark.parametrize(
+    ("job", "way"),
+    [
+        ("mine", "intended? Else ./run_job.sh --install-cron"),
+        ("second", "for second: remove the # in crontab.example, then ./run_job.sh --install-cron"),
+        ("third", "for third: a line of its own, by crontab -e"),
+    ],
+)
+def test_only_what_install_cron_does_is_said_of_it(root, job, way):
+    write_job(root, "third")
+    (root / "crontab.example").write_text(EXAMPLE)
+    others = "".join(
+        f"1 1 * * * {{root}}/run_job.sh {name}\n"
+        for name in ("mine", "second", "third")
+        if name != job
+    )
+    [line] = [line for line in check(root, others, job) if line.startswith("warn")]
+    assert line.split(" -> ")[1].removeprefix("intended? Else ") == way.removeprefix(
+        "intended? Else "
+    )
+
+
+def test_without_any_crontab_nothing_is_ready_for_tonight(root, monkeypatch):
+    monkeypatch.setenv("PATH", str(root))
+    lines = list(crontab.check(installation(root, {}), "", root.parent / "home", UTC, NOW))
+    assert lines[-1].idle and "nothing on this machine starts it tonight" in closing(lines)
+    text = f"1 1 * * * {root}/run_job.sh mine\n"
+    lines = list(crontab.check(installation(root, {}), text, root.parent / "home", UTC, NOW))
+    assert "ready for tonight" in closing(lines)
+    given = installation(root, {}, job="second")
+    assert "nothing on this machine" in closing(
+        list(crontab.check(given, text, root.parent / "home", UTC, NOW))
+    )
 
 
 def top(folder: Path, *files: tuple[str, str]) -> Path:

@@ -219,7 +219,8 @@ def test_no_line_is_lost_that_somebody_appends_meanwhile(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "given", [(), ("--older-than", "0d"), ("--older-than", "90"), ("--older-than", "90m")]
+    "given",
+    [("--older-than",), ("--older-than", "0d"), ("--older-than", "90"), ("--older-than", "90m")],
 )
 def test_an_age_that_is_none_is_refused(here, given):
     here.job("sorter")
@@ -233,3 +234,15 @@ def test_a_job_that_is_unknown_is_refused_on_one_line(here):
         2,
         "prune: no job is called 'sortre' (did you mean sorter?); there are: sorter\n",
     )
+
+
+def test_without_an_age_it_says_what_would_go_and_removes_nothing(here):
+    here.records("sorter", "done", "a", at=ago(days=200))
+    before = here.files()
+    said = here.ask(prune)
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("sorter: 1 answer")
+    assert "would be removed" in said.out
+    last = "Nothing was removed: add --older-than 90d, or another number of days."
+    assert said.out.splitlines()[-1] == last
+    assert here.files() == before

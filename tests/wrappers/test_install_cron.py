@@ -234,3 +234,26 @@ def test_a_script_that_cannot_be_executed_is_not_put_into_a_crontab(here):
     done = here.run("--install-cron")
     assert done.returncode == 78 and "chmod +x" in done.stderr
     assert not here.spool.exists()
+
+
+def test_it_says_which_jobs_cron_starts_and_which_it_does_not(here):
+    here.job("data_enrichment")
+    here.job("ticket_triage")
+    (here.root / "jobs/ops").mkdir(exist_ok=True)
+    (here.root / "jobs/ops/prune.py").write_text("")
+    for _ in range(2):  # the second time nothing changes
+        said = here.run("--install-cron").stdout.splitlines()
+        assert "Started by cron: daily_report prune " in said
+        [resting] = [line for line in said if "commented out" in line]
+        assert "commented out: bulk_classifier data_enrichment (remove the # in " in resting
+        [unknown] = [line for line in said if "has no line for them" in line]
+        assert unknown.endswith(": ticket_triage ")
+
+
+def test_a_line_whose_mark_was_removed_starts_its_job(here):
+    example = here.root / "crontab.example"
+    example.write_text(example.read_text().replace("#23 5", "23 5"))
+    said = here.run("--install-cron").stdout
+    assert "Started by cron: daily_report bulk_classifier " in said
+    assert "commented out" not in said
+    assert "bulk_classifier" in here.block()

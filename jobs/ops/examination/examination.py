@@ -11,7 +11,7 @@ from common import times
 from common.process.redaction import hide
 from ops.examination import dotenv_file, folders, packages
 from ops.examination.installation import Installation
-from ops.examination.lines import Line, clean, fail, warn
+from ops.examination.lines import Line, clean, fail, idle, warn
 from ops.facts.known_jobs import scripts
 
 
@@ -120,7 +120,7 @@ def _cron(installation: Installation) -> Iterator[Line]:
     text, reason = crontab.read()
     elsewhere = cron_daemon.system_crontab(root) or cron_daemon.timer_of(root, Path("/"), home)
     if text is None and not elsewhere:
-        yield warn("crontab", reason, crontab.INSTALL)
+        yield idle("crontab", reason, crontab.remedy(installation, installation.jobs))
         return
     zone = clock_changes.machine_zone()
     yield from crontab.check(installation, text or "", home, zone, times.now(), elsewhere)

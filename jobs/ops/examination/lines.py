@@ -22,6 +22,7 @@ class Line:
     subject: str
     text: str
     remedy: str = ""
+    idle: bool = False  # because of this, nothing is started tonight
 
 
 def ok(subject: str, text: str) -> Line:
@@ -32,6 +33,11 @@ def ok(subject: str, text: str) -> Line:
 def warn(subject: str, text: str, remedy: str = "") -> Line:
     """It will run, but perhaps not as its user thinks."""
     return Line(WARN, subject, text, remedy)
+
+
+def idle(subject: str, text: str, remedy: str = "") -> Line:
+    """It would run, but nothing starts it."""
+    return Line(WARN, subject, text, remedy, idle=True)
 
 
 def fail(subject: str, text: str, remedy: str = "") -> Line:
@@ -79,4 +85,6 @@ def closing(lines: Sequence[Line]) -> str:
     said = ", ".join(f"{count} {level}" for level, count in counts.items() if count)
     if counts[FAIL]:
         return f"{said}: it would not work tonight; begin with the first FAIL\n"
+    if any(line.idle for line in lines):
+        return f"{said}: it would work, but nothing on this machine starts it tonight\n"
     return f"{said}: ready for tonight\n"

@@ -48,7 +48,9 @@ host=${host//[!A-Za-z0-9._-]/_} host=${host:0:100}
 read_settings() {
   dotenv_fault "$root/.env"
   if [[ -n $REPLY ]]; then
-    note "$REPLY. Only settings in the environment are used"
+    local fault='cannot be read'
+    [[ $REPLY == cannot* ]] || fault='can be written by other users'
+    note "$root/.env $fault: only settings in the environment are used"
   else
     read_dotenv "$root/.env"
   fi

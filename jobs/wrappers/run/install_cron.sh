@@ -44,6 +44,7 @@ change_crontab() {
   fi
   if [[ $new == "$text" ]]; then
     printf 'The crontab of %s needs no change: nothing was done.\n' "$(id -un)"
+    [[ $1 != --install-cron ]] || tell_jobs
     return
   fi
   trap '' PIPE # what has changed is changed, whoever reads of it
@@ -57,9 +58,33 @@ tell_changes() {
   diff -- "$backup" "$new_file" | sed -n 's/^</  -/p; s/^>/  +/p'
   [[ -n $none ]] || printf 'The crontab before: %s\n' "$backup"
   if [[ $1 == --install-cron ]]; then
+    tell_jobs
     printf 'Undo: %q --remove-cron\n' "$root/run_job.sh"
   else
     printf 'Undo: %q --install-cron\n' "$root/run_job.sh"
+  fi
+}
+
+# Print which jobs cron starts by these lines, and which it does not.
+tell_jobs() {
+  local file name commented='' unknown=''
+  for file in "$root"/jobs/*.py; do
+    name=${file##*/} name=${name%.py}
+    if ! is_name "$name" || [[ " $starts" == *" $name "* ]]; then
+      continue
+    elif [[ " $resting" == *" $name "* ]]; then
+      commented+="$name "
+    else
+      unknown+="$name "
+    fi
+  done
+  printf 'Started by cron: %s\n' "${starts:-nothing}"
+  if [[ -n $commented ]]; then
+    printf 'Not started, since their lines are commented out: %s' "$commented"
+    printf '(remove the # in crontab.example, then run --install-cron again)\n'
+  fi
+  if [[ -n $unknown ]]; then
+    printf 'Not started, since crontab.example has no line for them: %s\n' "$unknown"
   fi
 }
 
@@ -110,7 +135,9 @@ then run again"
 }
 
 # Set `block`: the lines of crontab.example whose job exists, each with the comment right above it.
+# Set `starts`: the jobs and scripts of these lines; `resting`: those whose line is commented out.
 make_block() {
+  starts='' resting=''
   local job_named='.*/((run_job|notify_on_failure)\.sh) +([a-z][a-z0-9_]*)'
   local line wrapper name comment=''
   check_path
@@ -119,7 +146,12 @@ make_block() {
   block+='which replaces this block: put lines of your own outside.'$'\n'
   while IFS= read -r line || [[ -n $line ]]; do
     case $line in
-      '#'*) comment+=$line$'\n' ;;
+      '#'*)
+        comment+=$line$'\n'
+        if [[ $line == '#'*([ #])[0-9*@]* && $line =~ $job_named ]]; then
+          resting+="${BASH_REMATCH[3]} "
+        fi
+        ;;
       [0-9*@]*)
         line=${line//'/opt/claude-batch-jobs'/"$root"}
         if [[ $line =~ $job_named ]]; then
@@ -127,7 +159,7 @@ make_block() {
           if [[ -f $root/jobs/$name.py || -f $root/jobs/ops/$name.py ]]; then
             [[ -x $wrapper ]] ||
               refuse 78 "$wrapper cannot be executed: chmod +x it, then run again"
-            block+=$comment$line$'\n'
+            block+=$comment$line$'\n' starts+="$name "
           fi
         fi
         comment=''

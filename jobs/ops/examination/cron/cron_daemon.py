@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ops.examination.lines import Line, ok, warn
+from ops.examination.lines import Line, idle, ok
 
 _DAEMONS = ("cron", "crond", "fcron", "dcron", "systemd-cron")
 _IN_CONTAINER = (".dockerenv", "run/.containerenv", "run/systemd/container")
@@ -20,11 +20,11 @@ def check(root: Path, top: Path = Path("/"), home: Path | None = None) -> Iterat
         yield ok("cron", f"no cron, but {timer} starts jobs of {root}")
     elif any((top / name).exists() for name in _IN_CONTAINER):
         text = "no cron is running, and this is a container: nothing in it starts jobs by itself"
-        yield warn(
+        yield idle(
             "cron", text, "run `cron -f` in it, or let the host or your scheduler start run_job.sh"
         )
     else:
-        yield warn(
+        yield idle(
             "cron", "no cron is running", "apt-get install cron && systemctl enable --now cron"
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pwd
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, tzinfo
 from pathlib import Path
 
@@ -14,11 +14,11 @@ from ops.examination.cron.crontab_lines import Entry, entries, variables
 from ops.examination.cron.crontab_target import script_of, target
 from ops.examination.cron.schedule import parse
 from ops.examination.installation import Installation
-from ops.examination.lines import Line, fail, ok, warn
+from ops.examination.lines import Line, fail, idle, ok, warn
 
 _SUBJECT = "crontab"
 _LONGEST = 998
-INSTALL = "./run_job.sh --install-cron, or crontab -e"
+INSTALL = "./run_job.sh --install-cron"
 
 
 def read() -> tuple[str | None, str]:
@@ -71,9 +71,34 @@ def check(
     if missing and elsewhere:
         yield ok(_SUBJECT, f"{elsewhere} starts jobs of {installation.root}")
     elif missing and not scheduled.intersection(installation.all_jobs):
-        yield warn(_SUBJECT, f"no line starts a job of {installation.root}", INSTALL)
+        text = f"no line starts a job of {installation.root}"
+        yield idle(_SUBJECT, text, remedy(installation, missing))
     elif missing:
-        yield warn(_SUBJECT, f"no line starts {', '.join(missing)}", f"intended? Else {INSTALL}")
+        none = set(missing) == set(installation.jobs)
+        text = f"no line starts {', '.join(missing)}"
+        yield (idle if none else warn)(
+            _SUBJECT, text, f"intended? Else {remedy(installation, missing)}"
+        )
+
+
+def remedy(installation: Installation, missing: Sequence[str]) -> str:
+    """How these jobs come into the crontab: --install-cron installs what crontab.example starts."""
+    try:
+        example = (installation.root / "crontab.example").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return "crontab -e"
+    starts = {entry.job for entry in entries(example)}
+    bare = "\n".join(line.lstrip("# ") for line in example.splitlines())
+    resting = {entry.job for entry in entries(bare) if entry.time} - starts
+    ways = []
+    if starts.intersection(missing):
+        ways.append(INSTALL)
+    if commented := [job for job in missing if job in resting]:
+        names = ", ".join(commented)
+        ways.append(f"for {names}: remove the # in crontab.example, then {INSTALL}")
+    if unknown := [job for job in missing if job not in starts | resting]:
+        ways.append(f"for {', '.join(unknown)}: a line of its own, by crontab -e")
+    return "; ".join(ways)
 
 
 def _around(installation: Installation, text: str) -> Iterator[Line]:

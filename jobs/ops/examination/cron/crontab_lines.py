@@ -66,7 +66,8 @@ def _entry(number: int, time: str, command: str) -> Entry:
             folder = words[at + 1]
         if Path(word).name in SCRIPTS:
             after = words[at + 1] if at + 1 < len(words) else ""
-            job = "" if _BETWEEN(after) else after
+            # A job may be named by its script, as run_job.sh takes it.
+            job = "" if _BETWEEN(after) else after.rpartition("/")[2].removesuffix(".py")
             shell = at > 0 and Path(words[at - 1]).name in ("bash", "sh")
             lone = at == 1 and re.fullmatch(r"[a-z_][a-z0-9_-]*", words[0]) and not shell
             return Entry(number, time, command, word, job, folder, shell, words[0] if lone else "")
