@@ -118,7 +118,8 @@ main() {
   listen
   trap : PIPE # the reader of our stderr may go away
   shown_arguments=''
-  (($# == 0)) || printf -v shown_arguments ' %q' "$@"
+  # In this locale %q escapes all but ASCII, such as marks that reverse the direction of writing.
+  (($# == 0)) || LC_ALL=C printf -v shown_arguments ' %q' "$@"
   start_log "$shown_arguments"
   export RUN_ID=$run_id JOB_LOCK_FD=9 PYTHONUNBUFFERED=1
   export JOB_TIMEOUT=$time_limit JOB_KILL_AFTER=$kill_after # the job keeps them, too

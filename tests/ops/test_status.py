@@ -192,9 +192,10 @@ def test_dead_letters_come_with_reasons_and_the_way_back_and_without_text(here):
 
 def test_hostile_ids_and_reasons_stay_on_their_line(here):
     here.records("sorter", "dead", "\x1b[31mred\nnew")
+    here.records("sorter", "dead", "\u202edaed\u2066\u2028")
     here.told("sorter", ago(hours=1), 1, "\x1b]0;title\x07 sk-ant-abcdefghijkl <script>")
     said = here.ask(status, "sorter").out
-    assert "\x1b" not in said
+    assert not set("\x1b\u202e\u2066\u2028") & set(said)
     assert "sk-ant-abc" not in said
     here.ask(status, "--html")
     page = (here.root / "reports/status.html").read_text()

@@ -161,3 +161,11 @@ def test_a_job_may_write_bytes_that_are_no_text(here):
     assert here.run("bytes").returncode == 3
     raw = (here.root / "logs/bytes.log").read_bytes()
     assert b"\xff\x00\xfe no newline at the end" in raw
+
+
+def test_arguments_stand_in_the_log_as_they_can_be_typed_again(here):
+    here.job("plain")
+    here.run("plain", "--note", "two words", "\u202e\n\x1b")
+    start = here.log("plain").splitlines()[0]
+    assert start.isascii() and start.isprintable()
+    assert r"--note two\ words $'\342\200\256\n\E'" in start

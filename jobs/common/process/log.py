@@ -22,7 +22,7 @@ from common.process.redaction import redacted
 log = logging.getLogger("job")
 
 # Halves of surrogate pairs too: no file and no database takes them.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
 
 
 class _Line(logging.Formatter):
