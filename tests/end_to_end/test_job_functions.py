@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sqlite3
 import sys
@@ -350,6 +351,7 @@ def in_a_child(site: Any, job: Any) -> int:
     """Run a job in a process of its own, which it may take down: its wait status."""
     sys.stderr.flush()
     if (child := os.fork()) == 0:
+        faulthandler.disable()  # the end of the process is the test
         try:
             site.run(job)
         finally:
