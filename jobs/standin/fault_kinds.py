@@ -25,7 +25,7 @@ STATUSES = {
 INSTEAD = STATUSES | {"reset", "html", "create_500", "redirect", "huge"}
 # To a finished answer: the generation is billed, or the message batch exists.
 TO_RESULTS = {"results_cut", "results_short", "results_foreign", "results_line"}
-TO_ANSWER = {"cut", "late", "create_lost", "create_500_made", "dribble"} | TO_RESULTS
+TO_ANSWER = {"cut", "late", "create_lost", "create_500_made", "dribble", "body"} | TO_RESULTS
 # In the message itself, which is billed as the API would bill it.
 IN_MESSAGE = {
     "half_json", "max_tokens", "refusal", "model_context_window_exceeded", "missing_id",
@@ -56,6 +56,7 @@ OPTIONS: dict[str, set[str]] = {
     # A reply of that many megabytes; with `gzip` it is a thousandth of that on the wire.
     "huge": {"status", "megabytes", "gzip"},
     "dribble": {"seconds"},  # from one byte to the next
+    "body": {"text"},  # in place of the reply's own; each character is one byte
     "refusal": {"category"},
     # Fields that a gateway writes over the message's own, and fields that it leaves out.
     "changed": {"fields", "without"},

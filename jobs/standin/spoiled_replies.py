@@ -75,6 +75,8 @@ def spoiled(reply: Reply, fault: Fault | None) -> Reply:
         said = json.loads(reply.body)
         change(said, fault.options)
         reply.body = json.dumps(said).encode()
+    elif fault.kind == "body":
+        reply.body, reply.pieces = str(fault.options.get("text", "")).encode("latin-1"), None
     elif fault.kind == "create_500_made":
         return refusal_reply(refusal_of(fault), reply.request_id)
     return reply

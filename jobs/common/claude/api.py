@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import socket
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from common.claude.models_api import Model, knows_no_models, model_of
+from common.claude.replies import broken, get, json_object
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -116,22 +117,25 @@ async def look_up(client: AsyncAnthropic, model: str) -> Model:
     from anthropic import APIStatusError
 
     try:
-        reply = await client.models.retrieve(model)
+        reply = await get(client, f"/v1/models/{quote(model, safe='')}")
     except APIStatusError as error:
         if knows_no_models(error):
             return Model(model)
         raise
-    if isinstance(reply, str) or not reply.id:
-        # Some proxy's page, which the SDK gives as it came.
-        raise json.JSONDecodeError("not a model", "", 0)
-    return model_of(reply.to_dict(mode="json", warnings=False), model)
+    if not isinstance(reply.get("id"), str) or not reply["id"]:
+        raise broken("no model")
+    return model_of(reply, model)
 
 
 async def count_tokens(client: AsyncAnthropic, params: dict[str, Any]) -> int:
     """Ask, for free, how many input tokens a request has. Raises what the SDK raises."""
+    import httpx2
+
     counted = {name: value for name, value in params.items() if name != "max_tokens"}
-    reply = await client.messages.count_tokens(**counted)
-    if isinstance(reply, str) or not reply.input_tokens:
-        # Some proxy's page, which the SDK gives as it came.
-        raise json.JSONDecodeError("not a number of tokens", "", 0)
-    return reply.input_tokens
+    reply = json_object(
+        await client.post("/v1/messages/count_tokens", cast_to=httpx2.Response, body=counted)
+    )
+    tokens = reply.get("input_tokens")
+    if type(tokens) is not int or tokens <= 0:
+        raise broken("no number of tokens")
+    return tokens

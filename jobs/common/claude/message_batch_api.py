@@ -5,17 +5,19 @@ Each call is made once; bodies and results stream.
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import IO, TYPE_CHECKING
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from common import times
 from common.claude.faults import NotYet
+from common.claude.replies import broken, get, json_object
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
-    from anthropic.types.messages import MessageBatch
 
 MOST_REQUESTS = 100_000
 MOST_BYTES = 250_000_000  # of the 256 MB allowed
@@ -26,6 +28,26 @@ _SLOWEST = 200_000  # bytes a second, of an upload
 _SECONDS_FOR_A_LINE = 120
 _LONGEST_LINE = 16_000_000  # bytes, as of any other reply
 _OUTCOMES = ("processing", "succeeded", "errored", "canceled", "expired")
+_PATH = "/v1/messages/batches"
+_PAGE = 100  # message batches in one page of the list
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A message batch as Claude shows it."""
+
+    id: str
+    status: str  # in_progress, canceling, ended, or a word that is new
+    created_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None  # None also where it cannot be read
+    archived: bool
+    counts: dict[str, int]  # how many of its requests ended in which way, or are processing
+
+    @property
+    def size(self) -> int:
+        """How many requests it holds, whatever became of them; 0 where it does not say."""
+        return sum(self.counts.values())
 
 
 def seconds_to_create(size: int) -> float:
@@ -33,12 +55,12 @@ def seconds_to_create(size: int) -> float:
     return _SECONDS_TO_REPLY + size / _SLOWEST
 
 
-async def create(client: AsyncAnthropic, body: IO[bytes], size: int) -> MessageBatch:
+async def create(client: AsyncAnthropic, body: IO[bytes], size: int) -> Seen:
     """Ask for a message batch; `body` is read from its beginning, a part at a time.
 
     Raises what the SDK raises.
     """
-    from anthropic.types.messages import MessageBatch
+    import httpx2
 
     async def parts() -> AsyncIterator[bytes]:
         body.seek(0)
@@ -47,31 +69,53 @@ async def create(client: AsyncAnthropic, body: IO[bytes], size: int) -> MessageB
 
     headers = {"Content-Type": "application/json", "Content-Length": str(size)}
     made = await client.post(
-        "/v1/messages/batches",
-        cast_to=MessageBatch,
+        _PATH,
+        cast_to=httpx2.Response,
         content=parts(),
         options={"headers": headers, "timeout": _SECONDS_TO_REPLY},
     )
-    return _checked(made)
+    return _seen(json_object(made))
 
 
-async def look_at(client: AsyncAnthropic, message_batch_id: str) -> MessageBatch:
+async def look_at(client: AsyncAnthropic, message_batch_id: str) -> Seen:
     """A message batch as it stands now. Raises what the SDK raises."""
-    return _checked(await client.messages.batches.retrieve(message_batch_id))
+    return _seen(await get(client, _path(message_batch_id)))
 
 
-async def delete(client: AsyncAnthropic, message_batch_id: str) -> bool:
+async def delete(client: AsyncAnthropic, message_batch_id: str) -> None:
     """Delete a message batch that has ended, with its results. Raises what the SDK raises."""
-    reply = await client.messages.batches.delete(message_batch_id)
-    if isinstance(reply, str):
-        raise json.JSONDecodeError("not a deletion", "", 0)
-    return True
+    import httpx2
+
+    reply = await client.delete(_path(message_batch_id), cast_to=httpx2.Response)
+    if reply.status_code != 204:  # which says it without a word
+        json_object(reply)
 
 
 async def newest(client: AsyncAnthropic) -> str:
     """The id of the workspace's newest message batch, "" where there is none."""
-    page = await client.messages.batches.list(limit=1)
-    return page.data[0].id if page.data else ""
+    page = await _page(client, limit="1")
+    return page[0][0].id if page[0] else ""
+
+
+async def newest_first(client: AsyncAnthropic) -> AsyncGenerator[Seen, None]:
+    """The workspace's message batches. Raises what the SDK raises."""
+    after: dict[str, str] = {}
+    while True:
+        page, more = await _page(client, limit=str(_PAGE), **after)
+        for one in page:
+            yield one
+        if not more or not page or page[-1].id == after.get("after_id"):
+            return
+        after = {"after_id": page[-1].id}
+
+
+async def _page(client: AsyncAnthropic, **params: str) -> tuple[list[Seen], bool]:
+    """A page of the list, and whether there is another one."""
+    reply = await get(client, _PATH, params)
+    entries = reply.get("data")
+    if not isinstance(entries, list):
+        raise broken("no list of message batches")
+    return [_seen(entry) for entry in entries], reply.get("has_more") is True
 
 
 async def results(client: AsyncAnthropic, message_batch_id: str) -> AsyncGenerator[bytes, None]:
@@ -85,7 +129,7 @@ async def results(client: AsyncAnthropic, message_batch_id: str) -> AsyncGenerat
     import httpx2
     from anthropic import NotFoundError
 
-    path = f"/v1/messages/batches/{quote(message_batch_id, safe='')}/results"
+    path = f"{_path(message_batch_id)}/results"
     headers = {"Accept": "application/binary", **_STREAMED}
     try:
         reply = await client.get(path, cast_to=httpx2.Response, options={"headers": headers})
@@ -123,22 +167,33 @@ async def _lines(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, No
         line += begin[: _LONGEST_LINE - len(line)]
 
 
-def _checked(reply: MessageBatch) -> MessageBatch:
-    """The reply, unless it is some proxy's page, which the SDK gives as it came."""
-    if isinstance(reply, str) or not reply.id or not reply.created_at or not reply.expires_at:
-        raise json.JSONDecodeError("not a message batch", "", 0)
-    return reply
+def _path(message_batch_id: str) -> str:
+    return f"{_PATH}/{quote(message_batch_id, safe='')}"
 
 
-def outcomes(message_batch: MessageBatch) -> dict[str, int]:
-    """How many of its requests ended in which way, or are processing; what is no number is left
-    out.
-    """
-    counts = getattr(message_batch, "request_counts", None)
-    named = {name: getattr(counts, name, None) for name in _OUTCOMES}
-    return {name: number for name, number in named.items() if isinstance(number, int)}
+def _seen(reply: Any) -> Seen:
+    """What a reply says. Raises JSONDecodeError where it is no message batch."""
+    if not isinstance(reply, dict):
+        raise broken("no message batch")
+    name, status = reply.get("id"), reply.get("processing_status")
+    created_at = _instant(reply.get("created_at"))
+    if not (isinstance(name, str) and name and isinstance(status, str)) or created_at is None:
+        raise broken("no message batch")
+    counts = reply.get("request_counts")
+    counts = counts if isinstance(counts, dict) else {}
+    return Seen(
+        name,
+        status,
+        created_at,
+        expires_at=_instant(reply.get("expires_at")) or created_at + timedelta(days=1),
+        ended_at=_instant(reply.get("ended_at")),
+        archived=bool(reply.get("archived_at")),
+        counts={one: n for one in _OUTCOMES if type(n := counts.get(one)) is int and n > 0},
+    )
 
 
-def size_of(message_batch: MessageBatch) -> int:
-    """How many requests it holds, whatever became of them."""
-    return sum(outcomes(message_batch).values())
+def _instant(value: object) -> datetime | None:
+    try:
+        return times.instant(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

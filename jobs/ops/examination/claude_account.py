@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from common import times
 from common.claude import pricing
@@ -62,8 +62,11 @@ def check(installation: Installation) -> Iterator[Line]:
 
 async def ask(key: str, url: str, model: str) -> Said:
     """The free call, once."""
+    import httpx2
+
     from common.claude.api import connect
     from common.claude.faults import must_be_fault
+    from common.claude.replies import json_object
 
     said = Said()
     try:
@@ -73,12 +76,10 @@ async def ask(key: str, url: str, model: str) -> Said:
         return said
     try:
         async with asyncio.timeout(_SECONDS):
-            response = await client.models.with_raw_response.retrieve(model)
-            said.clock_off = _ahead(response.headers.get("date"))
-            found = await _parsed(response)
-            if isinstance(found, str):  # some proxy's page
-                raise json.JSONDecodeError("not a model", "", 0)
-            said.model = found.to_dict(mode="json", warnings=False)
+            path = f"/v1/models/{quote(model, safe='')}"
+            reply = await client.get(path, cast_to=httpx2.Response)
+            said.clock_off = _ahead(reply.headers.get("date"))
+            said.model = json_object(reply)
     except Exception as error:
         fault = must_be_fault(error)
         said.fault, said.passing = fault.reason, fault.whose is Whose.NOBODY
@@ -91,11 +92,6 @@ async def ask(key: str, url: str, model: str) -> Said:
     finally:
         await client.close()
     return said
-
-
-async def _parsed(response: Any) -> Any:
-    found = response.parse()
-    return await found if asyncio.iscoroutine(found) else found
 
 
 def _ahead(date: str | None) -> float | None:

@@ -11,12 +11,12 @@ clock of ours that is wrong is paid for twice.
 from __future__ import annotations
 
 from contextlib import aclosing
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from common import times
 from common.claude.faults import Fault
-from common.claude.message_batch_api import results, size_of
+from common.claude.message_batch_api import Seen, newest_first, results
 from common.delivery.message_batch.result_lines import read_line
 from common.ledger.message_batches import MessageBatch, MessageBatches
 from common.ledger.states import MessageBatchStatus
@@ -25,7 +25,6 @@ from common.process.log import log
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
-    from anthropic.types import messages
 
     from common.claude.client import Claude
 
@@ -52,13 +51,13 @@ class Adoption:
             one
             for one in newer
             if one.id not in known
-            and size_of(one) in (intent.requests, 0)  # 0: it does not say
+            and one.size in (intent.requests, 0)  # 0: it does not say
             # What is archived cannot be had any more, be it ours or not.
-            and one.archived_at is None
+            and not one.archived
         ]
         doubt = ""
         for candidate in candidates:
-            if candidate.processing_status != "ended":
+            if candidate.status != "ended":
                 doubt = f"{candidate.id}, which is still processing"
                 continue
             custom_id = self._first_custom_id(candidate.id)
@@ -116,16 +115,15 @@ class Adoption:
             self._logged.add(intent.id)
             log.info("%s", line)
 
-    async def _newer(
-        self, client: AsyncAnthropic, intent: MessageBatch
-    ) -> list[messages.MessageBatch]:
+    async def _newer(self, client: AsyncAnthropic, intent: MessageBatch) -> list[Seen]:
         """The message batches newer than the newest one there was at the intent."""
         found = []
         # Both by Claude's clock; where its replies do not tell the time, the whole list is read.
         timed = self._claude.server_clock.now() is not None
         oldest = times.instant(intent.created_at) - _FAR_BACK
-        async for one in client.messages.batches.list(limit=100):
-            if one.id == intent.head or (timed and one.created_at.astimezone(UTC) < oldest):
-                break
-            found.append(one)
+        async with aclosing(newest_first(client)) as all_of_them:
+            async for one in all_of_them:
+                if one.id == intent.head or (timed and one.created_at < oldest):
+                    break
+                found.append(one)
         return found

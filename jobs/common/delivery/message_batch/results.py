@@ -7,11 +7,10 @@ clock, since this machine's may be days off.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from common import times
 from common.claude.faults import Fault, Kind
-from common.claude.message_batch_api import delete, look_at, outcomes
+from common.claude.message_batch_api import Seen, delete, look_at
 from common.context import Context
 from common.delivery.held import Held
 from common.delivery.message_batch.download import Download
@@ -22,9 +21,6 @@ from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
 from common.process.words import counted, span
-
-if TYPE_CHECKING:
-    from anthropic.types import messages
 
 _HELD = timedelta(days=2)  # what cannot be had, before it counts as lost
 _KEPT = timedelta(days=29)  # results, from the creation of their message batch
@@ -67,9 +63,9 @@ class Results:
                     " lost and is sent again",
                 )
             self._gone(message_batch)
-        elif seen.archived_at is not None:
+        elif seen.archived:
             self._gone(message_batch)
-        elif seen.processing_status == "ended":
+        elif seen.status == "ended":
             self._collect(message_batch, seen)
 
     def _since(self, at: str) -> timedelta:
@@ -86,9 +82,9 @@ class Results:
             counted(left, "request"),
         )
 
-    def _collect(self, message_batch: MessageBatch, seen: messages.MessageBatch) -> None:
+    def _collect(self, message_batch: MessageBatch, seen: Seen) -> None:
         self.stored = True
-        download = Download(self._context, self._spending, message_batch, outcomes(seen))
+        download = Download(self._context, self._spending, message_batch, seen.counts)
         try:
             name = f"results of {message_batch.id}"
             read = self._context.claude.call(download.read, name, streams=True)
@@ -129,7 +125,7 @@ class Results:
                 deleted.reason,
             )
 
-    def _hold(self, message_batch: MessageBatch, seen: messages.MessageBatch, lacking: int) -> None:
+    def _hold(self, message_batch: MessageBatch, seen: Seen, lacking: int) -> None:
         """Results that were paid for do not come: raises Held for as long as they still may."""
         about = (
             f"message batch {message_batch.id} has ended, and {lacking:,} of its"
