@@ -16,6 +16,7 @@ from common.job import Record
 from common.ledger.states import Ending, RecordStatus, RequestStatus, StoredRequest
 from common.process.log import log
 from common.process.words import counted
+from common.records.repeated import Repeated
 from common.records.selection import with_state
 from common.records.spool import Spool
 
@@ -31,11 +32,14 @@ def replay(context: Context, use: Use, records: Iterable[Record]) -> None:
 
     `records` are those of the SELECT; it is read to its end before anything is saved.
     """
+    repeated = Repeated()
     answered = Spool(
         (
             (state.request_id, record)
             for record, state in with_state(context.ledger, records)
-            if state is not None and state.status is RecordStatus.ANSWERED
+            if state is not None
+            and state.status is RecordStatus.ANSWERED
+            and not repeated.again(record)
         ),
         context.settings.state,
     )

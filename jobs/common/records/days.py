@@ -7,7 +7,7 @@ records may arrive late.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
@@ -19,6 +19,7 @@ from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
 from common.records.left_out import tell, tell_times
+from common.records.repeated import Repeated, once
 from common.records.selection import is_wanted, with_state
 from common.settings import Settings
 from common.times import Day
@@ -95,7 +96,10 @@ def _say_passed_over(context: Context, since: Day) -> None:
 
 
 def survey(context: Context, looked_at: list[Day]) -> Survey:
-    """Count the records of these days, and of the week before them for comparison, in one pass."""
+    """Count the records of these days, and of the week before them for comparison, in one pass.
+
+    Tells of the rows that give one of them again.
+    """
     zone = looked_at[0].zone
     parameters = {
         "start": times.sql_time(looked_at[0].plus(-LOOKED_BACK).start),
@@ -104,6 +108,7 @@ def survey(context: Context, looked_at: list[Day]) -> Survey:
     records: Counter[date] = Counter()
     wanted: Counter[date] = Counter()
     asked = {day.date for day in looked_at}
+    repeated: defaultdict[date, Repeated] = defaultdict(Repeated)
     rows = 0
     for record, state in with_state(
         context.ledger, context.source.select(context.job.select, parameters)
@@ -113,10 +118,15 @@ def survey(context: Context, looked_at: list[Day]) -> Survey:
         if at is None:
             continue
         day = at.astimezone(zone).date()
+        if repeated[day].again(record):
+            continue
         records[day] += 1
         if day in asked and is_wanted(context, state):
             wanted[day] += 1
     tell(context, rows)
+    for day, repeats in repeated.items():
+        if wanted[day]:
+            repeats.tell()
     newest = None if records.keys() & asked else _newest(context)
     return Survey(records, wanted, context.tally.undated, newest)
 
@@ -143,12 +153,14 @@ def none_found(looked_at: list[Day], zone_name: str, found: Survey) -> str:
 
 
 def records_of(context: Context, day: Day) -> Iterator[Record]:
-    """The records of a day, and no others, whatever the SELECT makes of :start and :end."""
+    """The records of a day, each once, and no others, whatever the SELECT makes of its window."""
     window = {"start": times.sql_time(day.start), "end": times.sql_time(day.end)}
-    for record in context.source.select(context.job.select, window):
+
+    def of_the_day(record: Record) -> bool:
         at = time_of(context, record)
-        if at is not None and times.day_of(at, day.zone) == day:
-            yield record
+        return at is not None and times.day_of(at, day.zone) == day
+
+    yield from once(filter(of_the_day, context.source.select(context.job.select, window)))
 
 
 def days_named(context: Context) -> bool:

@@ -11,9 +11,9 @@ from common.context import Context
 from common.job import Record
 from common.ledger.ledger import Ledger
 from common.ledger.states import RecordState, RecordStatus
-from common.process.log import log
 from common.records.chunks import Chunk, packed
 from common.records.preparing import ready
+from common.records.repeated import Repeated
 from common.records.spool import Spool
 
 _LOOKED_UP = 500  # records whose state is asked for at once
@@ -59,23 +59,24 @@ class Selected(Spool[tuple[Record, RecordState | None]]):
 
 
 def select(context: Context, records: Iterable[Record], room: int | None) -> Selected:
-    """The records to be sent; `records` is read to its end.
+    """The records to be sent, each once; `records` is read to its end.
 
     At most `room` of them (None: any number) are such as this run has not sent before.
     """
     with ExitStack() as on_failure:
-        selected = Selected(context)
+        selected, repeated = Selected(context), Repeated()
         on_failure.callback(selected.close)
         for record, state in with_state(context.ledger, records):
             if state is not None and state.status is RecordStatus.ANSWERED:
                 selected.answered.append(state.record_id)
-            if not is_wanted(context, state):
+            if not is_wanted(context, state) or repeated.again(record):
                 continue
             if is_new(context, state):
                 if room is not None and selected.new >= room:
                     continue
                 selected.new += 1
             selected.add((record, state))
+        repeated.tell()
         on_failure.pop_all()
     return selected
 
@@ -97,18 +98,10 @@ def chunks(context: Context, selected: Selected, *, failed: bool = False) -> Ite
     suspects: list[tuple[Record, RecordState]] = []
     new: set[str] = set()  # of those read and not yet in a chunk
 
-    repeated: list[str] = []
-
     def unsuspected() -> Iterator[Record]:
-        sent: set[str] = set()
         for record, state in selected:
-            record_id = record["record_id"]
-            if record_id in sent:
-                repeated.append(record_id)
-                continue
-            sent.add(record_id)
             if is_new(context, state):
-                new.add(record_id)
+                new.add(record["record_id"])
             if state is not None and state.to_ask and state.crashes:
                 suspects.append((record, state))
             else:
@@ -124,14 +117,6 @@ def chunks(context: Context, selected: Selected, *, failed: bool = False) -> Ite
         number += 1
         label = f"chunk {number}/{max(total, number)}"
         yield Chunk(records, label, total, new_of(records), failed=failed)
-    if repeated:
-        log.warning(
-            "%s a record_id that came before, such as %s: the first row of each is sent",
-            "1 row of the SELECT has"
-            if len(repeated) == 1
-            else f"{len(repeated):,} rows of the SELECT have",
-            repeated[0],
-        )
     for wave, suspected in _waves(suspects):
         # By itself, since prepare() of several may have ended the process.
         if records := [

@@ -112,7 +112,7 @@ def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Surve
         context.runs.set_reported(str(day), gathered.records, gathered.made_from)
     context.tally.wrote(str(path))
     verb = "written again" if again else "written"
-    log.info("%s: report of %d records %s: %s", day, gathered.records, verb, path)
+    log.info("%s: report of %s %s: %s", day, counted(gathered.records, "record"), verb, path)
     announce(context, report, path, again=again)
     return True
 
