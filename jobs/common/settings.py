@@ -144,7 +144,7 @@ class Settings:
     def records_db(self) -> str:
         """The source database. Raises JobExit (78) where none is set."""
         if self.demo:
-            return str(self.state / "records.db")
+            return str(self.state / "_records.db")
         if value := self.get("RECORDS_DB"):
             # Like every path in .env, from the root: cron's working directory is another one.
             return value if "://" in value else str(self.root / Path(value).expanduser())

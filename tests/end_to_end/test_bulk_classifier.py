@@ -140,7 +140,7 @@ def test_labels_that_its_user_edited_are_asked_for_and_saved(claude):
 def test_a_demo_labels_the_samples_without_a_key(site):
     log = demo(site, JOB)
     assert all(" demo: " in line for line in log.splitlines())
-    db = sqlite3.connect(site.root / "state/demo/records.db")
+    db = sqlite3.connect(site.root / "state/demo/_records.db")
     labels = dict(db.execute("select label, count(*) from event_labels group by 1"))
     db.close()
     assert sum(labels.values()) > 300 and len(labels) > 8, labels

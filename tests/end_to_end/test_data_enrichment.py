@@ -158,7 +158,7 @@ def test_with_fetch_urls_switched_on_no_local_address_is_reached(claude, deliver
 
 def test_a_demo_enriches_the_samples_without_a_key(site):
     assert " demo: " in demo(site, JOB)
-    db = sqlite3.connect(site.root / "state/demo/records.db")
+    db = sqlite3.connect(site.root / "state/demo/_records.db")
     urgencies = dict(db.execute("select urgency, count(*) from event_enrichment group by 1"))
     db.close()
     assert sum(urgencies.values()) > 300 and len(urgencies) > 2, urgencies

@@ -113,4 +113,4 @@ def test_a_demo_counts_with_its_stand_in_and_needs_no_key(site):
     result = site.run(bulk_classifier.JOB, "--demo", "--dry-run", ANTHROPIC_API_KEY="", **NOBODY)
     assert (result.code, result.log) == (0, "")
     assert "count_tokens says of 50 records" in result.stdout
-    assert [path.name for path in (site.root / "state/demo").iterdir()] == ["records.db"]
+    assert [path.name for path in (site.root / "state/demo").iterdir()] == ["_records.db"]

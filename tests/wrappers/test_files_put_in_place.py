@@ -58,7 +58,7 @@ def test_what_was_put_in_the_place_of_a_file_is_refused_in_one_line(tmp_path, na
 
 
 @pytest.mark.parametrize("thing", THINGS)
-@pytest.mark.parametrize("name", ["state/setup.lock", "logs/setup.log"])
+@pytest.mark.parametrize("name", ["state/_setup.lock", "logs/_setup.log"])
 def test_the_files_of_a_setup_are_no_exception(tmp_path, name, thing):
     here = Installation(tmp_path)
     (tmp_path / "venv/requirements.txt").unlink()
@@ -72,7 +72,7 @@ def test_the_files_of_a_setup_are_no_exception(tmp_path, name, thing):
 @pytest.mark.parametrize("thing", THINGS)
 @pytest.mark.parametrize(
     "name",
-    ["state/fails.alerted", "state/fails.alerted.part", "state/outbox.lock", "state/outbox"],
+    ["state/fails.alerted", "state/fails.alerted.part", "state/outbox/_lock", "state/outbox"],
 )
 def test_an_alert_is_sent_all_the_same_and_no_link_is_followed(tmp_path, name, thing):
     with catching() as catcher:

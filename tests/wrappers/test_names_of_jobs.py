@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -110,6 +111,32 @@ def test_the_packages_of_the_extras_are_taken_before_they_are_installed():
 @pytest.mark.parametrize("name", ["labels", "ticket_triage", "my_job2", "weekly"])
 def test_other_names_are_free(name):
     assert taken(name) == ""
+
+
+@pytest.mark.parametrize("name", ["records", "standins", "setup", "outbox"])
+def test_a_job_that_is_called_like_what_we_keep_spoils_nothing_of_it(here, name):
+    copy(here, name)
+    for job in (name, "daily_report"):
+        demo = here.by_wrapper(job, "--demo", "--live")
+        assert demo.returncode == 0, demo.stderr
+    # The lock of a setup is none of the job's.
+    (here.root / "requirements.txt").write_text("newer\n")
+    refused = here.by_wrapper(name, "--live")
+    assert (refused.returncode, refused.stderr.count("venv/ could not be made")) == (78, 1)
+    kept = {path.name.partition(".")[0] for path in (here.root / "state").iterdir()}
+    assert "_setup" in kept and "setup" not in kept - {name}
+
+
+def test_a_demo_whose_sample_records_are_something_else_says_so(here):
+    path = here.root / "state/demo/_records.db"
+    assert here.by_wrapper("daily_report", "--demo").returncode == 0
+    for spoil in (lambda: path.write_text("no database"), path.touch, lambda: os.mkfifo(path)):
+        path.unlink()
+        spoil()
+        demo = here.by_wrapper("daily_report", "--demo")
+        assert demo.returncode in (73, 78), demo.stderr
+        assert f"{path} " in demo.stderr and "remove it" in demo.stderr
+        assert "Traceback" not in demo.stderr
 
 
 BROKEN = {

@@ -164,8 +164,8 @@ def test_pip_without_a_network_gives_one_line_with_its_last_error_and_the_remedy
     _, line = done.stderr.splitlines()
     assert "No matching distribution found for nothing==1; " in line
     assert "network" in line
-    assert str(here.root / "logs/setup.log") in line
-    assert "Retrying" in (here.root / "logs/setup.log").read_text()
+    assert str(here.root / "logs/_setup.log") in line
+    assert "Retrying" in (here.root / "logs/_setup.log").read_text()
 
 
 REFUSED_BY_PIP = {
@@ -202,7 +202,7 @@ def test_a_setup_that_failed_is_done_again_by_the_next_run(here):
     here.run("hello")
     here.python()
     assert here.run("hello").stdout == "hello\n"
-    assert "Retrying" not in (here.root / "logs/setup.log").read_text()
+    assert "Retrying" not in (here.root / "logs/_setup.log").read_text()
 
 
 def test_a_setup_that_was_killed_is_done_again_from_the_start(here):
@@ -274,7 +274,7 @@ def test_a_pip_that_outlives_its_wrapper_keeps_others_from_setting_up_but_not_fr
         until(here.exists("installing"))
         wrapper.kill()
         wrapper.wait()
-    setup_lock = ["flock", "-n", str(here.root / "state/setup.lock"), "true"]
+    setup_lock = ["flock", "-n", str(here.root / "state/_setup.lock"), "true"]
     assert subprocess.call(setup_lock) != 0
     assert here.lock_is_free("hello")
     (here.root / "door").write_text("")

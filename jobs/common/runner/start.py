@@ -127,7 +127,14 @@ class Start:
         make_folder(self.settings.state)
         zone = report_zone(self.settings)[1]
         today = self.clock.utc_now().astimezone(zone).date()
-        create(self.settings.state / "records.db", today, zone)
+        path = Path(self.settings.records_db())
+        files.check_ours(path)
+        try:
+            create(path, today, zone)
+        except sqlite3.Error as error:
+            remedy = "remove it, and --demo makes it anew"
+            reason = f"{path} does not hold the sample records ({error}): {remedy}"
+            raise JobExit(exits.SETTINGS, reason) from None
 
 
 def make_folder(path: Path) -> None:

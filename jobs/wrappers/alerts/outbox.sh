@@ -14,8 +14,8 @@ outbox=${root:?}/state/outbox
 # lock_outbox SECONDS: take the lock that everybody needs who sends from the outbox. Fails when it
 # cannot be had within SECONDS.
 lock_outbox() {
-  is_ours "$outbox.lock" || return
-  { mkdir -p -- "$outbox" && exec {outbox_lock}>>"$outbox.lock" && [[ -w $outbox ]] &&
+  is_ours "$outbox/_lock" || return
+  { mkdir -p -- "$outbox" && exec {outbox_lock}>>"$outbox/_lock" && [[ -w $outbox ]] &&
     flock -w "$1" "$outbox_lock"; } 2>/dev/null
 }
 

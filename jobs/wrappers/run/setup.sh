@@ -20,9 +20,9 @@ make_venv() {
 
   # pip inherits the lock: should this script be killed, the next one waits until that pip has
   # ended.
-  need_ours "$root/state/setup.lock" "$root/logs/setup.log"
-  if ! { exec 8>>"$root/state/setup.lock"; } 2>/dev/null; then
-    refuse 73 "cannot write $root/state/setup.lock: let uid $EUID write it (chown), then run again"
+  need_ours "$root/state/_setup.lock" "$root/logs/_setup.log"
+  if ! { exec 8>>"$root/state/_setup.lock"; } 2>/dev/null; then
+    refuse 73 "cannot write $root/state/_setup.lock: let uid $EUID write it (chown), then run again"
   fi
   flock 8 || refuse 78 'flock is missing or fails: apt-get install util-linux'
   if venv_is_ready && installed "${wanted[@]}"; then
@@ -33,7 +33,7 @@ make_venv() {
     [[ ! -f $stamp || " ${wanted[*]} " == *" ${stamp##*/} "* ]] || wanted+=("${stamp##*/}")
   done
   say 'setting up venv/ (once, about a minute)'
-  setup_log=$root/logs/setup.log
+  setup_log=$root/logs/_setup.log
   build_venv "${wanted[@]}" 9>&-
   exec 8>&-
 }
