@@ -216,7 +216,14 @@ def test_an_id_of_bytes_or_of_broken_text_is_78_with_the_remedy(tmp_path, value)
     assert read(make(tmp_path / "s.db"), f"select hex({value}) as record_id from events")
 
 
-@pytest.mark.parametrize("twins", [("1", 1), (1, "1"), (1.5, "1.5"), (2**62, str(2**62))])
+@pytest.mark.parametrize(
+    "twins",
+    [
+        *(("1", 1), (1, "1"), (1.5, "1.5"), (2**62, str(2**62))),
+        # SQLite itself would write these with fewer digits.
+        *((1e300, "1e+300"), ("0.30000000000000004", 0.1 + 0.2)),
+    ],
+)
 def test_a_number_and_a_text_that_look_the_same_are_not_taken_for_one_record(tmp_path, twins):
     rows = [(one, "", "") for one in (7, *twins, "x")]
     end = failure(read, make(tmp_path / "r.db", rows))
@@ -225,9 +232,31 @@ def test_a_number_and_a_text_that_look_the_same_are_not_taken_for_one_record(tmp
 
 
 def test_numbers_and_texts_that_look_different_are_fine_together(tmp_path):
-    rows = [(one, "", "") for one in (1, "01", "a", 2.5, "2.50")]
+    rows = [(one, "", "") for one in (1, "01", "a", 2.5, "2.50", 0.1 + 0.2, "0.3")]
     found = [record["record_id"] for record in read(make(tmp_path / "r.db", rows))]
-    assert sorted(found) == ["01", "1", "2.5", "2.50", "a"]
+    assert sorted(found) == ["0.3", "0.30000000000000004", "01", "1", "2.5", "2.50", "a"]
+
+
+@pytest.mark.parametrize(
+    "select",
+    [
+        "select id as record_id from events;",
+        "select id as record_id from events; -- all of them; each once",
+        "select id as record_id from events -- all of them",
+        "select id as record_id from events ; /* all */ ",
+        "select id as record_id from events where content <> ';' and content <> '--' order by 1",
+        "with e as (select * from events) select id as record_id from e order by id limit 9;",
+        "select id as record_id, row_number() over (order by id) as n from events; \n",
+    ],
+)
+def test_what_may_follow_a_select_changes_nothing(tmp_path, select):
+    path = make(tmp_path / "r.db", [(one, "", "") for one in (7, "x")])
+    assert sorted(record["record_id"] for record in read(path, select)) == ["7", "x"]
+    db = Database(path, writable=False)
+    assert db.columns(select)[0] == "record_id"
+    db.close()
+    path = make(tmp_path / "t.db", [(one, "", "") for one in (7, "7")])
+    assert "typeof(id)" in failure(read, path, select).message
 
 
 def test_rows_with_the_same_id_are_both_read(tmp_path):

@@ -44,10 +44,11 @@ def record_id(value: Any) -> str:
     return str(value)
 
 
-# Finds ids that are a number in one row and the same text in another.
+# Finds ids that are a number in one row and the same text in another. id_text() is record_id():
+# SQLite writes a number with fewer digits.
 TWINS = (
     "select record_id from ({select}\n) where typeof(record_id) in ('integer', 'real', 'text')"
-    " group by cast(record_id as text) having min(typeof(record_id)) <> max(typeof(record_id))"
+    " group by id_text(record_id) having min(typeof(record_id)) <> max(typeof(record_id))"
     " limit 1"
 )
 

@@ -6,6 +6,7 @@ SELECT, and understands every form of time that times.instant does.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -68,6 +69,7 @@ class Database:
             # of a journal, which a power cut could bring back, and with it undo rows that the
             # ledger has as done. EXTRA syncs the removal, too.
             self.connection.execute("pragma synchronous = extra")
+            self.connection.create_function("id_text", 1, record_id, deterministic=True)
             self.connection.create_function("within", 3, self._within, deterministic=True)
 
     def select(self, select: str, parameters: Mapping[str, object]) -> Iterator[Record]:
@@ -96,7 +98,7 @@ class Database:
 
     def _refuse_twins(self, select: str, parameters: Mapping[str, object]) -> None:
         """Raises JobExit (78) where an id is a number in one row and the same text in another."""
-        sql = TWINS.format(select=select.strip().rstrip(";"))
+        sql = TWINS.format(select=_statement(select))
         seen, self.seen = self.seen, TimesSeen(self.zone)
         found = self.connection.execute(sql, parameters).fetchone()
         self.seen = seen
@@ -110,11 +112,11 @@ class Database:
         """
         end = times.now()
         window = {"start": times.sql_time(end - timedelta(days=1)), "end": times.sql_time(end)}
-        query = select.strip().rstrip(";")
         with self._unchanged(), self._plain_errors("read"):
-            self.connection.execute(f"explain {query}", window)
+            self.connection.execute(f"explain {select}", window)
             # The line break ends a comment on the SELECT's last line.
-            found = self.connection.execute(f"select * from ({query}\n) limit 0", window)
+            inner = _statement(select)
+            found = self.connection.execute(f"select * from ({inner}\n) limit 0", window)
         return [str(column[0]) for column in found.description]
 
     def create(self, tables: str) -> None:
@@ -219,6 +221,14 @@ class Database:
 
     def _plain_errors(self, done: str) -> AbstractContextManager[None]:
         return plain_errors(f"RECORDS_DB {self._path}", done)
+
+
+def _statement(select: str) -> str:
+    """A SELECT as it can stand within another: without its semicolon and what comments follow."""
+    for semicolon in re.finditer(";", select):
+        if sqlite3.complete_statement(select[: semicolon.end()]):  # it ends no text, no comment
+            return select[: semicolon.start()]
+    return select
 
 
 def open_source(url: str, *, writable: bool, zone: tzinfo = UTC) -> Database:
