@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 from common.claude.code_faults import CodeError, ends_the_run, raised
@@ -26,6 +27,7 @@ from common.tally import Tally
 
 IN_A_ROW = 3
 SAVE = "save()"
+VALIDATOR = "a validator"
 NOBODYS = "No record is blamed, and the answers that are paid for wait"
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
@@ -56,9 +58,9 @@ class JobCode:
         Raises CodeError for what it raises; JobExit, or sqlite3.Error, where the disk or the
         database is to blame.
         """
-        self._mark.set(function, record_ids)
         try:
-            return call(*args, **kwargs)
+            with self.at_work(function, record_ids):
+                return call(*args, **kwargs)
         except CodeError:
             raise
         except sqlite3.Error as error:
@@ -75,6 +77,13 @@ class JobCode:
                 what = f"{function} could not write: {error.strerror}"
                 raise JobExit(exits.CANNOT_WRITE, what) from error
             raise CodeError(raised(function, error)) from error
+
+    @contextmanager
+    def at_work(self, function: str, record_ids: Sequence[str], deaths: int = 0) -> Iterator[None]:
+        """Mark what the process is doing, for the next run, should it die of it: see Mark.set."""
+        self._mark.set(function, record_ids, deaths)
+        try:
+            yield
         finally:
             self._mark.clear()
 

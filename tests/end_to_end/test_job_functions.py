@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import sqlite3
-import sys
 from collections.abc import Iterable
 from itertools import count
 from typing import Any
@@ -13,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, field_validator, model_serializer
 
-from rigs.own_jobs import Label, labels, locked_save, save
+from rigs.own_jobs import Label, in_a_child, labels, locked_save, save
 from rigs.record_jobs import DELIVERIES, events
 
 SAVED = "select count(*) from labels"
@@ -345,18 +343,6 @@ def test_a_note_that_fails_costs_its_record_alone(claude):
     assert result.code == 3, result.log
     assert [record_id for record_id, _ in site.ledger(DEAD, "labels")] == ["17"]
     assert site.saved(SAVED) == [(59,)]
-
-
-def in_a_child(site: Any, job: Any) -> int:
-    """Run a job in a process of its own, which it may take down: its wait status."""
-    sys.stderr.flush()
-    if (child := os.fork()) == 0:
-        faulthandler.disable()  # the end of the process is the test
-        try:
-            site.run(job)
-        finally:
-            os._exit(0)
-    return os.waitpid(child, 0)[1]
 
 
 def abort_on(record_id: str, then: Any) -> Any:

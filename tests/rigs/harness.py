@@ -23,7 +23,7 @@ from common.claude.retries import Clock, Retry
 from standin.standin import StandIn
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-_run_numbers = count(10001)
+run_numbers = count(10001)
 
 
 class InstantClock(Clock):
@@ -114,7 +114,7 @@ class Site:
         if self.standin:
             given.setdefault("ANTHROPIC_BASE_URL", self.standin.url)
         # As the wrapper does: a run's name is never another's.
-        os.environ.setdefault("RUN_ID", f"20261122T020000Z-{next(_run_numbers)}")
+        os.environ.setdefault("RUN_ID", f"20261122T020000Z-{next(run_numbers)}")
         with redirect_stdout(stdout), redirect_stderr(stderr):
             code = run(job, arguments, root=self.root, environ=given, clock=clock, retry=retry)
         return Result(code, stderr.getvalue(), stdout.getvalue(), clock)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import faulthandler
+import os
 import sqlite3
+import sys
 from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from common import Job, Record
+from rigs.harness import Site, run_numbers
 
 TABLE = (
     "create table if not exists labels"
@@ -36,6 +40,20 @@ def locked_save(*_: object) -> None:
     error = sqlite3.OperationalError("database is locked")
     error.sqlite_errorcode = sqlite3.SQLITE_BUSY
     raise error
+
+
+def in_a_child(site: Site, job: Job, *arguments: str) -> int:
+    """Run a job in a process of its own, which it may take down: its wait status."""
+    os.environ["RUN_ID"] = f"20261122T020000Z-{next(run_numbers)}"  # the child's count is lost
+    sys.stderr.flush()
+    if (child := os.fork()) == 0:
+        faulthandler.disable()  # the end of the process is the test
+        try:
+            site.run(job, *arguments)
+        finally:
+            os._exit(0)
+    del os.environ["RUN_ID"]
+    return os.waitpid(child, 0)[1]
 
 
 def labels(

@@ -70,7 +70,7 @@ def test_what_is_asked_again_in_smaller_chunks_is_counted_once(claude, shown):
 
 
 def test_with_message_batches_too_it_is_all_records_of_the_run(claude, shown):
-    site = claude()
+    site = claude(message_batch_seconds=0.0)
     site.events((n, f"parcel {n}", "2026-11-20 00:00:00") for n in range(40))
     assert site.run(labels(), "--message-batch", "--chunk-size", "2").code == 0
     assert totals(shown()) == {40}

@@ -13,7 +13,7 @@ from common.ledger.dead_letters import DeadLetters
 from common.ledger.ledger import Ledger
 from common.ledger.sqlite_ledger import LedgerFile
 from common.ledger.states import RecordState, RecordStatus, RequestStatus
-from common.process.mark import Mark
+from common.process.mark import Doing, Mark
 
 DEATHS = 3  # at which a record was surely alone, before it is given up on
 _GIVEN_UP = 1 + DEATHS  # crashes
@@ -29,22 +29,27 @@ class Recovery:
         self._ledger = ledger
         self._dead_letters = dead_letters
         self._mark = mark
+        self.died_at: Doing | None = None  # what the mark said
 
     def take_up(self) -> tuple[int, list[RecordState]]:
         """The number of requests that were in flight and wait now, and the records given up on."""
-        ledger, doing = self._ledger, self._mark.left()
+        ledger = self._ledger
+        doing = self.died_at = self._mark.left()
         with ledger.transaction():
             requests = list(ledger.in_flight())
             for request in requests:
                 ledger.lost(request.request_id, request.record_ids)
             record_ids = [record_id for request in requests for record_id in request.record_ids]
-            self._count(record_ids, alone=len(record_ids) == 1)
+            if not doing:  # else it died of that, and of nothing that was under way beside it
+                self._count(record_ids, alone=len(record_ids) == 1)
             given_up = self._give_up(record_ids, f"alone in flight in {DEATHS} runs that died")
             if doing:
                 self._make(doing.record_ids)
                 alone = len(doing.record_ids) == 1
                 if alone:  # the mark is sure of it, so that it need not be a suspect before
                     self._count(doing.record_ids, alone=False)
+                else:
+                    self._ask_again(doing)
                 self._count(doing.record_ids, alone=alone)
                 reason = f"{doing.function} ended the process in {DEATHS} runs"
                 given_up += self._give_up(doing.record_ids, reason)
@@ -57,6 +62,18 @@ class Recovery:
             "insert into records (job, record_id, status, updated_at) values (?, ?, 'waiting', ?)"
             " on conflict do nothing",
             [(self._ledger.job, record_id, now) for record_id in record_ids],
+        )
+
+    def _ask_again(self, doing: Doing) -> None:
+        """Records whose one answer the process died of are asked again, in smaller chunks."""
+        states = self._ledger.states(doing.record_ids).values()
+        answered = [state for state in states if state.status is RecordStatus.ANSWERED]
+        for request_id in {state.request_id for state in answered}:
+            reason = f"{doing.function} ended the process"
+            self._ledger.closed(request_id, RequestStatus.FAILED, reason)
+        self._db.executemany(
+            "update records set status = 'waiting' where job = ? and record_id = ?",
+            [(self._ledger.job, state.record_id) for state in answered],
         )
 
     def _count(self, record_ids: list[str] | tuple[str, ...], *, alone: bool) -> None:

@@ -25,6 +25,7 @@ class Doing:
 
     function: str
     record_ids: tuple[str, ...]
+    deaths: int = 1  # in a row, at it
 
 
 class Mark:
@@ -47,14 +48,14 @@ class Mark:
             return None
         try:
             line = os.pread(self._file, _MOST, 0).partition(b"\n")[0]
-            function, *record_ids = json.loads(line)
-            return Doing(str(function), tuple(map(str, record_ids)))
+            deaths, function, *record_ids = json.loads(line)
+            return Doing(str(function), tuple(map(str, record_ids)), int(deaths) + 1)
         except (OSError, ValueError, TypeError):
             return None
 
-    def set(self, function: str, record_ids: Sequence[str]) -> None:
-        """From now on the process is in `function` for these records."""
-        self._write(json.dumps([function, *record_ids]).encode() + b"\n")
+    def set(self, function: str, record_ids: Sequence[str], deaths: int = 0) -> None:
+        """The process is in `function` for these records now; it died in it `deaths` times."""
+        self._write(json.dumps([deaths, function, *record_ids]).encode() + b"\n")
 
     def clear(self) -> None:
         """The process is out of it."""

@@ -20,6 +20,7 @@ from common.context import Context
 from common.delivery.loop import Loop
 from common.job import Record
 from common.job_code import SAVE
+from common.ledger.recovery import DEATHS
 from common.ledger.states import RecordStatus, RequestStatus
 from common.process import exits
 from common.process.exits import JobExit
@@ -35,6 +36,17 @@ from common.report.digests import Group
 from common.times import Day
 
 _QUOTES = 3  # examples of an entry
+
+
+class NotSaved(JobExit):
+    """The job's save() failed for the report of one day: those of other days can be written.
+
+    `given_up`: no run tries it again by itself.
+    """
+
+    def __init__(self, code: int, message: str, *, given_up: bool = False) -> None:
+        super().__init__(code, message)
+        self.given_up = given_up
 
 
 @dataclass
@@ -120,29 +132,32 @@ def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Surve
 def _save(context: Context, day: Day, report: DayReport) -> None:
     """Put the report down.
 
-    Raises JobExit: 73 or 74 where the disk does not take it, 78 where save() fails. The digests
-    stay.
+    Raises NotSaved where save() fails, JobExit (73, 74) where the disk does not take it. The
+    digests stay.
     """
+    what = f"{SAVE} of {day}"
+    mend = f"mend jobs/{context.job.name}.py; the digests stay"
+    died_at = context.recovery.died_at
+    deaths = died_at.deaths if died_at and died_at.function == what else 0
+    if deaths == DEATHS:
+        again = f"mend jobs/{context.job.name}.py, then --date {day} writes it"
+        reason = f"{day}: {SAVE} ended the process in {DEATHS} runs, the report is given up on"
+        raise NotSaved(exits.SETTINGS, f"{reason}: {again}", given_up=True)
     try:
-        _call_save(context, day, report)
-    except OSError as error:
-        failing = error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
-        raise JobExit(
-            exits.CANNOT_WRITE if failing else exits.CANNOT_CREATE,
-            f"{day}: the report cannot be written to {context.settings.reports}: {error.strerror}",
-        ) from error
-
-
-def _call_save(context: Context, day: Day, report: DayReport) -> None:
-    """Call save(). Raises OSError, and JobExit (78) for whatever else it raises."""
-    try:
-        must_have_run(SAVE, context.job.save(context.settings.reports, report))
+        with context.code.at_work(what, [], deaths):
+            must_have_run(SAVE, context.job.save(context.settings.reports, report))
     except BaseException as error:
-        if ends_the_run(error) or (isinstance(error, OSError) and error.errno):
+        if ends_the_run(error):
             raise
+        if isinstance(error, OSError) and error.errno:
+            failing = error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
+            raise JobExit(
+                exits.CANNOT_WRITE if failing else exits.CANNOT_CREATE,
+                f"{day}: the report cannot be written to {context.settings.reports}:"
+                f" {error.strerror}",
+            ) from error
         fault = error.fault if isinstance(error, CodeError) else raised(SAVE, error)
-        mend = f"mend jobs/{context.job.name}.py; the digests stay"
-        raise JobExit(exits.SETTINGS, f"{day}: {fault.reason}: {mend}") from error
+        raise NotSaved(exits.SETTINGS, f"{day}: {fault.reason}: {mend}") from error
 
 
 def _gather(context: Context, day: Day) -> Gathered:

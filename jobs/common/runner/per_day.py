@@ -15,7 +15,9 @@ from common.claude.faults import Kind
 from common.claude.request import Request
 from common.context import Context
 from common.delivery.deliver import Delivery, Group
+from common.delivery.loop import Use
 from common.delivery.triage import Reading
+from common.job_code import VALIDATOR
 from common.process.files import sweep
 from common.process.log import log
 from common.records.days import (
@@ -27,7 +29,7 @@ from common.records.days import (
     report_zone,
     survey,
 )
-from common.report.compose import compose
+from common.report.compose import NotSaved, compose
 from common.times import Day
 
 
@@ -52,6 +54,28 @@ def run(context: Context, delivery: Delivery) -> None:
     if delivery.all_at_once:
         delivery.deliver(groups, use)
     context.expect(sum(found.wanted.values()))
+    not_saved = _reports(context, delivery, use, found, looked_at, zone_name)
+    if looked_at and not any(found.records[day.date] for day in looked_at):
+        context.tally.newest = times.stamp(found.newest) if found.newest else ""
+        log.info("%s", none_found(looked_at, zone_name, found))
+    for end in not_saved[1:]:
+        log.error("%s", end.message)
+    if not_saved:
+        raise not_saved[0]
+    if delivery.held:
+        raise delivery.held
+
+
+def _reports(
+    context: Context,
+    delivery: Delivery,
+    use: Use,
+    found: Survey,
+    looked_at: list[Day],
+    zone_name: str,
+) -> list[NotSaved]:
+    """Bring each day's report up to date; returns why some could not be saved."""
+    not_saved: list[NotSaved] = []
     waiting = False  # an earlier day: a later one noted as reported would hide it from the next run
     for day in looked_at:
         made_from = context.runs.reported_days().get(str(day))
@@ -63,12 +87,12 @@ def run(context: Context, delivery: Delivery) -> None:
         if found.wanted[day.date] and not delivery.all_at_once:
             delivery.deliver([_group(context, day)], use)
         if found.wanted[day.date] or days_named(context) or not made_from:
-            waiting |= not compose(context, delivery.loop, day, zone_name, found)
-    if looked_at and not any(found.records[day.date] for day in looked_at):
-        context.tally.newest = times.stamp(found.newest) if found.newest else ""
-        log.info("%s", none_found(looked_at, zone_name, found))
-    if delivery.held:
-        raise delivery.held
+            try:
+                waiting |= not compose(context, delivery.loop, day, zone_name, found)
+            except NotSaved as error:
+                not_saved.append(error)
+                _note(context, day, "given up" if error.given_up else "")
+    return not_saved
 
 
 def _group(context: Context, day: Day) -> Group:
@@ -76,7 +100,8 @@ def _group(context: Context, day: Day) -> Group:
 
 
 def _digested(context: Context, request: Request, message: dict[str, Any]) -> Reading:
-    output, fault = output_of_chunk(context.job.output, message)
+    with context.code.at_work(VALIDATOR, request.record_ids):
+        output, fault = output_of_chunk(context.job.output, message)
     if output is None and fault:
         if fault.kind is Kind.CODE:  # a validator failed for the chunk, and for no one record
             fault = replace(fault, kind=Kind.UNUSABLE)
@@ -85,7 +110,7 @@ def _digested(context: Context, request: Request, message: dict[str, Any]) -> Re
     return Reading(dict.fromkeys(request.record_ids), {})
 
 
-def _note(context: Context, day: Day) -> None:
+def _note(context: Context, day: Day, made_from: str = "") -> None:
     """A day that was looked at, and has no report that holds all of it."""
     with context.ledger.transaction():
-        context.runs.set_reported(str(day), 0, "")
+        context.runs.set_reported(str(day), 0, made_from)

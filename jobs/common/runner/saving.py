@@ -17,7 +17,7 @@ from common.claude.request import Request
 from common.context import Context
 from common.delivery.triage import Reading
 from common.job import Origin, Record
-from common.job_code import SAVE
+from common.job_code import SAVE, VALIDATOR
 from common.ledger.states import RecordStatus
 from common.process.exits import JobExit
 from common.process.log import log
@@ -96,7 +96,7 @@ class Saving:
         return read, faults
 
     def _validated(self, record_id: str, model: type[BaseModel], data: Any) -> Validated:
-        return self._code.call("a validator", [record_id], validated, model, data)
+        return self._code.call(VALIDATOR, [record_id], validated, model, data)
 
     def _save(self, outputs: list[_Output]) -> dict[int, Fault]:
         """Save outputs; the faults of those that save() fails for, by the id() of the output."""
