@@ -111,3 +111,35 @@ def test_the_first_request_of_a_version_goes_by_itself_and_later_runs_start_at_f
     claude(faults=[{"kind": "400", "message": SCHEMA, "path": "/v1/messages"}], latency=0.05)
     assert run(site, other, "--concurrency", "8").code == 78
     assert requests_sent(site) == 1, "this one was not"
+
+
+@pytest.mark.parametrize("options", [("--chunk-size", "1"), ("--chunk-size", "1", "--live")])
+def test_a_first_record_that_travels_alone_and_has_no_output_stops_no_night(claude, options):
+    site = claude(faults=[{"kind": "max_tokens", "when": {"record": "1"}}])
+    events(site, 12)
+    result = site.run(labels(), *options, "--concurrency", "1")
+    assert result.code == 3, result.log
+    assert site.ledger(STATUSES, "labels") == [("dead", 1), ("done", 11)]
+    assert site.run(labels(), *options).code == 0
+
+
+@pytest.mark.parametrize("late", [1, 2])
+def test_the_only_new_records_of_a_night_may_be_bad_where_the_job_has_worked_before(claude, late):
+    site = claude()
+    events(site, 12)
+    assert site.run(labels()).code == 0
+    site.events((n, "late", "2026-11-20 10:00:00") for n in range(100, 100 + late))
+    claude(faults=[{"kind": "half_json"}])
+    assert site.run(labels()).code == 3
+    assert site.ledger(STATUSES, "labels") == [("dead", late), ("done", 12)]
+    assert site.run(labels()).code == 0, "and no later night stops for them"
+
+
+def test_a_job_that_worked_before_and_has_no_use_for_three_records_blames_none(claude):
+    site = claude()
+    events(site, 12)
+    assert site.run(labels()).code == 0
+    site.events((n, "late", "2026-11-20 10:00:00") for n in range(100, 103))
+    claude(faults=[{"kind": "half_json"}])
+    assert site.run(labels()).code == 78
+    assert site.ledger(STATUSES, "labels") == [("done", 12), ("waiting", 3)]

@@ -50,7 +50,6 @@ class Loop:
         self._again: deque[Request] = deque()  # to be sent before any new chunk
         self._wave = 0  # of what is in flight
         self._by_itself = False  # what is in flight must have nothing beside it
-        self._proven: bool | None = None  # see _is_proven
         self._refused: dict[str, Fault] = {}  # requests about no record, by request id
         self._ending: Exception | None = None
         self._live: Live | None = None
@@ -93,9 +92,9 @@ class Loop:
 
         Until then each request goes by itself, so that a fault of the job's own is found with one.
         """
-        if self._proven is None:
-            self._proven = self._context.runs.is_proven(self._version)
-        return self._proven
+        if self._seen.proven is None:
+            self._seen.proven = self._context.runs.is_proven(self._version)
+        return self._seen.proven
 
     @property
     def _in_flight(self) -> int:
@@ -146,9 +145,9 @@ class Loop:
         verdicts = [self._judge(one, readings.get(one.request.request_id)) for one in outcomes]
         with self._ledger.transaction():
             self._ledger.apply(verdicts)
-            if not self._proven and any(verdict.done for verdict in verdicts):
+            if not self._seen.proven and any(verdict.done for verdict in verdicts):
                 self._context.runs.prove(self._version)
-                self._proven = True
+                self._seen.proven = True
             going = self._choose(chunks)
             make_room(self._context, going, self._in_flight)
             self._ledger.intend(intent_of(request, self._context.model) for request in going)
@@ -201,7 +200,7 @@ class Loop:
             if request is None:
                 break
             busy = bool(going) or self._in_flight > 0
-            by_itself = request.warms or not self._is_proven
+            by_itself = not self._is_proven or request.warms
             if busy and (by_itself or request.wave != self._wave):
                 self._again.appendleft(request)
                 break

@@ -63,6 +63,8 @@ class Seen:
     failed_chunks: dict[int, Verdict] = field(default_factory=dict)  # whole ones, by number
     failed_parts: defaultdict[int, list[Verdict]] = field(default_factory=lambda: defaultdict(list))
     any_done: bool = False
+    # Whether an answer to this version of the job was ever of use; None: nobody has looked.
+    proven: bool | None = None
 
     def note(self, verdict: Verdict) -> None:
         """Remember a verdict."""
@@ -190,10 +192,12 @@ def _in_a_row(verdict: Verdict, seen: Seen) -> Verdict:
 def _in_both_halves(verdict: Verdict, seen: Seen) -> Verdict:
     """The verdict, or the end of the run where all of its first chunk fails again in parts, alike.
 
-    As long as nothing was done at all: a chunk is hardly made of bad records alone.
+    As long as nothing was done at all: a chunk is hardly made of bad records alone. One record is
+    no chunk, and two may well be bad where the job has worked before.
     """
     chunk = seen.failed_chunks.get(verdict.request.number)
-    if chunk is None or seen.any_done:
+    enough = CHUNKS_IN_A_ROW if seen.proven else 2
+    if chunk is None or seen.any_done or len(chunk.request.records) < enough:
         return verdict
     parts = [*seen.failed_parts[verdict.request.number], verdict]
     alike = [part for part in parts if part.reason == chunk.reason]
