@@ -22,7 +22,7 @@ from rigs.harness import REPOSITORY, Result, Site
 from rigs.own_jobs import labels
 from rigs.wrapper_fixtures import Installation as Wrapped
 
-LINE = "2026-11-28T02:00:09Z\t20261128T020000Z-4711\t{job}\t{code}\t9\t{reason}\n"
+LINE = "2026-11-28T02:00:09Z\t{run_id}\t{job}\t{code}\t9\t{reason}\n"
 
 
 @pytest.fixture
@@ -36,9 +36,13 @@ def done(claude: Callable[..., Site]) -> Site:
 
 
 def tell(site: Site, job: str, code: int, reason: str = "done, or nothing to do") -> None:
-    """Add a line to history.tsv, as run_job.sh does."""
+    """Add the line of the newest run to history.tsv, as run_job.sh does."""
+    run_id = "20261128T020000Z-4711"
+    if path_of(site).exists():
+        with closing(sqlite3.connect(path_of(site))) as db:
+            (run_id,) = db.execute("select run_id from runs order by rowid desc").fetchone()
     with (site.root / "state/history.tsv").open("a") as file:
-        file.write(LINE.format(job=job, code=code, reason=reason))
+        file.write(LINE.format(run_id=run_id, job=job, code=code, reason=reason))
 
 
 def run(site: Site, *arguments: str, job: Job | None = None) -> Result:
@@ -73,6 +77,12 @@ def another_empty_database(path: Path) -> None:
         db.execute("pragma user_version = 3")
 
 
+def another_jobs(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        for table in ("records", "requests", "message_batches", "windows", "runs"):
+            db.execute(f"update {table} set job = 'another'")
+
+
 GONE = {
     "removed": lambda path: path.unlink(),
     "removed with all beside it": with_all_beside_it,
@@ -83,6 +93,7 @@ GONE = {
     "requests dropped": without_table("requests"),
     "runs dropped": without_table("runs"),
     "message batches dropped": without_table("message_batches"),
+    "another job's": another_jobs,
 }
 
 
@@ -129,6 +140,25 @@ def test_doctor_tells_of_it_too(done, damage):
     assert "is gone or broken" in lines[0]
 
 
+def test_an_older_copy_that_is_restored_is_told_of_once_and_used(done, tmp_path):
+    copy = tmp_path / "copy.db"
+    shutil.copy(path_of(done), copy)
+    done.events((n, f"parcel {n}", "2026-11-20 00:00:00") for n in range(30, 40))
+    assert run(done).summary["done"] == "10"
+    tell(done, "labels", 0)
+    shutil.copy(copy, path_of(done))
+    for options, paid in ((["--dry-run"], 0), ([], 10)):
+        before = len(done.billed())
+        ended = run(done, *options)
+        assert ended.code == 0
+        (line,) = [line for line in ended.log.splitlines() if " WARN " in line]
+        assert "is an old copy" in line and "asked and paid for again" in line
+        assert len(done.billed()) - before == bool(paid)
+    assert ended.summary["done"] == "10"
+    tell(done, "labels", 0)
+    assert " WARN " not in run(done).log
+
+
 @pytest.mark.parametrize("code", [1, 2, 69, 73, 74, 75, 77, 78, 124, 137])
 def test_a_job_that_has_only_failed_so_far_starts_without_a_ledger(done, code):
     path_of(done).unlink()
@@ -147,7 +177,7 @@ def test_a_demo_starts_whatever_became_of_its_ledger(done):
     for _ in range(2):
         assert run(done, "--demo").code == 0
         (done.root / "state/demo/history.tsv").write_text(
-            LINE.format(job="labels", code=0, reason="done")
+            LINE.format(run_id="20261128T020000Z-4711", job="labels", code=0, reason="done")
         )
         (done.root / "state/demo/labels.db").unlink()
 

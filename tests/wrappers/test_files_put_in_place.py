@@ -23,8 +23,8 @@ THINGS = ["link", "dangling link", "pipe", "folder"]
 def plant(path: Path, thing: str) -> Path:
     """Put the thing there; the file that a link leads to."""
     victim = path.parent.parent / "victim"
+    path.parent.mkdir(parents=True, exist_ok=True)
     victim.write_text("a stranger's words\n")
-    path.parent.mkdir(exist_ok=True)
     if thing == "link":
         path.symlink_to(victim)
     elif thing == "dangling link":

@@ -17,6 +17,7 @@ from common import times
 from common.ledger import ballast, upgrade
 from common.ledger.ballast import Ballast
 from common.ledger.ledger_errors import Connection, gone_or_broken, in_plain_words
+from common.ledger.witness import Told
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.files import check_ours, disk_fault, open_ours, said
@@ -42,13 +43,14 @@ class LedgerFile:
         path: Path,
         *,
         read_only: bool = False,
-        witness: Callable[[], str] = str,
+        witness: Callable[[], Told | None] = lambda: None,
         start_anew: bool = False,
     ) -> None:
         """Open it, or make it, or bring it up to date. Read-only, one that is not there is empty.
 
-        `witness` is asked where there is none: it says how one knows that there was one, "" where
-        nobody does. `start_anew`: one that is gone or broken is set aside, and a new one begun.
+        `witness` gives the newest run that it must know of, None where there was none: one that
+        knows no run of that job is gone, one that knows older ones alone is told of.
+        `start_anew`: one that is gone or broken is set aside, and a new one begun.
         Raises JobExit: 73 where it cannot be made, 75 where another run has it, 78 where it is
         something else, newer, gone or broken.
         """
@@ -140,7 +142,24 @@ class LedgerFile:
         if version > upgrade.VERSION:
             return ""
         lacking = upgrade.tables(_SCHEMA.read_text(encoding="utf-8"), version) - self._tables()
-        return f"it has no table {', '.join(sorted(lacking))}" if lacking else ""
+        if lacking:
+            return f"it has no table {', '.join(sorted(lacking))}"
+        return self._forgetful()
+
+    def _forgetful(self) -> str:
+        """How one knows that it is another job's, "" where it is not.
+
+        An older copy of the right one is what a restored backup is: it is told of, and used.
+        """
+        if not (told := self._witness()):
+            return ""
+        known = "select 1 from runs where job = ?"
+        if not self.db.execute(f"{known} limit 1", (told.job,)).fetchone():
+            return f"it knows of no run of {told.job}, but {told.words}"
+        if not self.db.execute(f"{known} and run_id = ?", (told.job, told.run_id)).fetchone():
+            again = "what was done since it was copied is asked and paid for again"
+            log.warning("ledger %s is an old copy, for %s: %s", self.path, told.words, again)
+        return ""
 
     def _gone(self, *, has_no_tables: bool = False) -> str:
         """How one knows that there is nothing where a ledger was; "" where there was none."""
@@ -154,7 +173,7 @@ class LedgerFile:
         if not has_no_tables and log_of_it.exists() and log_of_it.stat().st_size:
             return f"{found}, but its {log_of_it.name} is there"
         told = self._witness()
-        return f"{found}, but {told}" if told else ""
+        return f"{found}, but {told.words}" if told else ""
 
     def _set_aside(self, reason: str) -> None:
         """Keep what is left of a broken one under other names."""
