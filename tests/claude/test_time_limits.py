@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pytest
@@ -66,6 +67,31 @@ def test_where_a_free_call_always_dribbles_the_run_ends_with_69(claude, path, me
     result = go(site, retry=Retry(seconds=3))
     assert result.code == 69 and "no answer in time" in result.log, result.log
     assert "dead" not in statuses(site)
+
+
+@pytest.mark.usefixtures("_short")
+def test_results_that_do_not_begin_are_asked_for_again(claude):
+    rule = {"kind": "late", "seconds": 5, "path": RESULTS, "times": 1}
+    site = claude(message_batch_seconds=0, faults=[rule])
+    fill(site, 3)
+    result = go(site)
+    assert result.code == 0 and "failed (no answer in time): sent again in" in result.log
+    is_complete(site, 15)
+
+
+def test_empty_lines_are_no_sign_of_life(monkeypatch):
+    monkeypatch.setattr(message_batch_api, "_SECONDS_FOR_A_LINE", 0.2)
+
+    async def keeping_us_waiting() -> AsyncGenerator[bytes, None]:
+        for _ in range(100):
+            await asyncio.sleep(0.01)
+            yield b" \r\n"
+
+    async def read() -> list[bytes]:
+        return [line async for line in message_batch_api._lines(keeping_us_waiting())]
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(read())
 
 
 @pytest.mark.usefixtures("_short")

@@ -126,13 +126,16 @@ async def results(client: AsyncAnthropic, message_batch_id: str) -> AsyncGenerat
     what the SDK raises, NotYet for a 404, and TimeoutError where no line comes to its end for
     minutes.
     """
+    import asyncio
+
     import httpx2
     from anthropic import NotFoundError
 
     path = f"{_path(message_batch_id)}/results"
     headers = {"Accept": "application/binary", **_STREAMED}
     try:
-        reply = await client.get(path, cast_to=httpx2.Response, options={"headers": headers})
+        async with asyncio.timeout(_SECONDS_TO_REPLY):
+            reply = await client.get(path, cast_to=httpx2.Response, options={"headers": headers})
     except NotFoundError as error:
         # The message batch has ended, and not every machine of Claude's has heard of it.
         raise NotYet(f"404: the results of {message_batch_id} are not there yet") from error
@@ -160,8 +163,8 @@ async def _lines(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, No
             line += end[: _LONGEST_LINE - len(line)]
             if line.strip():
                 yield bytes(line)
+                deadline = loop.time() + _SECONDS_FOR_A_LINE
             line.clear()
-            deadline = loop.time() + _SECONDS_FOR_A_LINE
         if part is None:
             return
         line += begin[: _LONGEST_LINE - len(line)]
