@@ -32,6 +32,19 @@ def test_it_never_goes_back():
     assert clock.now() == NOON
 
 
+@pytest.mark.parametrize("first", [1990, 2099])
+def test_of_two_dates_that_are_far_apart_the_earlier_one_is_believed(first):
+    clock = ServerClock(InstantClock())
+    good, odd = "Sun, 22 Nov 2026 12:00:00 GMT", f"Sun, 22 Nov {first} 12:00:00 GMT"
+    for date in (good, odd, good) if first > 2026 else (odd, good):
+        heard(clock, date)
+    assert clock.now() == min(NOON, NOON.replace(year=first))
+    clock = ServerClock(InstantClock())
+    for date in (odd, good):
+        heard(clock, date)
+    assert clock.now() == min(NOON, NOON.replace(year=first))
+
+
 @pytest.mark.parametrize("date", ["", "yesterday", "Sun, 99 Nov 2026 12:00:00 GMT", "\xff", "0"])
 def test_what_is_no_date_tells_nothing(date):
     clock = ServerClock(InstantClock())

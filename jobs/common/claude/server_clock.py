@@ -13,9 +13,11 @@ from datetime import datetime, timedelta
 from common import times
 from common.claude.retries import Clock
 
+_FAR_APART = timedelta(days=1)
+
 
 class ServerClock:
-    """Goes on from the newest reply, by the seconds that have passed here since. Never back."""
+    """Goes on from the newest reply, by the seconds that have passed here since."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -30,9 +32,13 @@ class ServerClock:
             at = times.instant(email.utils.parsedate_to_datetime(headers.get("date", "")))
         except (TypeError, ValueError, OverflowError):
             return
-        now = self.now()
-        self._at = at if now is None else max(at, now)
-        self._heard_at = self._clock.now()
+        if (known := self.now()) is not None:
+            # One of the two is wrong. By the earlier one nothing counts as lost too soon.
+            if at - known > _FAR_APART:
+                return
+            if known - at <= _FAR_APART:
+                at = max(at, known)
+        self._at, self._heard_at = at, self._clock.now()
 
     def now(self) -> datetime | None:
         """The instant at Claude, None as long as no reply has said it."""
