@@ -5,12 +5,13 @@ from typing import Any
 MESSAGES = "/v1/messages"
 MESSAGE_BATCHES = "/v1/messages/batches"
 MODEL = "/v1/models/{id}"
+MESSAGE_BATCH = "/v1/messages/batches/{id}"
 RESULTS = "/v1/messages/batches/{id}/results"
 PATHS = {
     MESSAGES,
     "/v1/messages/count_tokens",
     MESSAGE_BATCHES,
-    "/v1/messages/batches/{id}",
+    MESSAGE_BATCH,
     "/v1/messages/batches/{id}/cancel",
     RESULTS,
     "/v1/models",
@@ -24,7 +25,7 @@ STATUSES = {
 }  # fmt: skip
 INSTEAD = STATUSES | {"reset", "html", "create_500", "redirect", "huge"}
 # To a finished answer: the generation is billed, or the message batch exists.
-TO_RESULTS = {"results_cut", "results_short", "results_foreign", "results_line"}
+TO_RESULTS = {"results_twice", "results_cut", "results_short", "results_foreign", "results_line"}
 TO_ANSWER = {"cut", "late", "create_lost", "create_500_made", "dribble", "body"} | TO_RESULTS
 # In the message itself, which is billed as the API would bill it.
 IN_MESSAGE = {
@@ -63,6 +64,7 @@ OPTIONS: dict[str, set[str]] = {
     "errored": {"error_type", "message", "error_code"},
     "stay_in_progress": {"seconds"},
     "results_short": {"lines"},
+    "results_twice": {"before"},
     "results_line": {"line"},
     "list_lag": {"seconds"},
     "clock_skew": {"seconds"},

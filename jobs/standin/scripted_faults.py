@@ -20,6 +20,7 @@ from standin.fault_kinds import (
     IN_MESSAGE,
     IN_MESSAGE_BATCH,
     KINDS,
+    MESSAGE_BATCH,
     MESSAGE_BATCHES,
     MESSAGES,
     MODEL,
@@ -153,7 +154,7 @@ def check_path(path: Any, faults: list[Fault], where: str) -> None:
     for kind in (fault.kind for fault in faults):
         only = {DEFAULT_PATH[kind]} if kind in DEFAULT_PATH else PATHS
         only = {MESSAGES, MESSAGE_BATCHES} if kind in IN_MESSAGE else only
-        only = only | {MODEL} if kind == "changed" else only
+        only = only | {MODEL, MESSAGE_BATCH} if kind == "changed" else only
         if path not in only:
             raise BadRule(f"{where}: {kind} cannot happen at {path}")
 

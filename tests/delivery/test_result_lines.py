@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from common.delivery.message_batch import download
 from common.delivery.message_batch.result_lines import read_line, without_answer
 from common.ledger.message_batches import AwaitedRequest
 from rigs.message_batch_site import (
@@ -19,6 +20,7 @@ from rigs.message_batch_site import (
     calls,
     fill,
     go,
+    is_complete,
     spent,
     statuses,
     submitted,
@@ -53,6 +55,17 @@ DAMAGED = [
     "\xff\xfe\x00",
     "1" * 5_000,
 ]
+
+
+@pytest.mark.parametrize("together", [1, 500])
+@pytest.mark.parametrize("before", [False, True])
+def test_of_two_lines_about_one_request_the_answer_counts(claude, monkeypatch, before, together):
+    monkeypatch.setattr(download, "_TOGETHER", together)
+    site = claude(message_batch_seconds=0, faults=[{"kind": "results_twice", "before": before}])
+    fill(site, 4)
+    result = go(site)
+    assert result.code == 0 and "errored" not in result.log, result.log
+    is_complete(site, 20)
 
 
 @pytest.mark.parametrize("line", DAMAGED, ids=lambda line: line[:70])

@@ -71,19 +71,24 @@ class Download:
 
     async def _read_once(self, client: AsyncAnthropic) -> Downloaded:
         found = Downloaded()
-        lines: list[ResultLine] = []
+        answers: list[ResultLine] = []
+        others: list[ResultLine] = []
         size = 0
         async with aclosing(results(client, self._message_batch.id)) as stream:
             async for raw in stream:
                 line = read_line(raw)
                 found.note(line)
-                if line.kind:
-                    lines.append(line)
+                if line.kind == "succeeded":
+                    answers.append(line)
                     size += len(raw)
-                if len(lines) == _TOGETHER or size > _MOST_TOGETHER:
-                    self._store(lines)
-                    lines, size = [], 0
-        self._store(lines)
+                elif line.kind:
+                    others.append(line)
+                if len(answers) == _TOGETHER or size > _MOST_TOGETHER:
+                    self._store(answers)
+                    answers, size = [], 0
+        self._store(answers)
+        # Last: of two lines about one request, the answer that was paid for is the one that counts.
+        self._store(others)
         return found
 
     def _lacking(self, found: Downloaded) -> int:
