@@ -24,6 +24,7 @@ from rigs.message_batch_site import (
     go,
     is_complete,
     sdk,
+    standin_db,
     statuses,
     submitted,
 )
@@ -154,13 +155,19 @@ def test_one_whose_first_results_name_no_request_may_be_ours_and_nothing_is_sent
     assert statuses(site) == {"done": 10}
 
 
-def test_where_claude_does_not_say_what_time_it_is_nothing_is_sent_again(claude):
+def test_where_claude_does_not_say_what_time_it_is_a_run_has_to_wait_for_the_grace(claude):
     site = claude(message_batch_seconds=0, faults=[at_create("create_500"), {"kind": "no_date"}])
     fill(site, 4)
-    result = go(site)
-    assert result.code == 75, result.log
-    assert "no reply of Claude's carries a Date" in result.log
-    assert statuses(site) == {"done": SIZE, "submitted": 15}
+    for days in (0, 400, -400):
+        site.today = datetime.now(UTC) + timedelta(days=days)
+        result = go(site, "--wait", "10m")
+        assert result.code == 75, result.log
+        assert "carries Date and request-id" in result.log and "--wait 20m" in result.log
+        assert statuses(site) == {"done": SIZE, "submitted": 15}
+    result = go(site, "--wait", "20m")
+    assert result.code == 0 and "never became a message batch" in result.log, result.log
+    assert sum(result.clock.waits) >= adoption.GRACE.total_seconds()
+    assert statuses(site) == {"done": 20}
 
 
 def test_where_claude_does_not_say_what_time_it_is_one_is_found_again_all_the_same(claude):
@@ -169,6 +176,27 @@ def test_where_claude_does_not_say_what_time_it_is_one_is_found_again_all_the_sa
     fill(site, 4)
     assert go(site).code == 0
     is_complete(site, 20)
+
+
+def test_one_that_its_owner_deletes_meanwhile_is_in_nobodys_way(claude, tmp_path):
+    faults = [
+        at_create("create_500"),
+        {"kind": "404", "path": f"{MESSAGE_BATCHES}/{{id}}/results", "times": 1},
+    ]
+    site = claude(state=tmp_path / "standin", message_batch_seconds=0, faults=faults)
+    fill(site, 4)
+
+    def other(number: int) -> None:
+        if number == 0:
+            foreign(site, 3)
+        if number == 2:
+            with standin_db(tmp_path / "standin") as db:
+                db.execute("delete from message_batches")
+
+    result = go(site, "--wait", "2h", at_wait=other)
+    assert result.code == 0 and "whose results cannot be read" in result.log, result.log
+    assert "never became a message batch" in result.log
+    assert statuses(site) == {"done": 20}
 
 
 def test_while_somebody_elses_of_the_same_size_is_running_nothing_is_sent_again(claude):
@@ -284,7 +312,8 @@ def test_it_is_not_tried_for_ever(claude):
 
 
 @pytest.mark.parametrize(
-    ("kind", "code"), [("422", 1), ("400", 1), ("401", 77), ("402", 77), ("429_spend", 77)]
+    ("kind", "code"),
+    [("422", 78), ("400", 78), ("405", 78), ("401", 77), ("402", 77), ("429_spend", 77)],
 )
 def test_one_that_is_refused_ends_the_run_and_its_records_wait(claude, kind, code):
     site = claude(message_batch_seconds=0, faults=[at_create(kind)])

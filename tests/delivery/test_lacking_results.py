@@ -58,7 +58,7 @@ def test_results_that_stay_short_are_held_and_nothing_is_paid_for_again(claude, 
     assert result.code == 69, result.log
     assert "of its 11 results cannot be had from Claude" in result.log
     assert " WARN " in next(line for line in result.log.splitlines() if "reads them again" in line)
-    assert "nothing is sent again for now" in result.log
+    assert "Nothing is sent again for now" in result.log
     assert sum(result.clock.waits) > 60  # it was not asked in vain once only
     assert set(billed_for(site).values()) == {1} and calls(site, CREATE) == 1
     assert submitted(site) == {"submitted": 1}

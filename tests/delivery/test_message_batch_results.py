@@ -207,6 +207,32 @@ def test_a_message_batch_that_is_gone_is_said_and_sent_anew(claude, tmp_path: Pa
     assert spent(site)[1] > 0  # it may have been billed, and counts as spent
 
 
+@pytest.mark.parametrize("times", [1, None])
+@pytest.mark.parametrize("at", ["2026-11-22T02:00:00Z", True, [1]])
+def test_one_that_is_archived_too_early_is_held(claude, at, times):
+    """A gateway says so, or an account that closes: what is paid for may still come."""
+    rule = {"kind": "changed", "path": ONE, "times": times}
+    site = claude(message_batch_seconds=0, faults=[{**rule, "fields": {"archived_at": at}}])
+    fill(site, 4)
+    result = go(site)
+    assert result.code == 78 and "is archived, although it is new" in result.log, result.log
+    assert "Nothing is sent again for now; after" in result.log
+    assert go(site).code == (0 if times else 78)
+    assert set(billed_for(site).values()) == {1}
+
+
+@pytest.mark.parametrize("how", ["404", "results_short"])
+def test_where_nobody_knows_how_old_something_is_the_remedy_is_said(claude, how):
+    path = ONE if how == "404" else f"{ONE}/results"
+    site = claude(
+        message_batch_seconds=0, faults=[{"kind": how, "path": path}, {"kind": "no_date"}]
+    )
+    fill(site, 4)
+    result = go(site)
+    assert result.code == (78 if how == "404" else 69), result.log
+    assert "carries Date and request-id: let your gateway pass them on" in result.log
+
+
 @pytest.mark.parametrize("days", [0, 3, -3, 400])
 def test_one_that_this_key_cannot_see_is_held_whatever_the_clock_of_this_machine_says(
     claude, tmp_path: Path, days

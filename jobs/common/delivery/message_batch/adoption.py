@@ -15,30 +15,35 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from common import times
-from common.claude.faults import Fault
+from common.claude.faults import Fault, Whose
 from common.claude.message_batch_api import Seen, newest_first, results
 from common.delivery.message_batch.result_lines import read_line
 from common.ledger.message_batches import MessageBatch, MessageBatches
 from common.ledger.states import MessageBatchStatus
 from common.process.exits import JobExit
 from common.process.log import log
+from common.process.words import span
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
     from common.claude.client import Claude
+    from common.claude.retries import Clock
 
 GRACE = timedelta(minutes=15)  # from the intent, for the list to show what was made
 _APART = timedelta(seconds=60)  # between two looks that find nothing
+_NEVER = "%s never became a message batch: its requests are sent again"
 _FAR_BACK = timedelta(days=1)  # where the newest one of then is gone from the list
 
 
 class Adoption:
     """Finds out about intents, one look at a time."""
 
-    def __init__(self, message_batches: MessageBatches, claude: Claude) -> None:
+    def __init__(self, message_batches: MessageBatches, claude: Claude, clock: Clock) -> None:
         self._message_batches = message_batches
         self._claude = claude
+        self._clock = clock
+        self._first_looks: dict[str, float] = {}  # at intents that nobody knows the age of
         self._logged: set[str] = set()  # intents that the log has told about, once a run
 
     def look(self, intent: MessageBatch) -> None:
@@ -61,7 +66,12 @@ class Adoption:
                 doubt = f"{candidate.id}, which is still processing"
                 continue
             custom_id = self._first_custom_id(candidate.id)
-            if not custom_id:
+            if isinstance(custom_id, Fault):
+                if custom_id.whose is not Whose.NOBODY:
+                    raise JobExit(custom_id.code, f"{candidate.id}: {custom_id.reason}")
+                # Its owner may have deleted it since; then the next list is without it.
+                doubt = f"{candidate.id}, whose results cannot be read ({custom_id.reason})"
+            elif not custom_id:
                 doubt = f"{candidate.id}, whose results name no request"
             elif self._message_batches.awaited(intent.id, [custom_id]):
                 log.info("message batch %s: found again, its reply had been lost", candidate.id)
@@ -79,7 +89,7 @@ class Adoption:
         else:
             self._drop_in_time(intent)
 
-    def _first_custom_id(self, message_batch_id: str) -> str:
+    def _first_custom_id(self, message_batch_id: str) -> str | Fault:
         """The first request that its results name, "" where they name none."""
 
         async def first_custom_id(client: AsyncAnthropic) -> str:
@@ -89,17 +99,13 @@ class Adoption:
                         return custom_id
             return ""
 
-        custom_id = self._claude.call(first_custom_id, streams=True)
-        if isinstance(custom_id, Fault):  # in doubt, nothing is sent again
-            raise JobExit(custom_id.code, f"message batch {message_batch_id}: {custom_id.reason}")
-        return custom_id
+        return self._claude.once(first_custom_id, f"message batch {message_batch_id}")
 
     def _drop_in_time(self, intent: MessageBatch) -> None:
         """Two looks a minute apart, both after the time of grace, say that it never came to be."""
         now = self._claude.server_clock.now()
         if now is None:
-            untold = "no reply of Claude's carries a Date, so nobody knows how long ago it was"
-            self._tell_once(intent, f"{intent.id}: {untold}: not sent again")
+            self._drop_untimed(intent)
             return
         if now - times.instant(intent.created_at) < GRACE:
             return
@@ -108,7 +114,22 @@ class Adoption:
             self._message_batches.missed(intent.id, times.stamp(now))
         elif now - times.instant(intent.missed_at) >= _APART:
             self._message_batches.close(intent.id, MessageBatchStatus.VOID)
-            log.warning("%s never became a message batch: its requests are sent again", intent.id)
+            log.warning(_NEVER, intent.id)
+
+    def _drop_untimed(self, intent: MessageBatch) -> None:
+        """Where no reply tells the time, only the seconds that this run has waited are sure."""
+        first = self._first_looks.setdefault(intent.id, self._clock.now())
+        if self._clock.now() - first >= GRACE.total_seconds():
+            self._message_batches.close(intent.id, MessageBatchStatus.VOID)
+            log.warning(_NEVER, intent.id)
+        elif intent.id not in self._logged:
+            self._logged.add(intent.id)
+            log.warning(
+                "%s: no reply of Claude's carries Date and request-id, so nobody knows how old it"
+                " is: a run that waits for %s (--wait 20m) finds out what became of it",
+                intent.id,
+                span(GRACE.total_seconds()),
+            )
 
     def _tell_once(self, intent: MessageBatch, line: str) -> None:
         if intent.id not in self._logged:

@@ -46,7 +46,7 @@ class MessageBatchDelivery:
         self._context = context
         self._spending = spending
         self._message_batches = context.message_batches
-        self._adoption = Adoption(context.message_batches, context.claude)
+        self._adoption = Adoption(context.message_batches, context.claude, context.clock)
         self._results = Results(context, spending)
         self._reserved = self._spent = 0.0  # USD, of this run's message batches
         self._held: dict[str, Held] = {}  # why some are not looked at again in this run, by id
@@ -214,8 +214,11 @@ class MessageBatchDelivery:
                 fault.code,
                 f"message batches are not available in this workspace: {remedy} ({fault.reason})",
             )
-        code = exits.BUG if fault.whose is Whose.RECORD else fault.code
-        raise JobExit(code, f"a message batch was not taken: {fault.reason}")
+        # What is sent live has been taken: some gateways have no message batches.
+        setting = fault.whose is Whose.RECORD or fault.code == exits.SETTINGS
+        remedy = "; run with --live, which needs none" if setting else ""
+        code = exits.SETTINGS if setting else fault.code
+        raise JobExit(code, f"a message batch was not taken: {fault.reason}{remedy}")
 
     def _look(self, message_batch: MessageBatch) -> None:
         if message_batch.status is MessageBatchStatus.PREPARING:

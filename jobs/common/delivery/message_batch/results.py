@@ -48,32 +48,29 @@ class Results:
             return
         seen = self._context.claude.call(lambda client: look_at(client, message_batch.id))
         age = self._since(message_batch.created_at)
-        if _WARNED_AFTER < age < _KEPT:
+        if age is not None and _WARNED_AFTER < age < _KEPT:
             left = span((_KEPT - age).total_seconds())
             log.warning("message batch %s: its results are gone in %s", message_batch.id, left)
         if isinstance(seen, Fault):
             if seen.kind is not Kind.NOT_FOUND:
                 raise JobExit(seen.code, seen.reason)
-            if age < _HELD:
-                # A key of another workspace cannot see it either: to send again is to pay twice.
-                raise Held(
-                    exits.SETTINGS,
-                    f"this key cannot see message batch {message_batch.id}: is it another"
-                    f" workspace's? Nothing is sent again for now; after {_left(age)} it counts as"
-                    " lost and is sent again",
-                )
-            self._gone(message_batch)
+            # A key of another workspace cannot see it either: to send again is to pay twice.
+            unseen = f"this key cannot see message batch {message_batch.id}: is it another"
+            self._gone(message_batch, f"{unseen} workspace's?", age)
         elif seen.archived:
-            self._gone(message_batch)
+            early = f"message batch {message_batch.id} is archived, although it is new."
+            self._gone(message_batch, early, self._since(times.stamp(seen.created_at)))
         elif seen.status == "ended":
             self._collect(message_batch, seen)
 
-    def _since(self, at: str) -> timedelta:
-        """How long ago an instant of Claude's was, by Claude's clock; 0 where nobody knows."""
+    def _since(self, at: str) -> timedelta | None:
+        """How long ago an instant of Claude's was, by Claude's clock; None where nobody knows."""
         now = self._context.claude.server_clock.now()
-        return timedelta(0) if now is None else now - times.instant(at)
+        return None if now is None else now - times.instant(at)
 
-    def _gone(self, message_batch: MessageBatch) -> None:
+    def _gone(self, message_batch: MessageBatch, about: str, age: timedelta | None) -> None:
+        if age is None or age < _HELD:
+            raise Held(exits.SETTINGS, f"{about} {_until_lost(age)}")
         left = self._message_batches.close(message_batch.id, MessageBatchStatus.GONE)
         log.error(
             "message batch %s is gone, with what was paid for it"
@@ -132,16 +129,22 @@ class Results:
             f" {counted(message_batch.requests, 'result')} cannot be had from Claude"
         )
         age = self._since(times.stamp(seen.ended_at or seen.created_at))
-        if age >= _HELD:
+        if age is not None and age >= _HELD:
             log.error("%s: what was paid for them is lost", about)
             return
         log.warning("%s: the next run reads them again", about)
         raise Held(
             exits.UNREACHABLE,
-            f"{about}: nothing is sent again for now; after {_left(age)} they count as lost",
+            f"{about}. {_until_lost(age)}",
         )
 
 
-def _left(age: timedelta) -> str:
-    """How long something of that age is still held."""
-    return span((_HELD - age).total_seconds())
+def _until_lost(age: timedelta | None) -> str:
+    """What becomes of that which cannot be had, and is that old; None where nobody knows."""
+    if age is None:
+        return (
+            "Nothing is sent again as long as no reply of Claude's carries Date and request-id: let"
+            " your gateway pass them on, or set ANTHROPIC_BASE_URL to Claude's address for a night"
+        )
+    left = span((_HELD - age).total_seconds())
+    return f"Nothing is sent again for now; after {left} it counts as lost, and is sent again"
