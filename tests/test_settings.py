@@ -152,6 +152,7 @@ def test_claude_may_be_anywhere_behind_tls_or_on_this_machine(load, url):
     [
         ("https://api.anthropic.com/v1", "https://api.anthropic.com"),
         ("https://api.anthropic.com/v1/messages", "https://api.anthropic.com"),
+        ("https://gateway.example/claude/v1/messages/batches/", "https://gateway.example/claude"),
         ("https://gateway.example:8443/claude/v1/", "https://gateway.example:8443/claude"),
         ("https://gateway.example/v1/v1/", "https://gateway.example/v1"),
         ("https://v1", "https://v1"),
@@ -161,6 +162,13 @@ def test_claude_may_be_anywhere_behind_tls_or_on_this_machine(load, url):
 )
 def test_what_the_sdk_adds_to_a_base_url_is_taken_off_its_end(load, url, without):
     assert load(ANTHROPIC_BASE_URL=url).base_url() == without
+
+
+@pytest.mark.parametrize("path", ["", "/", "/claude", "/claude/v1", "/v1/"])
+def test_a_base_url_with_a_query_is_refused_and_the_query_not_shown(load, path):
+    """The SDK would write its paths into the query, and the records would go to another page."""
+    message = refused(load(ANTHROPIC_BASE_URL=f"https://gateway.example{path}?key=sesame").base_url)
+    assert "have no ? in it" in message and "sesame" not in message
 
 
 @pytest.mark.parametrize("url", ["", "  ", "\n"])

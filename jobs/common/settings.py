@@ -177,8 +177,10 @@ class Settings:
         url = self.get("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
         try:
             parts = urlsplit(url)
+            if parts.query:  # the SDK would write its paths behind it
+                raise ValueError("a query")
             # As people copy it from the documentation: the SDK adds this itself.
-            path = re.sub(r"(/v1(/messages)?/*|/{2,})$", "", parts.path)
+            path = re.sub(r"(/v1(/messages(/batches)?)?/*|/{2,})$", "", parts.path)
             if path != parts.path:
                 url = parts._replace(path=path).geturl()
             here = on_this_machine(parts.hostname or "")
@@ -187,12 +189,13 @@ class Settings:
                 return url
             if parts.scheme == "https" and parts.hostname:
                 return url
-        except ValueError:  # half an IPv6 address: no better than the rest
+        except ValueError:  # also half an IPv6 address: no better than the rest
             pass
         raise JobExit(
             exits.SETTINGS,
-            f"ANTHROPIC_BASE_URL={url}: must begin with https://"
-            " (plain http:// only to this machine)",
+            # What stands behind a ? may be a token.
+            f"ANTHROPIC_BASE_URL={re.sub('[?].+', '?…', url)}: must begin with https://"
+            " (plain http:// only to this machine), and have no ? in it",
         )
 
 
