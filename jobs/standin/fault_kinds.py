@@ -57,7 +57,8 @@ OPTIONS: dict[str, set[str]] = {
     # A reply of that many megabytes; with `gzip` it is a thousandth of that on the wire.
     "huge": {"status", "megabytes", "gzip"},
     "dribble": {"seconds"},  # from one byte to the next
-    "body": {"text"},  # in place of the reply's own; each character is one byte
+    # In place of the reply's own; each character is one byte. `encoding`: said to be compressed so.
+    "body": {"text", "encoding"},
     "refusal": {"category"},
     # Fields that a gateway writes over the message's own, and fields that it leaves out.
     "changed": {"fields", "without"},

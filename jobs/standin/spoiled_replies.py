@@ -77,6 +77,8 @@ def spoiled(reply: Reply, fault: Fault | None) -> Reply:
         reply.body = json.dumps(said).encode()
     elif fault.kind == "body":
         reply.body, reply.pieces = str(fault.options.get("text", "")).encode("latin-1"), None
+        if encoding := fault.options.get("encoding"):
+            reply.headers += (("content-encoding", str(encoding)),)
     elif fault.kind == "create_500_made":
         return refusal_reply(refusal_of(fault), reply.request_id)
     return reply

@@ -75,3 +75,15 @@ def test_a_list_that_is_none_does_not_say_that_nothing_was_made(claude, tmp_path
     claude(**kept)
     assert go(site).code == 0
     assert statuses(site) == {"done": 20}
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "gzip, deflate"])
+@pytest.mark.parametrize("path", [MODEL, MESSAGE_BATCHES, ONE, f"{ONE}/results"])
+def test_what_is_not_compressed_as_it_says_is_asked_for_again(claude, path, encoding):
+    rule = {"kind": "body", "text": "not compressed", "encoding": encoding, "path": path}
+    site = claude(message_batch_seconds=0, faults=[{**rule, "method": "GET", "times": 1}])
+    fill(site, 4)
+    result = go(site)
+    assert result.code == 0, result.log
+    assert "failed (a reply that cannot be decompressed): sent again in" in result.log
+    is_complete(site, 20)

@@ -143,6 +143,9 @@ def fault_of(error: BaseException) -> Fault | None:
             return Fault(Kind.SETTINGS, reason)
         if isinstance(cause, TooLong):
             return Fault(Kind.UNREACHABLE, str(cause), may_be_billed=True)
+        if isinstance(error, httpx2.DecodingError) or isinstance(cause, httpx2.DecodingError):
+            undone = "a reply that cannot be decompressed"
+            return Fault(Kind.UNREACHABLE, undone, may_be_billed=True)
         if untrusted := _untrusted(cause):
             return Fault(Kind.SETTINGS, untrusted)
         # What a proxy says, it says before it lets anything through.
