@@ -20,7 +20,7 @@ from common.ledger.dead_letters import DeadLetters
 from common.ledger.states import RecordStatus
 from common.process import exits
 from common.process.exits import JobExit
-from common.process.log import log
+from common.process.log import brief, log
 from common.process.mark import Mark
 from common.process.sqlite_errors import is_about_the_statement, remedy_for_tables
 from common.tally import Tally
@@ -101,8 +101,8 @@ class JobCode:
             return
         raise JobExit(
             exits.SETTINGS,
-            f"{fault.reason} for record {record_id}, as for the {IN_A_ROW - 1} before it: mend"
-            f" jobs/{self._job}.py. {NOBODYS}",
+            f"{fault.reason} for record {brief(record_id)}, as for the {IN_A_ROW - 1} before it:"
+            f" mend jobs/{self._job}.py. {NOBODYS}",
         )
 
     def bury(self, function: str, record_id: str, fault: Fault) -> None:
@@ -118,7 +118,7 @@ class JobCode:
         with self._dead_letters.transaction():
             self._dead_letters.bury(record_id, fault.reason)
         self._tally.died(record_id, fault.reason)
-        log.error("record %s is a dead letter: %s", record_id, fault.reason)
+        log.error("record %s is a dead letter: %s", brief(record_id), fault.reason)
 
     def take_back(self, function: str, status: RecordStatus) -> None:
         """Records that a function failed for in a row are no dead letters: it was the job."""

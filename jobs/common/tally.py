@@ -6,7 +6,7 @@ holds what this run leaves to be asked again by the next one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -99,10 +99,10 @@ class Tally:
         """
         return bool(self.failed or self.dead or self.lacks or self.newly_without_id)
 
-    def reasons(self) -> Iterator[str]:
-        """Why it is incomplete, the gravest first."""
-        yield from (f"{record_id}: {reason}" for record_id, reason in self.dead.items())
-        yield from (f"{record_id}: {reason}" for record_id, reason in self.failed.items())
+    def reasons(self, named: Callable[[str], str] = str) -> Iterator[str]:
+        """Why it is incomplete, the gravest first; `named` says how a record is called."""
+        yield from (f"{named(record_id)}: {reason}" for record_id, reason in self.dead.items())
+        yield from (f"{named(record_id)}: {reason}" for record_id, reason in self.failed.items())
         yield from self.lacks
         if self.newly_without_id:
             yield f"rows without a record_id, which nothing is sent about: {self.without_id}"

@@ -175,6 +175,17 @@ def test_a_worth_that_is_no_output_is_78(site, empty):
     assert "empty=" in result.log and "Traceback" not in result.log
 
 
+@pytest.mark.parametrize(
+    "text", ["\u3164", "\u2800 \u2800", "\ufe0f", "\u115f\u1160", "\U000e0101"]
+)
+def test_letters_of_which_nothing_is_seen_are_no_text(claude, text):
+    site = claude()
+    add(site, [text, "\u2801"])
+    result = site.run(labels())
+    assert result.code == 0 and result.summary["empty"] == "1", result.log
+    assert digested(site) == ["101"]
+
+
 def test_whoever_writes_tags_has_written_something():
     assert is_blank('<record id="1" at="2026"> \n</record>')
     assert not is_blank('<record id="1">.</record>')

@@ -17,8 +17,9 @@ LONG = [f"https://shop.example/o/{random.Random(n).randbytes(210).hex()}" for n 
 ODD = [
     *("e\u0301", "\u00e9", "A", "a", " 1", "1", "1 ", "01", "1.0", "a\0b", "a\nb", "a\tb"),
     *("\u200b1", 'say "1"', "<1>", "a&amp;b", "😀", "\u202e1", "\\u0031", "{}", "null"),
-    *("r1", "rr2", "r 3", "x" * 41),
+    *("r1", "rr2", "r 3", "x" * 41, "a b", "a  b"),
 ]
+TIDIED = ["e\u0301", "\u00e9", " 1", "1", "\u200b1", "a b", "a  b"]
 DELIVERIES = pytest.mark.parametrize("delivery", ["--live", "--message-batch"])
 
 
@@ -52,23 +53,23 @@ def test_ids_that_look_alike_or_cannot_be_seen_are_kept_apart(claude, delivery):
     assert result.code == 0, result.log
     assert saved(site) == sorted(ODD)
     assert int(result.summary["attempts"]) == 4, "nothing is asked again"
-    assert site.ledger("select count(*) from records where status = 'done'", "labels") == [(25,)]
+    assert site.ledger("select count(*) from records where status = 'done'", "labels") == [(27,)]
 
 
 def test_a_model_that_trims_and_composes_what_it_repeats_confuses_no_records(claude):
     site = claude()
-    add(site, ["e\u0301", "\u00e9", " 1", "1", "\u200b1"])
+    add(site, TIDIED)
 
     def tidied(request, said):
         for entry in said["results"]:
-            seen = "".join(c for c in entry["id"] if c.isprintable())
+            seen = " ".join("".join(c for c in entry["id"] if c.isprintable()).split())
             entry["id"] = unicodedata.normalize("NFC", seen).strip()
         return said
 
     with relayed(site.standin, tidied) as site.standin:
         result = site.run(labels())
     assert result.code == 0 and result.summary["requests"] == "1", result.log
-    assert saved(site) == sorted(["e\u0301", "\u00e9", " 1", "1", "\u200b1"])
+    assert saved(site) == sorted(TIDIED)
 
 
 def test_another_run_reads_the_aliases_although_records_have_come_and_gone(claude):
@@ -99,3 +100,19 @@ def test_the_findings_of_a_report_name_the_records_by_their_own_ids(claude):
     text = site.report(DAY)
     assert "**8 records**" in text
     assert "**100 %**, 8 records" in text
+
+
+def test_no_line_of_the_log_is_as_long_as_an_id(claude):
+    site = claude()
+    long = "https://shop.example/" + "x" * 10_000
+    add(site, [long, *"abcd"])
+
+    def refuse(db, record, output):
+        if record["record_id"] == long:
+            raise ValueError("no room for it")
+
+    result = site.run(labels(save=refuse))
+    assert result.code == 3 and "record https://shop.example/xxx" in result.log
+    assert max(map(len, result.log.splitlines())) < 400
+    dead = "select record_id from records where status = 'dead'"
+    assert site.ledger(dead, "labels") == [(long,)]

@@ -15,6 +15,12 @@ from common.process.exits import JobExit
 from common.row import Row
 
 CHUNK_TOKENS = 60_000  # estimated: no request comes near the 100,000-token price band
+# Fillers, the empty pattern of Braille and variation selectors: letters and marks to Unicode, and
+# yet nothing is seen of them.
+_UNSEEN = {
+    *"\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0",
+    *map(chr, (*range(0x180B, 0x180E), 0x180F, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))),
+}
 _BYTES_PER_TOKEN = 3  # on the safe side of the usual four
 
 
@@ -69,7 +75,9 @@ def is_blank(enveloped: str) -> bool:
     """Whether nothing can be seen between the tags of a record's envelope."""
     # The first ">" ends the start tag, whose attributes are escaped.
     content = enveloped.partition(">")[2].removesuffix("</record>")
-    return all(char.isspace() or category(char) in ("Cc", "Cf") for char in content)
+    return all(
+        char.isspace() or char in _UNSEEN or category(char) in ("Cc", "Cf") for char in content
+    )
 
 
 class _Watched(dict[str, Any]):

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 _LONGEST = 40  # characters of an id that travels as it is
-_PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 _.:@/+-]*[A-Za-z0-9])?").fullmatch
+_PLAIN = re.compile(r"[A-Za-z0-9](?:(?: ?[A-Za-z0-9_.:@/+-])*[A-Za-z0-9])?").fullmatch
 
 
 def travel_ids(record_ids: Sequence[str]) -> list[str]:

@@ -26,7 +26,7 @@ from common.delivery.triage import Reading, Seen, Verdict, triage
 from common.ledger.states import RequestStatus
 from common.process import exits
 from common.process.exits import JobExit
-from common.process.log import log
+from common.process.log import brief, log
 from common.process.words import counted, duration
 from common.records.chunks import Chunk
 
@@ -275,10 +275,10 @@ def _log_answer(outcome: Outcome) -> None:
 
 def _log_verdict(verdict: Verdict) -> None:
     for record_id, reason in verdict.dead.items():
-        log.error("record %s is a dead letter: %s", record_id, reason)
+        log.error("record %s is a dead letter: %s", brief(record_id), reason)
     if verdict.alone:
         for record_id, reason in verdict.failed.items():
-            log.warning("record %s, asked alone: %s: asked again", record_id, reason)
+            log.warning("record %s, asked alone: %s: asked again", brief(record_id), reason)
     elif verdict.failed:
         log.warning(
             "%s: %d of %d records without an output (%s): asked again in smaller chunks",

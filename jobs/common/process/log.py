@@ -97,6 +97,11 @@ def one_line(text: str) -> str:
     return _CONTROL.sub(" ", text)
 
 
+def brief(record_id: str) -> str:
+    """A record's id as a line of the log names it, be it as long as it likes."""
+    return shortened(record_id, 80)
+
+
 def shortened(text: str, limit: int = 200) -> str:
     """`text` on one line of at most `limit` characters, and without secrets: half of one is one."""
     text = redacted(one_line(text).strip())

@@ -24,7 +24,7 @@ from common.ledger.recovery import DEATHS
 from common.ledger.states import RecordStatus, RequestStatus
 from common.process import exits
 from common.process.exits import JobExit
-from common.process.log import log
+from common.process.log import brief, log
 from common.process.words import counted
 from common.records.days import LOOKED_BACK, Survey, records_of, time_of
 from common.records.preparing import SHOW
@@ -250,7 +250,7 @@ def _shown(context: Context, record: Record) -> str:
     try:
         return str(context.code.call(SHOW, [record_id], context.job.show, copy(record)))
     except CodeError as error:
-        log.warning("record %s is not quoted: %s", record_id, error.fault.reason)
+        log.warning("record %s is not quoted: %s", brief(record_id), error.fault.reason)
         return ""
 
 

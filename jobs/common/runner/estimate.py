@@ -16,7 +16,7 @@ from common.context import Context
 from common.delivery.model_check import refuse_unfit
 from common.job import Record
 from common.process.exits import JobExit
-from common.process.log import log
+from common.process.log import brief, log
 from common.records.chunks import packed
 from common.records.days import Survey, days, none_found, records_of, report_zone, survey
 from common.records.preparing import SHOW, shown
@@ -54,7 +54,7 @@ def estimate(context: Context) -> dict[str, object]:
 
     def given_up(record_id: str, fault: Fault) -> None:
         context.code.failed(SHOW, record_id, fault)
-        log.warning("record %s would be a dead letter: %s", record_id, fault.reason)
+        log.warning("record %s would be a dead letter: %s", brief(record_id), fault.reason)
 
     empty = 0
     none: list[str] = []

@@ -22,7 +22,7 @@ from common.process.command_line import say
 from common.process.exits import JobExit
 from common.process.files import disk_fault
 from common.process.lock import hold
-from common.process.log import StrayPrints, configure, log
+from common.process.log import StrayPrints, brief, configure, log
 from common.process.progress import Progress
 from common.process.signals import Stop
 from common.process.words import counted
@@ -188,7 +188,7 @@ def _outcome(context: Context) -> int:
         what = ", ".join(
             f"{counted(count, 'record')} {became}" for count, became in counts if count
         )
-        reasons = "; ".join([*tally.reasons()][:3])
+        reasons = "; ".join([*tally.reasons(brief)][:3])
         log.error("%s", f"{what}: {reasons}" if what else reasons)
         return exits.RECORDS_FAILED
     if not tally.requests and not tally.files:
@@ -205,7 +205,7 @@ def _work(context: Context) -> None:
         )
     for state in dead:
         context.tally.died(state.record_id, state.error)
-        log.error("record %s is a dead letter: %s", state.record_id, state.error)
+        log.error("record %s is a dead letter: %s", brief(state.record_id), state.error)
     delivery = Delivery(context)
     try:
         (per_day if context.job.per_day else per_record).run(context, delivery)
