@@ -47,6 +47,7 @@ LAYERS = (
     ("common.process", "common.html_document"),
     ("common.tally", "common.times", "common.row"),
     ("common.time_forms",),
+    ("common.time_grammar",),
 )
 LAYER = {name: number for number, layer in enumerate(LAYERS) for name in layer}
 LEDGER_TABLES = re.compile(

@@ -6,9 +6,10 @@ February to another, `CST` is Chicago or Shanghai: such a time stays unreadable,
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
+
+from common.time_grammar import FORMS, MILLISECONDS, NUMBER, WEEK, unwrapped
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNIX_AT_JULIAN_0 = 2_440_587.5  # the julian day that begins the epoch
@@ -20,6 +21,7 @@ _TEES = "Tt _:"
 # Marks that are not seen: a byte order mark, and directions of writing.
 _PLAIN_SIGNS = dict.fromkeys([0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F)], "")
 _PLAIN_SIGNS[0x2212] = "-"
+_FARTHEST = timedelta(hours=14)  # no clock is further from UTC
 _LONGEST = 100  # characters: longer ones are other texts
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -59,7 +61,7 @@ def is_number(value: object) -> bool:
         value = value.decode("utf-8", "replace")
     if isinstance(value, str):
         value = _tidied(value)
-        return _NUMBER(value) is not None and _spelled(value) is None
+        return NUMBER(value) is not None and _spelled(value) is None
     return isinstance(value, int | float) and _spelled(f"{value:.0f}") is None
 
 
@@ -75,21 +77,25 @@ def _of_text(text: str) -> datetime | date:
         return _of_unusual_text(text)
     if len(iso) > 10:
         # Python takes any character for the "T", also the sign of the offset that XML adds to days.
-        return at if iso[10] in _TEES or iso[8] in _TEES else _of_unusual_text(text)
-    if _WEEK(text):  # a week alone is no day
+        if not (iso[10] in _TEES or iso[8] in _TEES):
+            return _of_unusual_text(text)
+        if at.tzinfo not in (None, UTC):
+            _refuse_far(at.utcoffset() or timedelta(0))
+        return at
+    if WEEK(text):  # a week alone is no day
         raise ValueError(f"no time: {text!r}")
     return at.date()
 
 
 def _of_unusual_text(text: str) -> datetime | date:
     text = _tidied(text)
-    if _NUMBER(text):
+    if NUMBER(text):
         return _of_number(int(text) if text.lstrip("+-").isdigit() else float(text))
-    if found := _MILLISECONDS(text):
+    if found := MILLISECONDS(text):
         return _EPOCH + timedelta(milliseconds=int(found[1]))
     if len(text) <= _LONGEST:
-        for inner in dict.fromkeys((text, _WRAPPING("", text).rstrip(_CLOSING))):
-            for form in _FORMS:
+        for inner in dict.fromkeys((text, unwrapped(text))):
+            for form in FORMS:
                 if found := form(inner):
                     return _of_parts(found.groupdict())
     raise ValueError(f"no time: {text!r}")
@@ -110,7 +116,9 @@ def _of_number(value: float) -> datetime | date:
     spelled = _spelled(str(int(value)))
     if isinstance(spelled, datetime):
         return spelled  # MySQL adds a fraction
-    if spelled and value == int(value):
+    if spelled:
+        if value != int(value):
+            raise ValueError(f"a date, or seconds: {value}")
         return spelled
     if _JULIAN_DAYS[0] <= value < _JULIAN_DAYS[1]:
         # A REAL has room for half of a tenth of a millisecond.
@@ -178,9 +186,15 @@ def _date(part: dict[str, str | None]) -> date:
     return date(year, number, int(part["day"] or ""))
 
 
+def _refuse_far(offset: timedelta) -> None:
+    if abs(offset) > _FARTHEST:
+        raise ValueError(f"no zone: {offset}")
+
+
 def _zone(part: dict[str, str | None]) -> tzinfo | None:
     if hours := part.get("offset_hours"):
         offset = timedelta(hours=int(hours), minutes=int(part["offset_minutes"] or 0))
+        _refuse_far(offset)
         return timezone(-offset if part["sign"] == "-" else offset)
     name = part["zone"]
     if name is None:
@@ -194,93 +208,3 @@ def _zone(part: dict[str, str | None]) -> tzinfo | None:
     if name.lower() not in known:
         raise ValueError(f"a zone of two meanings, or of none: {name}")
     return timezone(timedelta(hours=known[name.lower()]))
-
-
-_NAME = (
-    r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
-    r"|sep(?:t|tember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
-)
-_WEEKDAY = r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?"
-_NTH = r"(?P<day>[0-9]{1,2})(?:st|nd|rd|th|\.)?"
-_TIME = (
-    r"(?P<hour>[0-9]{1,2})(?P<colon>[:.]?|[-_](?=[0-9]{2}[-_]))(?P<minute>[0-9]{2})"
-    r"(?:(?P=colon)(?P<second>[0-9]{2})(?:[.,:](?P<fraction>[0-9]*))?)?"
-    r"(?: ?(?P<half>[ap])\.?m\.?(?![a-z]))?"
-)
-_NOTE = r" ?\([^)]*\)| ?\[[^\]]*\]"
-_ZONE = (
-    # An offset decides. What stands before it or after only names it again: "EST -05:00", Go's
-    # "+0100 CET m=+0.01", Java's "[Region]".
-    r"(?:(?: ?(?:utc|gmt)| [a-z]{1,5}(?= ))? ?"
-    r"(?P<sign>[+-])(?P<offset_hours>[0-9]{1,2}):?(?P<offset_minutes>[0-9]{2})?(?::?[0-9]{2})?"
-    rf"(?:{_NOTE}| (?!m=)[a-z]+(?:/[a-z_/]+)?| ?[+-][0-9]{{2,4}})*"
-    # A "Z" that was added to an offset of nothing says the same.
-    r"|(?:\+00:?00)? ?[\[(]?(?P<zone>[a-z]+ [a-z]+ time|[a-z]+(?:/[a-z0-9_/+-]+)?)[\])]?"
-    rf"(?:{_NOTE})?)?(?: m=[+-][0-9.]+)?"
-)
-_CLOCK = rf"{_TIME}{_ZONE}"
-# Between a date and a time of day; a date alone, which XML gives an offset.
-_LATER = rf"(?:(?:,? (?:at |@ |- )?|[T_:+-]){_CLOCK})?"
-_ALONE = r"(?:Z|(?: ?\+|-)(?:0[0-9]|1[0-4]):[0-5][0-9])"
-
-
-def _form(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE | re.ASCII)
-
-
-_DATES = (
-    # 2026-11-23, 2026/11/23
-    r"(?P<year>[0-9]{4})(?P<dash>[-/.:])(?P<month>[0-9]{1,2})(?P=dash)(?P<day>[0-9]{1,2})",
-    # ISO weeks and days of the year: 2026-W48-1, 2026-327
-    r"(?P<year>[0-9]{4})-?(?:W(?P<week>[0-9]{2})-?(?P<weekday>[1-7])|(?P<ordinal>[0-9]{3}))",
-    # 23 Nov 2026, 23/Nov/2026, 23NOV2026, Monday, 23. November 2026
-    rf"(?:{_WEEKDAY}(?:, ?| ))?{_NTH}[ /-]?{_NAME}[ /-]?(?P<year>[0-9]{{4}})",
-    # Nov 23, 2026, Monday, November 23rd 2026
-    rf"(?:{_WEEKDAY}(?:, ?| ))?{_NAME} {_NTH},? (?P<year>[0-9]{{4}})",
-    # 2026-Nov-23
-    rf"(?P<year>[0-9]{{4}})(?P<dash>[ -]){_NAME}(?P=dash)(?P<day>[0-9]{{1,2}})",
-)
-_FORMS = tuple(
-    _form(pattern).fullmatch
-    for pattern in (
-        # Mail: Mon, 23 Nov 2026 10:30:15 +0000, where a year may have two digits
-        (
-            rf"(?:(?P<in_mail>{_WEEKDAY}), ?)?(?P<day>[0-9]{{1,2}})[ -]{_NAME}[ -]"
-            rf"(?P<year>[0-9]{{2}}|[0-9]{{4}}) {_CLOCK}"
-        ),
-        *(rf"{date}(?:{_ALONE}|{_LATER})" for date in _DATES),
-        (
-            r"(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})"
-            rf"(?:{_ALONE}|[ T_-]?{_CLOCK})"
-        ),
-        # ctime and what is like it: Mon Nov 23 10:30:15 2026, a zone before the year or after it
-        *(
-            rf"(?:{_WEEKDAY},? )?{day} {rest}"
-            for day in (rf"{_NAME} {_NTH}", rf"{_NTH} {_NAME}")
-            for rest in (
-                rf"{_TIME} (?P<year>[0-9]{{4}}){_ZONE}",
-                rf"{_CLOCK} (?P<year>[0-9]{{4}})",
-            )
-        ),
-        # Python's repr()
-        (
-            r"(?:datetime\.)?(?:datetime|(?<=\.)date)\((?P<year>[0-9]{4}), (?P<month>[0-9]{1,2}), "
-            r"(?P<day>[0-9]{1,2})(?:, (?P<hour>[0-9]{1,2}), (?P<minute>[0-9]{1,2})"
-            r"(?:, (?P<second>[0-9]{1,2})(?:, (?P<micro>[0-9]{1,6}))?)?)?"
-            r"(?:, tzinfo=[a-z.<(=']*?(?P<zone>utc|[a-z]+/[a-z_/]+)['>()]*)?\)"
-        ),
-    )
-)
-_NUMBER = _form(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?").fullmatch
-_WEEK = _form(r"[0-9]{4}-?W[0-9]{2}").fullmatch
-# JavaScript's, .NET's and MongoDB's: Date(1795429815252), {"$date": 1795429815252}
-_MILLISECONDS = _form(
-    r"(?:\\?/|new )?(?:Date\(|\{ ?\"\$date\": ?(?:\{ ?\"\$numberLong\": ?\")?)"
-    r"([+-]?[0-9]{1,18})(?:[+-][0-9]{4})?[)\"} ]+(?:\\?/)?"
-).fullmatch
-# What a log or a language puts around a time: [23/Nov/2026], ISODate("…"), ~U[…], {"$date": "…"}
-_WRAPPING = re.compile(
-    r"^(?:~[A-Z]|(?:new )?#?[a-z.]*(?:date|time|inst)[a-z0-9]* ?|\{ ?\"\$date\": ?)?[\[(<\"']+",
-    re.IGNORECASE,
-).sub
-_CLOSING = "])>}\"' "
