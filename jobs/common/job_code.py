@@ -28,6 +28,7 @@ from common.tally import Tally
 IN_A_ROW = 3
 SAVE = "save()"
 VALIDATOR = "a validator"
+DUMP = "model_dump_json()"
 NOBODYS = "No record is blamed, and the answers that are paid for wait"
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 

@@ -143,3 +143,14 @@ def test_doctor_says_the_same_of_the_script(site, old, new, expected):
     write_job(site.root, "mine", JOB.replace(old, new, 1))
     (line,) = said(sources.check(installation(site.root, {"RECORDS_DB": str(site.source)})))
     assert line.startswith("FAIL job mine: ") and expected in line
+
+
+def test_a_report_that_notes_something_is_78_since_it_only_reads(claude):
+    site = claude()
+    site.events(events("2026-11-21", 3))
+    site.today = TONIGHT
+    noting = dataclasses.replace(daily_report.JOB, prepare=list, note=lambda db, record: None)
+    result = site.run(noting)
+    assert result.code == 78
+    assert "a report only reads RECORDS_DB" in result.log and result.log.count("\n") == 1
+    assert site.standin.counts["requests"] == {}

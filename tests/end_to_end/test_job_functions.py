@@ -226,6 +226,27 @@ def test_a_validator_or_serializer_that_raises_costs_its_record_alone(claude, mo
     assert site.saved(SAVED) == [(39,)]
 
 
+class Mended(BaseModel):
+    """Takes whatever the two before took."""
+
+    label: str
+    reason: str
+
+
+@pytest.mark.parametrize("model", [strict, shy])
+def test_retry_dead_judges_the_answer_that_was_paid_for_by_the_mended_model_first(claude, model):
+    site = claude()
+    events(site, 20)
+    job = labels()
+    object.__setattr__(job, "output", model())
+    assert site.run(job).code == 3
+    paid = len(site.billed())
+    object.__setattr__(job, "output", Mended)
+    assert site.run(job, "--retry-dead").code == 0
+    assert site.saved(SAVED) == [(20,)]
+    assert len(site.billed()) == paid
+
+
 def text_of_all_but(*record_ids: str, value: Any = None, error: Exception | None = None) -> Any:
     def show(record: Any) -> Any:
         if record["record_id"] in record_ids:

@@ -195,7 +195,9 @@ def _function_faults(job: Job) -> Iterator[str]:
         elif not any(_takes(function, len(way.split(","))) for way in ways):
             called = " or ".join(f"{name}({way})" for way in ways)
             yield f"{name}() is called as {called}: give it these parameters"
-    if job.note is not None and job.prepare is None:
+    if job.note is not None and job.merge:
+        yield "note=… is for a job with an answer per record: a report only reads RECORDS_DB"
+    elif job.note is not None and job.prepare is None:
         yield "note() is only called for what prepare() gives back: give prepare=…, too"
 
 

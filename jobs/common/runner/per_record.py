@@ -9,7 +9,7 @@ from common import times
 from common.context import Context
 from common.delivery.deliver import Delivery, Group
 from common.job import Record
-from common.job_code import SAVE
+from common.job_code import DUMP, SAVE, VALIDATOR
 from common.ledger.states import RecordStatus
 from common.process import exits
 from common.process.exits import JobExit
@@ -34,10 +34,11 @@ def run(context: Context, delivery: Delivery) -> None:
 
 
 def _save_again(context: Context) -> None:
-    """Let dead letters that save() failed for wait for save() once more: their answers are paid."""
+    """Let dead letters with an answer that the job's code failed on wait for it once more."""
     dead_letters = context.dead_letters
     with dead_letters.transaction():
-        dead_letters.take_back(dead_letters.with_an_answer(SAVE), RecordStatus.ANSWERED)
+        for function in (SAVE, VALIDATOR, DUMP):
+            dead_letters.take_back(dead_letters.with_an_answer(function), RecordStatus.ANSWERED)
 
 
 def records_of(context: Context) -> Iterator[Record]:

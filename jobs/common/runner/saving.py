@@ -17,7 +17,7 @@ from common.claude.request import Request
 from common.context import Context
 from common.delivery.triage import Reading
 from common.job import Origin, Record
-from common.job_code import SAVE, VALIDATOR
+from common.job_code import DUMP, SAVE, VALIDATOR
 from common.ledger.states import RecordStatus
 from common.process.exits import JobExit
 from common.process.log import log
@@ -88,7 +88,7 @@ class Saving:
             record_id = record["record_id"]
             if (output := outputs.get(record_id)) is not None:
                 try:
-                    text = self._code.call("model_dump_json()", [record_id], output.model_dump_json)
+                    text = self._code.call(DUMP, [record_id], output.model_dump_json)
                 except CodeError as error:  # out of a serializer of the job's own
                     faults[record_id] = error.fault
                 else:
