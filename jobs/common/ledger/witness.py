@@ -1,4 +1,4 @@
-"""How one knows what a job's ledger must know of: where there is none, or not that one, it is lost."""
+"""What a job's ledger must know of: where there is none, or not that one, it is lost."""
 
 from __future__ import annotations
 
