@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import ssl
 import subprocess
@@ -14,6 +15,7 @@ from common.claude.network import proxy_for, trusted
 from common.claude.retries import Retry
 from common.process.exits import JobExit
 from rigs.eavesdropper import eavesdropping
+from rigs.harness import python
 from rigs.own_jobs import labels
 from rigs.report_site import events
 
@@ -264,3 +266,16 @@ def test_a_certificate_of_ones_own_is_trusted_where_a_variable_names_it(site, mo
             assert site.run(labels(), ANTHROPIC_BASE_URL=url).code == 77
             monkeypatch.delenv(name)
     assert b"GET /v1/models/" in server.heard
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_a_pipe_in_place_of_certificates_is_not_waited_for(tmp_path, name):
+    pipe = tmp_path / "01234567.0"  # as OpenSSL names a certificate in a folder
+    os.mkfifo(pipe)
+    code = "from common.claude.network import trusted; trusted('https://claude.example')"
+    value = str(pipe if name == "SSL_CERT_FILE" else tmp_path)
+    try:
+        ended = python(code, **{name: value})
+    finally:
+        pipe.unlink()
+    assert name in ended.stderr and "JobExit" in ended.stderr

@@ -56,6 +56,8 @@ def trusted(url: str) -> ssl.SSLContext:
 def _unusable(context: ssl.SSLContext, file: Path) -> str:
     """Why no certificate can be loaded from a file; "" once they are loaded."""
     before = context.cert_store_stats()["x509"]
+    if file.is_fifo():  # nobody may ever write into it
+        return "it is a pipe"
     try:
         context.load_verify_locations(cafile=file)
     except ssl.SSLError:
