@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -11,11 +13,12 @@ from pydantic import BaseModel, RootModel, create_model
 
 import daily_report
 from common import Job
+from common.definition.own_tables import faults_of_tables
 from common.job import Record
 from common.report import Finding
 from ops.examination import sources
 from rigs.doctor_fixtures import JOB, installation, said, write_job
-from rigs.own_jobs import SELECT, Label, labels, save
+from rigs.own_jobs import SELECT, TABLE, Label, labels, save
 from rigs.report_site import TONIGHT, events
 
 
@@ -54,6 +57,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a list for an output": ({"output": RootModel[list[str]]}, "is a RootModel"),
     "a mapping": ({"output": create_model("Out", a=(dict[str, str], ...))}, "Out.a is a free-form"),
     "an id": ({"output": create_model("Out", id=(int, ...))}, "Out.id is taken"),
+    "tables that are dropped": ({"tables": "drop table if exists events"}, "begins with 'drop'"),
+    "tables made anew": ({"tables": f"{TABLE} --a\n/*b;*/ DELETE from l"}, "with 'DELETE'"),
+    "rows that are changed": ({"tables": f"{TABLE} update events set id = 1"}, "with 'update'"),
+    "a misspelt table": ({"tables": "create tabel l (a)"}, "is no SQL (near \"tabel\""),
+    "half a table": ({"tables": "create table labels (a"}, "tables=… is no SQL (incomplete input)"),
     "a report of labels": (
         {"merge": "Unite them.", "save": lambda folder, report: None},
         "section label must be a list[Finding]",
@@ -71,6 +79,25 @@ def test_a_job_that_cannot_work_is_78_before_anything_is_sent(claude, name, opti
     assert result.code == 78, result.log
     assert expected in result.log and result.log.count("\n") == 1
     assert site.standin.counts["requests"] == {}
+    with closing(sqlite3.connect(site.source)) as db:
+        assert db.execute("select count(*) from events where content <> ''").fetchone() == (3,)
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        "",
+        "  -- none\n",
+        f"{TABLE};; /* an index; */ create index if not exists by_label on labels (label)",
+        f"{TABLE} create view if not exists short as select id, content from events",
+        (
+            f"{TABLE} create trigger t after insert on labels begin delete from l where a = 'x;';"
+            " update labels set label = ''; end;"
+        ),
+    ],
+)
+def test_other_sql_that_makes_tables_is_none_of_our_business(tables):
+    assert [*faults_of_tables(tables)] == []
 
 
 def test_what_job_does_not_know_and_what_it_lacks_are_told_with_the_nearest_right_name(claude):

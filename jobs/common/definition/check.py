@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from common.definition.names import taken
 from common.definition.output_model import misfits
+from common.definition.own_tables import faults_of_tables
 from common.delivery.deliver import DEFERRED
 from common.job import Job
 from common.process import exits
@@ -30,10 +31,11 @@ _SHOWN = 3  # mistakes that one line names
 
 def check(job: object) -> None:
     """Raises JobExit (78) for a job that cannot run, with the reasons and the remedies."""
-    if found := list(faults(job, script_of_run())):
+    script = script_of_run()
+    if found := list(faults(job, script)):
         more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        script = f"jobs/{getattr(job, 'name', None) or 'JOB'}.py"
-        raise JobExit(exits.SETTINGS, f"{script}: {'; '.join(found[:_SHOWN])}{more}")
+        name = script.name if script else f"{getattr(job, 'name', None) or 'JOB'}.py"
+        raise JobExit(exits.SETTINGS, f"jobs/{name}: {'; '.join(found[:_SHOWN])}{more}")
 
 
 def script_of_run() -> Path | None:
@@ -70,6 +72,8 @@ def faults(job: object, script: Path | None = None) -> Iterator[str]:
         yield from misfits(job.output, own_id=not job.merge)
         if job.merge:
             yield from misfits_of_digest(job.output)
+    if isinstance(job.tables, str):
+        yield from faults_of_tables(job.tables)
     yield from _faults_of_empty(job)
     yield from _function_faults(job)
 
