@@ -157,6 +157,7 @@ say() {
 # Print TEXT, the answer to a question, to stdout. A reader that has gone away (`... | head -1`) is
 # no error; a disk that is full is one.
 answer() {
+  trap '' PIPE
   { printf '%s' "$1"; } 2>/dev/null || [[ -p /dev/stdout || -S /dev/stdout ]] ||
     refuse 74 'cannot write to stdout: is the disk full?'
 }

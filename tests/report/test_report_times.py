@@ -159,6 +159,18 @@ def test_an_unknown_zone_is_a_wrong_setting_with_the_remedy(site):
         assert f"REPORT_TZ={name}: no such time zone here" in result.log
 
 
+@pytest.mark.parametrize("name", ["UTC+99", "<+03>-3", "Mars/Olympus"])
+def test_an_unknown_zone_of_the_machine_is_not_blamed_on_a_setting_that_is_not_there(
+    site, monkeypatch, name
+):
+    site.events(events("2026-11-21", 1))
+    monkeypatch.setenv("TZ", name)
+    result = report(site, REPORT_TZ="")
+    assert result.code == 78
+    assert f"the machine's own, REPORT_TZ not set, is {name}: no such time zone" in result.log
+    assert "REPORT_TZ=" not in result.log
+
+
 @pytest.mark.parametrize("value", [20261120, "20261120", "2026-11-20", b"2026-11-20"])
 @pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Kiritimati", "UTC"])
 @pytest.mark.parametrize("column_type", ["DATE", "TEXT"])

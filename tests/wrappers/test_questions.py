@@ -64,7 +64,7 @@ def test_a_reader_that_goes_away_is_no_failure(real, question, ignored):
     done = real.run(*question, stdout=write, timeout=60, **options)
     os.close(write)
     assert done.stderr.replace("run_job.sh: setting up venv/ (once, about a minute)\n", "") == ""
-    assert done.returncode in (0, 78 if "doctor" in question else 0, -signal.SIGPIPE)
+    assert done.returncode in (0, 78 if "doctor" in question else 0)
     assert real.history() == []
     assert not (real.root / "logs/daily_report.log").exists()
 

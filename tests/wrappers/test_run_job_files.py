@@ -166,3 +166,10 @@ def test_thirty_runs_that_end_at_once_leave_thirty_whole_lines_of_history(here):
         process.communicate(timeout=30)
     assert sorted(line[2] for line in here.history()) == sorted(f"job{n}" for n in range(30))
     assert {len(line) for line in here.history()} == {6}
+
+
+def test_an_installation_that_lacks_what_starts_a_job_is_78_and_no_wrong_usage(here):
+    (here.root / "jobs/common/runner/launch.py").unlink()
+    done = here.run("hello")
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.count("\n") == 1 and "restore it with git checkout" in done.stderr

@@ -38,15 +38,18 @@ class Survey:
 
 
 def report_zone(settings: Settings) -> tuple[str, tzinfo]:
-    """The name and the zone of REPORT_TZ. Raises JobExit (78) for a name that is none."""
+    """The name and the zone of REPORT_TZ, else the machine's.
+
+    Raises JobExit (78) for a name that is none.
+    """
     name = settings.get("REPORT_TZ")
     try:
         return times.zone(name)
     except ValueError as error:
-        raise JobExit(
-            exits.SETTINGS,
-            f"REPORT_TZ={error}: {times.zone_remedy()}",
-        ) from None
+        whose = (
+            f"REPORT_TZ={error}" if name else f"the machine's own, REPORT_TZ not set, is {error}"
+        )
+        raise JobExit(exits.SETTINGS, f"{whose}: {times.zone_remedy()}") from None
 
 
 def days(context: Context, zone: tzinfo, now: datetime) -> list[Day]:

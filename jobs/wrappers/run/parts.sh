@@ -17,6 +17,8 @@ source "$root/jobs/wrappers/run/process.sh" || exit 78
 
 # Make venv/ ready, if it is not. Ends the run with 73, 74 or 78 when that fails.
 need_venv() {
+  # Python ends with 2 where it does not find its script: that would be "wrong usage".
+  [[ -f ${launch[2]} ]] || refuse 78 "$root/jobs is incomplete: restore it with git checkout"
   venv_is_ready && return
   # shellcheck source=jobs/wrappers/run/setup.sh
   source "$root/jobs/wrappers/run/setup.sh" || exit 78
