@@ -39,7 +39,7 @@ cleaned() {
 # Set `secret_names` and `secrets` from the environment and from .env. A password in an address is
 # a secret, too, and so is each word of a webhook's address that no dictionary has.
 find_secrets() {
-  local LC_ALL=C name value word words
+  local LC_ALL=C name value segment segments password
   secret_names=() secrets=()
   for name in $(compgen -e) "${!dotenv[@]}"; do
     for value in "${!name-}" "${dotenv[$name]-}"; do
@@ -48,13 +48,15 @@ find_secrets() {
       if [[ $name == *@(KEY|TOKEN|SECRET|PASSWORD|WEBHOOK_URL|PING_URL)* ]]; then
         hide "$value"
         [[ $value == *://*/* ]] || continue
-        IFS='/?&=#' read -r -a words <<<"${value#*://*/}"
-        for word in "${words[@]}"; do [[ ${#word} -lt 8 || $word != *[!a-z_-]* ]] || hide "$word"; done
+        IFS='/?&=#' read -r -a segments <<<"${value#*://*/}"
+        for segment in "${segments[@]}"; do
+          [[ ${#segment} -lt 8 || $segment != *[!a-z_-]* ]] || hide "$segment"
+        done
       elif [[ $value == *//*:*@* ]]; then
-        word=${value#*//} word=${word#*:} word=${word%@*}
-        hide "$word"
-        printf -v word '%b' "${word//%/\\x}"
-        hide "$word"
+        password=${value#*//} password=${password#*:} password=${password%@*}
+        hide "$password"
+        printf -v password '%b' "${password//%/\\x}"
+        hide "$password"
       fi
     done
     [[ $name != *@(KEY|TOKEN|SECRET|PASSWORD|WEBHOOK_URL|PING_URL)* ]] || secret_names+=("$name")
