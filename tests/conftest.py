@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,10 @@ import pytest
 
 from rigs.harness import Site
 from standin.standin import StandIn
+
+# Whoever starts the tests in the background has them ignore Ctrl-C, and what they start would
+# inherit that: bash cannot even trap a signal that it was born to ignore.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
