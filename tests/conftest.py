@@ -13,9 +13,10 @@ import pytest
 from rigs.harness import Site
 from standin.standin import StandIn
 
-# Whoever starts the tests in the background has them ignore Ctrl-C, and what they start would
-# inherit that: bash cannot even trap a signal that it was born to ignore.
+# Whoever starts the tests in the background, or by nohup, has them ignore Ctrl-C or a hang-up. What
+# they start would inherit that: bash cannot even trap a signal that it was born to ignore.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
