@@ -40,13 +40,13 @@ class Recovery:
             for request in requests:
                 ledger.lost(request.request_id, request.record_ids)
             record_ids = [record_id for request in requests for record_id in request.record_ids]
-            if not doing:  # else it died of that, and of nothing that was under way beside it
+            if not doing:  # else the run died of that function, and no request is a suspect
                 self._count(record_ids, alone=len(record_ids) == 1)
             given_up = self._give_up(record_ids, f"alone in flight in {DEATHS} runs that died")
             if doing:
                 self._make(doing.record_ids)
                 alone = len(doing.record_ids) == 1
-                if alone:  # the mark is sure of it, so that it need not be a suspect before
+                if alone:  # the mark names the culprit: it counts from the first death on
                     self._count(doing.record_ids, alone=False)
                 else:
                     self._ask_again(doing)
