@@ -72,8 +72,8 @@ def secrets_of(values: Mapping[str, str]) -> set[str]:
             found |= tokens_in(value.strip())
         elif kind in ("key", "routing_key") or name in _OTHER_SECRETS:
             found.add(value.strip())
-        elif "@" in value:
-            found |= password_in(value.strip())
+        elif "@" in value or "pass" in value.lower():
+            found |= password_in(value.strip(), or_user=kind not in ("database", "ledger"))
     return found
 
 

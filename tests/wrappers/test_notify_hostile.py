@@ -186,10 +186,11 @@ IN_OTHER_FORMS: dict[str, Callable[[str], str]] = {
 }
 
 
+@pytest.mark.parametrize("broker", ["redis://me:{}@mq.example:6379/0", "redis://mq/0?password={}"])
 @pytest.mark.parametrize("form", IN_OTHER_FORMS)
-def test_no_secret_is_in_an_alert_in_another_form(here, form):
+def test_no_secret_is_in_an_alert_in_another_form(here, form, broker):
     here.use("webhook", ANTHROPIC_API_KEY=ODD)
-    here.env["CELERY_BROKER_URL"] = f"redis://me:{quote(PASSWORD, safe='')}@mq.example:6379/0"
+    here.env["CELERY_BROKER_URL"] = broker.format(quote(PASSWORD, safe=""))
     told = [IN_OTHER_FORMS[form](secret) for secret in (ODD, PASSWORD)]
     here.says("\n".join(f"it said <{text}>" for text in told).encode())
     alert = here.catcher.at("webhook")[0].json

@@ -228,7 +228,9 @@ def plain(error: Exception, name: str, done: str) -> JobExit:
     if state[:2] in ("28", "3D", "3F") or _is_refusal(text):
         return JobExit(exits.SETTINGS, f"{name} was refused: {text}: mend the address")
     if state == "42501":
-        return JobExit(exits.SETTINGS, f"{name} could not be {done}: {text}: grant that to its user")
+        return JobExit(
+            exits.SETTINGS, f"{name} could not be {done}: {text}: grant that to its user"
+        )
     if state == "25006":
         return JobExit(exits.SETTINGS, f"{name} could not be {done}: it may only be read ({text})")
     if state == "53100":

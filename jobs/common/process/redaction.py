@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from urllib.parse import quote, unquote, urlsplit
 
 _KEY = re.compile(r"sk-ant-[A-Za-z0-9_-]{8,}")
+_PARAMETER = re.compile(r"[?&](?:ssl)?pass(?:word|wd)?=([^&#\s]+)", re.IGNORECASE)
 _PASSWORD_IN_URL = re.compile(r"(//[^\s/:@\"'<>\[\]]{0,100}):[^\s\"'<>]{0,300}@")
 _LEAST = 3  # characters: one that is shorter stands in every text
 _LEAST_IN_BASE64 = 6
@@ -36,12 +37,17 @@ def redacted(text: str) -> str:
     return _KEY.sub("sk-ant-***", text)
 
 
-def password_in(url: str) -> set[str]:
-    """The password in an address, as it stands there and decoded; its user where it has none."""
-    found = set()
+def password_in(url: str, *, or_user: bool = True) -> set[str]:
+    """The passwords in an address, as they stand there and decoded.
+
+    Databases and brokers also take one as a parameter, `?password=`. Where there is none, the user
+    may be a token (`or_user`), as gateways have it.
+    """
+    found = set(_PARAMETER.findall(url))
     try:
         parts = urlsplit(url)
-        found.add(parts.password or (parts.username if parts.password is None else "") or "")
+        is_token = or_user and parts.password is None and not found
+        found.add(parts.password or (parts.username if is_token else "") or "")
     except ValueError:
         pass
     # A slash in a password should have been encoded: urlsplit takes it for the path's.

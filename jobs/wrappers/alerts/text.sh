@@ -52,15 +52,26 @@ find_secrets() {
         for segment in "${segments[@]}"; do
           [[ ${#segment} -lt 8 || $segment != *[!a-z_-]* ]] || hide "$segment"
         done
-      elif [[ $value == *//*:*@* ]]; then
-        password=${value#*//} password=${password#*:} password=${password%@*}
-        hide "$password"
-        printf -v password '%b' "${password//%/\\x}"
-        hide "$password"
+      else
+        if [[ $value == *//*:*@* ]]; then
+          password=${value#*//} password=${password#*:}
+          hide_password "${password%@*}"
+        fi
+        if [[ $value =~ [?\&](ssl)?pass(word|wd)?=([^\&#]+) ]]; then
+          hide_password "${BASH_REMATCH[3]}"
+        fi
       fi
     done
     [[ $name != *@(KEY|TOKEN|SECRET|PASSWORD|WEBHOOK_URL|PING_URL)* ]] || secret_names+=("$name")
   done
+}
+
+# hide_password WORD: hide the password that WORD of an address is, as it stands and decoded.
+hide_password() {
+  local decoded
+  printf -v decoded '%b' "${1//%/\\x}"
+  hide "$1"
+  hide "$decoded"
 }
 
 # hide SECRET: add SECRET to `secrets` in every form that a text may have it in: as it is,
