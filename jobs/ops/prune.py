@@ -19,11 +19,12 @@ import argparse
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from common import settings, times
-from common.ledger.retention import Forgotten, forget, would_forget
+from common.ledger.sqlite_ledger import LedgerFile
 from common.process import exits
 from common.process.command_line import Parser, say
 from common.process.exits import JobExit
@@ -32,6 +33,8 @@ from common.process.words import counted
 from common.settings import ROOT
 from ops.facts import history
 from ops.facts.known_jobs import known_jobs, meant
+from ops.ledger.retention import Forgotten, forget, would_forget
+from ops.ledger.sqlite_space import compact, free_pages, size_of
 
 
 def main(
@@ -105,8 +108,7 @@ def prune(found: settings.Settings, logs: Path, before: str, *, dry_run: bool) -
     old_logs = _old_logs(logs, job, before)
     size = sum(log.stat().st_size for log in old_logs)
     if dry_run:
-        forgotten = would_forget(path, job, before) if path.exists() else Forgotten()
-        return Pruned(forgotten, len(old_logs), size)
+        return Pruned(_of_ledger(path, job, before, dry_run=True), len(old_logs), size)
     if not path.exists() and not old_logs:
         return Pruned(Forgotten(), 0, 0)
     lock = hold(found.state / f"{job}.lock")
@@ -114,12 +116,26 @@ def prune(found: settings.Settings, logs: Path, before: str, *, dry_run: bool) -
         now = times.stamp()
         run_id = f"{now.replace('-', '').replace(':', '')}-{os.getpid()}"
         sign(lock, os.getpid(), now, run_id)
-        forgotten = forget(path, job, before) if path.exists() else Forgotten()
+        forgotten = _of_ledger(path, job, before, dry_run=False)
         for log in old_logs:
             log.unlink()
         return Pruned(forgotten, len(old_logs), size)
     finally:
         os.close(lock)
+
+
+def _of_ledger(path: Path, job: str, before: str, *, dry_run: bool) -> Forgotten:
+    if not path.exists():
+        return Forgotten()
+    size = size_of(path)
+    with closing(LedgerFile(path, read_only=dry_run)) as file:
+        if dry_run:
+            return would_forget(file, job, before)
+        gone = forget(file, job, before)
+        gone.note = compact(file, path, gone.length)
+        gone.reusable = free_pages(file.db)
+    gone.bytes = max(0, size - size_of(path))
+    return gone
 
 
 def _old_logs(folder: Path, job: str, before: str) -> list[Path]:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from common.ledger import upgrade
-from common.ledger.figures import figures
 from common.ledger.sqlite_ledger import LedgerFile
 from common.process.exits import JobExit
+from ops.ledger.sqlite_figures import figures_of
 from rigs.message_batch_site import fill, go, statuses, submitted
 
 VERSION_0 = (Path(__file__).parents[1] / "rigs" / "ledger_version_0.sql").read_text()
@@ -156,7 +156,7 @@ def test_an_upgrade_that_is_cut_short_leaves_the_older_ledger_whole(older, monke
 
 
 def test_status_reads_it_without_changing_it(older):
-    found = figures(older, "labels", "2026-11-01")
+    found = figures_of(older, "labels", "2026-11-01")
     assert (found.records.done, found.records.failed, found.records.dead) == (1, 3, 1)
     assert [row["status"] for row in found.message_batches] == ["intent"]
     assert rows(older, "pragma user_version") == [(0,)]

@@ -1,4 +1,4 @@
 """What has been done to which record, and at what cost.
 
-All SQL about the ledger stands in this room.
+The SQL about it that runs need stands here; what operators ask is in ops/ledger/.
 """

@@ -9,8 +9,8 @@ from collections import defaultdict
 from datetime import timedelta
 
 from common import times
-from common.ledger.figures import Figures, Spent
 from ops.facts.history import Line, started_at
+from ops.ledger.figures import Figures, Spent
 from ops.overview.model import Cost, Day, Model
 from ops.overview.run_list import merged
 

@@ -12,13 +12,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from common import settings, times
-from common.ledger import figures
-from common.ledger.figures import Figures
 from common.process import exits
 from common.process.exits import JobExit
 from common.settings import Settings
 from ops.facts import history, known_jobs
 from ops.facts.history import History
+from ops.ledger.figures import Figures
+from ops.ledger.sqlite_figures import figures_of
 from ops.overview import alerts, locks
 from ops.overview.daily_figures import DAYS, costs, days
 from ops.overview.model import JobStatus, MessageBatch, Run, Status
@@ -84,7 +84,7 @@ def _figures(found: Settings, since: str) -> tuple[Figures | None, str]:
     """What the ledger holds, or a line that says why that is not known."""
     try:
         path = found.ledger()
-        return (figures.figures(path, found.job, since), "") if path.exists() else (None, "")
+        return (figures_of(path, found.job, since), "") if path.exists() else (None, "")
     except JobExit as error:
         return None, error.message
     except (sqlite3.Error, OSError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from common.ledger.figures import DeadLetter, Records
+from ops.ledger.figures import DeadLetter, Records
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from common import times
-from common.ledger.figures import Records
 from common.process.words import counted, duration, span
+from ops.ledger.figures import Records
 from ops.overview.model import Cost, JobStatus, Run, Status
 
 # As the wrapper says them (wrappers/shared.sh, words_for).

@@ -1,0 +1,1 @@
+"""What the operator asks of ledgers, and lets them forget: the SQL about them that no run needs."""

@@ -1,0 +1,126 @@
+"""What a ledger may forget: old answers, outputs and runs. Never what makes a record done.
+
+It keeps, however old: each record with its status, and its request with what it cost; everything
+that is not done; the last run and the last success (--after asks for it); which days were reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from common.ledger.sqlite_ledger import LedgerFile
+
+_AT_ONCE = 2_000  # rows of one transaction: it stays short, and SQLite's write-ahead log small
+_OLD_ANSWERS = (
+    "job = ? and created_at < ? and answer is not null and status in ('done', 'failed', 'lost')"
+)
+_OLD_OUTPUTS = "status = 'done' and output is not null and updated_at < ?"
+_OLD_RUNS = (
+    "job = :job and started_at < :before"
+    " and started_at < (select max(started_at) from runs where job = :job)"
+    " and run_id <> coalesce((select run_id from runs where job = :job and exit_code = 0"
+    " order by started_at desc limit 1), '')"
+)
+
+# Found again by its id: `failed`, it is asked again and not taken for answered.
+_MERGE = "record_ids = '[]' and status = 'done'"
+
+
+@dataclass
+class Forgotten:
+    """What the ledger forgot, or would forget."""
+
+    answers: int = 0
+    outputs: int = 0
+    runs: int = 0
+    length: int = 0  # of the answers and outputs
+    bytes: int = 0  # given back to the file system
+    reusable: int = 0  # free inside the ledger, for what comes next
+    note: str = ""
+
+
+def would_forget(file: LedgerFile, job: str, before: str) -> Forgotten:
+    """What `forget` would forget."""
+    answers, length = file.db.execute(
+        f"select count(*), sum(length(answer)) from requests where {_OLD_ANSWERS}", (job, before)
+    ).fetchone()
+    outputs, more = file.db.execute(
+        f"select count(*), sum(length(output)) from records where job = ? and {_OLD_OUTPUTS}",
+        (job, before),
+    ).fetchone()
+    (runs,) = file.db.execute(
+        f"select count(*) from runs where {_OLD_RUNS}", {"job": job, "before": before}
+    ).fetchone()
+    length = (length or 0) + (more or 0)
+    return Forgotten(answers, outputs, runs, length, reusable=length)
+
+
+def forget(file: LedgerFile, job: str, before: str) -> Forgotten:
+    """Forget what is older than that time. Raises JobExit."""
+    answers, length = _forget_answers(file, job, before)
+    outputs, more = _forget_outputs(file, job, before)
+    with file.transaction():
+        runs = file.db.execute(
+            f"delete from runs where {_OLD_RUNS}", {"job": job, "before": before}
+        ).rowcount
+    return Forgotten(answers, outputs, runs, length + more)
+
+
+def _forget_answers(file: LedgerFile, job: str, before: str) -> tuple[int, int]:
+    """Old answers, some at a time: (how many, their length)."""
+    count = length = 0
+    for request_ids in _old_answers(file, job, before):
+        these = f"request_id in ({','.join('?' * len(request_ids))})"
+        with file.transaction():
+            length += file.db.execute(
+                f"select sum(length(answer)) from requests where {these}", request_ids
+            ).fetchone()[0]
+            file.db.execute(
+                "update requests set answer = null,"
+                f" error = case when {_MERGE} then 'its answer was pruned' else error end,"
+                f" status = case when {_MERGE} then 'failed' else status end where {these}",
+                request_ids,
+            )
+        count += len(request_ids)
+    return count, length
+
+
+def _old_answers(file: LedgerFile, job: str, before: str) -> Iterator[list[str]]:
+    """The requests whose answers are old, some at a time, oldest first."""
+    last = ("", "")
+    while True:
+        rows = file.db.execute(
+            f"select created_at, request_id from requests where {_OLD_ANSWERS}"
+            " and (created_at, request_id) > (?, ?)"
+            f" order by created_at, request_id limit {_AT_ONCE}",
+            (job, before, *last),
+        ).fetchall()
+        if not rows:
+            return
+        last = tuple(rows[-1])
+        yield [row[1] for row in rows]
+
+
+def _forget_outputs(file: LedgerFile, job: str, before: str) -> tuple[int, int]:
+    """Old outputs, some at a time in the table's own order: (how many, their length)."""
+    count = length = 0
+    last = ""
+    while True:
+        end = file.db.execute(
+            "select max(record_id) from (select record_id from records"
+            f" where job = ? and record_id > ? order by record_id limit {_AT_ONCE}) as page",
+            (job, last),
+        ).fetchone()[0]
+        if end is None:
+            return count, length
+        part = f"job = ? and record_id > ? and record_id <= ? and {_OLD_OUTPUTS}"
+        values = (job, last, end, before)
+        found = file.db.execute(
+            f"select count(*), sum(length(output)) from records where {part}", values
+        ).fetchone()
+        if found[0]:
+            with file.transaction():
+                file.db.execute(f"update records set output = null where {part}", values)
+            count, length = count + found[0], length + found[1]
+        last = end
