@@ -1,4 +1,4 @@
-"""Fixtures for every test: a site, with or without the stand-in for Claude."""
+"""Fixtures for every test: a site, with or without the stand-in for Claude, and real servers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,23 @@ from typing import Any
 
 import pytest
 
+from rigs import servers
 from rigs.harness import Site
+from rigs.proxy import Proxy
+from standin.servers import PostgreSQL, Valkey
 from standin.standin import StandIn
 
 # Whoever starts the tests in the background, or by nohup, has them ignore Ctrl-C or a hang-up. What
 # they start would inherit that: bash cannot even trap a signal that it was born to ignore.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # a worker of pytest-xdist uses what its session has
+        holding = ExitStack()
+        holding.enter_context(servers.held())
+        config.add_cleanup(holding.close)
 
 
 @pytest.fixture(autouse=True)
@@ -45,3 +55,38 @@ def claude(site: Site) -> Iterator[Callable[..., Site]]:
             return site
 
         yield start
+
+
+@pytest.fixture
+def postgres() -> Iterator[str]:
+    """The URL of an empty database of a real PostgreSQL, which all tests of the session share."""
+    with servers.postgres_database() as url:
+        yield url
+
+
+@pytest.fixture
+def redis() -> Iterator[str]:
+    """The URL of an empty database of a real Valkey, which all tests of the session share."""
+    with servers.redis_database() as url:
+        yield url
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgreSQL]:
+    """A PostgreSQL of this test's own, to restart, or to kill and start again."""
+    with servers.postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def own_redis() -> Iterator[Valkey]:
+    """A Valkey of this test's own, to restart, to kill and to empty."""
+    with servers.redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def proxy() -> Iterator[Callable[[str], Proxy]]:
+    """A function that puts a proxy before a server's URL: its own `url` is the way through it."""
+    with ExitStack() as closing:
+        yield lambda url: closing.enter_context(Proxy(url))

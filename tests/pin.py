@@ -36,6 +36,7 @@ FILES = (
     "requirements.txt",
     "requirements-postgres.txt",
     "requirements-celery.txt",
+    "requirements-demo.txt",
     "requirements-dev.txt",
 )
 PYTHONS = ("3.11.0", "3.11.9", "3.12.0", "3.13.0", "3.14.0")

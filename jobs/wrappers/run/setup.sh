@@ -11,7 +11,7 @@ make_venv() {
   local wanted=(requirements.txt) stamp
   while (($#)); do
     if [[ $1 != --with || $# == 1 || ! -f $root/requirements-$2.txt ]]; then
-      say "--setup takes --with postgres and --with celery only"
+      say "--setup takes --with postgres, --with celery and --with demo only"
       exit 2
     fi
     wanted+=("requirements-$2.txt")

