@@ -5,10 +5,14 @@
 #   ./run_job.sh JOB [options]      run jobs/JOB.py; `./run_job.sh JOB --help` lists its options
 #   ./run_job.sh JOB --demo         run it on sample records and a stand-in for Claude; everything
 #                                   it writes goes to state/demo/
+#   ./run_job.sh JOB --demo --celery
+#                                   the same by two workers, with a PostgreSQL and a Valkey that
+#                                   are started for it, and gone with it
 #   ./run_job.sh --list             list the jobs
 #   ./run_job.sh --setup            make venv/ from requirements.txt (the first run does it, too)
 #   ./run_job.sh --setup --with postgres --with celery
 #                                   also install requirements-postgres.txt, requirements-celery.txt
+#                                   (`--with demo`: what --demo --celery needs, which installs it)
 #   ./run_job.sh --install-cron     put the lines of crontab.example into your crontab; everything
 #                                   else in it stays
 #   ./run_job.sh --remove-cron      take them out again

