@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from rigs import servers
+from rigs.databases import Databases, SqliteFiles
 from rigs.harness import Site
 from rigs.proxy import Proxy
 from standin.servers import PostgreSQL, Valkey
@@ -36,9 +37,15 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def databases(tmp_path: Path) -> Databases:
+    """Where the site of a test keeps records and ledgers."""
+    return SqliteFiles(tmp_path)
+
+
+@pytest.fixture
+def site(tmp_path: Path, databases: Databases) -> Site:
     """An installation without a stand-in: nothing can be sent."""
-    return Site(tmp_path)
+    return Site(tmp_path, databases=databases)
 
 
 @pytest.fixture

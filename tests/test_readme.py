@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 import subprocess
 
 import pytest
@@ -36,11 +35,7 @@ def tickets(claude):
     site = claude(message_batch_seconds=0.0)
     installation = Installation(site)
     (site.root / EXAMPLE).write_text(example(), encoding="utf-8")
-    db = sqlite3.connect(site.source)
-    with db:
-        db.execute("create table tickets (id integer primary key, subject, body, closed_at)")
-        db.executemany("insert into tickets values (?, ?, ?, ?)", TICKETS)
-    db.close()
+    site.table("tickets", "id integer primary key, subject, body, closed_at", TICKETS)
     return installation
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -79,8 +77,7 @@ def test_a_job_that_cannot_work_is_78_before_anything_is_sent(claude, name, opti
     assert result.code == 78, result.log
     assert expected in result.log and result.log.count("\n") == 1
     assert site.standin.counts["requests"] == {}
-    with closing(sqlite3.connect(site.source)) as db:
-        assert db.execute("select count(*) from events where content <> ''").fetchone() == (3,)
+    assert site.saved("select count(*) from events where content <> ''") == [(3,)]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +165,7 @@ def test_doctor_says_the_same_of_the_script(site, old, new, expected):
     site.events(events("2026-11-21", 3))
     assert old in JOB
     write_job(site.root, "mine", JOB.replace(old, new, 1))
-    (line,) = said(sources.check(installation(site.root, {"RECORDS_DB": str(site.source)})))
+    (line,) = said(sources.check(installation(site.root, site.databases.settings())))
     assert line.startswith("FAIL job mine: ") and expected in line
 
 

@@ -5,9 +5,6 @@ A stored answer that cannot be read is its record's.
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-
 import pytest
 
 import daily_report
@@ -132,5 +129,4 @@ def test_where_every_result_is_broken_the_run_ends_with_69_and_blames_no_record(
 
 
 def overwrite(site, job, answer):
-    with closing(sqlite3.connect(site.root / f"state/{job}.db")) as ledger, ledger:
-        ledger.execute("update requests set answer = cast(? as text)", (answer,))
+    site.change_ledger(job, "update requests set answer = cast(? as text)", answer)

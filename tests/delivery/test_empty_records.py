@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 
 import pytest
 
 import bulk_classifier
 from common.claude.envelope import is_blank
+from rigs.bills import COST
 from rigs.harness import json_of
 from rigs.own_jobs import Label, labels
 from rigs.report_site import digested, events, night, report, requests_sent
@@ -43,9 +43,7 @@ def test_a_text_that_comes_later_is_sent_then(claude):
     site.events(events(DAY, 2))
     add(site, [None])
     site.run(labels())
-    with sqlite3.connect(site.source) as db:
-        db.execute("update events set content = 'Where is my parcel?' where id = 100")
-    db.close()
+    site.change("update events set content = 'Where is my parcel?' where id = 100")
     result = site.run(labels())
     assert result.code == 0 and "no text" not in result.log
     assert digested(site) == ["1", "2", "100"]
@@ -85,7 +83,7 @@ def test_save_is_told_that_no_model_said_it(claude):
 
     assert site.run(labels(save=save, empty=NOTHING)).code == 0
     assert told == [("100", NOTHING, "")]
-    cost = "select total(usd), total(unsettled_usd), total(input_tokens) from requests"
+    cost = f"select {COST}, sum(input_tokens) from requests"
     assert site.ledger(cost, "labels") == [(0.0, 0.0, 0.0)]
     assert requests_sent(site) == 0
 

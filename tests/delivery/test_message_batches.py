@@ -134,8 +134,8 @@ def test_several_message_batches_where_one_would_pass_a_limit(claude, monkeypatc
     fill(site, 8)
     monkeypatch.setattr(body, "MOST_REQUESTS", 3)
     assert go(site).code == 0
-    sizes = site.ledger("select requests from message_batches order by rowid", "labels")
-    assert sizes == [(3,), (3,), (1,)]
+    sizes = site.ledger("select requests from message_batches order by requests", "labels")
+    assert sizes == [(1,), (3,), (3,)]
     is_complete(site, 40)
     monkeypatch.setattr(body, "MOST_REQUESTS", 1000)
     monkeypatch.setattr(body, "MOST_BYTES", 4000)

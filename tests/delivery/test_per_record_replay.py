@@ -95,9 +95,7 @@ def test_a_window_takes_the_records_of_the_named_days_and_times(claude, options,
     days = ("2026-11-19", "2026-11-20", "2026-11-21", "2026-11-22")
     for n, day in enumerate(days, 1):
         site.events(events(day, 1, first=n)[:1])
-    with sqlite3.connect(site.source) as db:
-        db.execute("update events set created_at = substr(created_at, 1, 11) || '10:00:00'")
-    db.close()
+    site.change("update events set created_at = substr(created_at, 1, 11) || '10:00:00'")
     assert site.run(labels(select=WINDOW), *options).code == 0
     assert digested(site) == ids
 
@@ -131,9 +129,7 @@ def test_a_record_that_changed_is_asked_again_where_its_id_says_so(claude):
     site = claude()
     site.events(events(DAY, 3))
     site.run(labels(select=CHANGED))
-    with sqlite3.connect(site.source) as db:
-        db.execute("update events set created_at = '2026-11-22 08:00:00' where id = 2")
-    db.close()
+    site.change("update events set created_at = '2026-11-22 08:00:00' where id = 2")
     assert site.run(labels(select=CHANGED)).code == 0
     assert [len(bill["records"]) for bill in site.billed()] == [3, 1]
     assert site.billed()[1]["records"] == ["2@2026-11-22 08:00:00"]
@@ -147,12 +143,9 @@ def test_others_can_write_the_source_while_requests_are_in_flight(claude):
     def show(record):
         # Called while the next requests are made and those before them are in flight.
         began = time.monotonic()
-        other = sqlite3.connect(site.source, timeout=0)
-        with other:
-            other.execute(
-                "insert into events values (?, 'new', '2026-11-22')", (f"n{len(waited)}",)
-            )
-        other.close()
+        with site.databases.records(patience=0) as other:
+            values = (1_000 + len(waited), "new", "2026-11-22")
+            other.execute("insert into events values (?, ?, ?)", values)
         waited.append(time.monotonic() - began)
         return record["content"]
 

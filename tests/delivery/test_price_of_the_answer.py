@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rigs.bills import usd_of
+from rigs.bills import COST, usd_of
 from rigs.message_batch_site import fill, go
 from rigs.own_jobs import labels
 from rigs.record_jobs import usd
@@ -47,7 +47,7 @@ def test_where_nobody_knows_that_model_the_price_is_that_of_the_one_that_was_ask
     known = usd_of(site.billed())
     site = claude(faults=[answered_by(model)])
     assert site.run(labels(), "--reprocess").code == 0
-    held = site.ledger("select total(usd) + total(unsettled_usd) from requests", "labels")[0][0]
+    held = sum(site.ledger(f"select {COST} from requests", "labels")[0])
     assert held == pytest.approx(2 * known)
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from rigs.bills import COST
 from rigs.message_batch_site import fill, go
 from rigs.own_jobs import labels
 from rigs.report_site import events, requests_sent
 from standin.fault_kinds import MESSAGE_BATCHES
 
 DAY = "2026-11-21"
-HELD = (
-    "select total(usd), total(unsettled_usd), min(input_tokens), max(output_tokens) from requests"
-)
+HELD = f"select {COST}, min(input_tokens), max(output_tokens) from requests"
 GOOD = {"input_tokens": 100, "output_tokens": 20}
 USAGES = [
     None,

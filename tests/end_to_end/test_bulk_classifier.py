@@ -52,10 +52,11 @@ def test_answers_of_a_message_batch_name_the_run_that_asked_not_the_one_that_col
 def test_the_users_tables_stay_as_they_are(claude):
     site = claude(message_batch_seconds=0.0)
     events(site)
-    theirs = "select name, sql from sqlite_master where tbl_name <> 'event_labels'"
-    before = site.saved("select * from events"), site.saved(theirs)
+    before = site.saved("select * from events"), site.databases.tables()
     assert run(site, JOB).code == 0
-    assert (site.saved("select * from events"), site.saved(theirs)) == before
+    tables = site.databases.tables()
+    assert tables.pop("event_labels")
+    assert (site.saved("select * from events"), tables) == before
 
 
 def test_the_message_batch_is_its_delivery_when_nothing_else_is_said(claude):
@@ -84,7 +85,7 @@ def test_a_runner_up_that_is_no_label_is_not_saved(runner_up):
 def test_a_table_with_a_confidence_from_before_gets_the_line_that_mends_it(claude):
     site = claude(message_batch_seconds=0.0)
     events(site)
-    site.saved(
+    site.change(
         "create table event_labels (record_id text primary key, label text, confidence real,"
         " explanation text, model text, run_id text, labelled_at text)"
     )
@@ -93,7 +94,7 @@ def test_a_table_with_a_confidence_from_before_gets_the_line_that_mends_it(claud
     mend = "alter table event_labels add column runner_up TEXT"
     assert f"is from before: run `{mend}`" in result.log
     assert not site.billed(), "nothing was paid for"
-    site.saved(mend)
+    site.change(mend)
     assert run(site, JOB).code == 0
     assert site.saved("select count(*), count(runner_up), count(confidence) from event_labels") == [
         (40, 40, 0)
@@ -105,11 +106,11 @@ def test_an_answer_from_before_that_waits_is_saved_without_a_runner_up(claude):
     events(site, 1)
     before = replace(JOB, save=locked_save, delivery="live")
     assert run(site, before).code == 69
-    with sqlite3.connect(site.root / "state/bulk_classifier.db") as ledger:
-        ledger.execute(
-            "update requests set answer = replace(answer, 'runner_up', 'confidence')"
-            " where status = 'answered'"
-        )
+    site.change_ledger(
+        JOB.name,
+        "update requests set answer = replace(answer, 'runner_up', 'confidence')"
+        " where status = 'answered'",
+    )
     paid = len(site.billed())
     assert run(site, JOB).code == 0
     assert site.saved("select count(*), max(runner_up) from event_labels") == [(1, "")]

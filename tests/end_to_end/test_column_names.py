@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-
 import pytest
 
 import daily_report
@@ -18,10 +15,8 @@ SELECT = "select id as Record_Id, content, created_at, subject, language from ev
 
 
 def fill(site) -> None:
-    with closing(sqlite3.connect(site.source)) as db, db:
-        db.execute("create table events (ID, CONTENT, Created_At, Subject, Language)")
-        rows = [(n, f"Where is parcel {n}?", "2026-11-21 10:00:00", "Lost", "en") for n in range(3)]
-        db.executemany("insert into events values (?, ?, ?, ?, ?)", rows)
+    rows = [(n, f"Where is parcel {n}?", "2026-11-21 10:00:00", "Lost", "en") for n in range(3)]
+    site.table("events", "ID, CONTENT, Created_At, Subject, Language", rows)
 
 
 @pytest.mark.parametrize("more", [(), ("--message-batch", "--wait", "20h")], ids=str)
@@ -48,8 +43,7 @@ def test_a_job_finds_the_columns_of_a_table_that_writes_them_otherwise(claude, m
         prepare=prepare,
         note=note,
     )
-    with closing(sqlite3.connect(site.source)) as db:
-        db.execute("create table notes (record_id, a, b)")
+    site.table("notes", "record_id, a, b")
     result = site.run(job, "--chunk-size", "2", *more)
     assert result.code == 0, result.log
     assert set(seen) == {("Lost", "Lost", True)}
@@ -72,7 +66,7 @@ def test_doctor_finds_them_too(site):
     select = SELECT.replace("Record_Id", "RECORD_ID")
     code = JOB.replace("select id as record_id, content from events", select)
     write_job(site.root, "mine", code)
-    there = installation(site.root, {"RECORDS_DB": str(site.source)})
+    there = installation(site.root, site.databases.settings())
     (line,) = said(sources.check(there))
     assert line.startswith("ok job mine"), line
 

@@ -36,10 +36,15 @@ def test_a_row_holds_every_field_and_lists_as_json(claude, delivery):
     site = claude(message_batch_seconds=0.0)
     events(site)
     assert run(site, JOB, delivery).code == 0
-    db = sqlite3.connect(site.source)
-    db.row_factory = sqlite3.Row
-    found = [dict(row) for row in db.execute("select * from event_enrichment")]
-    db.close()
+    columns = (
+        "event_id, record_id, language, summary, sentiment, urgency, products, people, next_step,"
+        " page_error, model, run_id"
+    )
+    names = columns.split(", ")
+    found = [
+        dict(zip(names, row, strict=True))
+        for row in site.saved(f"select {columns} from event_enrichment")
+    ]
     assert len(found) == 40
     for row in found:
         assert row["event_id"] == row["record_id"]
@@ -52,11 +57,8 @@ def test_a_row_holds_every_field_and_lists_as_json(claude, delivery):
 
 
 def with_updated_at(site) -> None:
-    db = sqlite3.connect(site.source)
-    with db:
-        db.execute("alter table events add column updated_at text")
-        db.execute("update events set updated_at = '2026-11-20 10:00:00'")
-    db.close()
+    site.change("alter table events add column updated_at text")
+    site.change("update events set updated_at = '2026-11-20 10:00:00'")
 
 
 def test_an_event_that_changed_is_enriched_again_where_the_select_names_its_time(claude):
@@ -71,12 +73,9 @@ def test_an_event_that_changed_is_enriched_again_where_the_select_names_its_time
     job = replace(JOB, select=JOB.select.replace(plain, changed))
     assert run(site, job, "--live").summary["done"] == "10"
     assert {"1@2026-11-20 10:00:00", "2@2026-11-20 10:00:00"} < rows(site, JOB).keys()
-    db = sqlite3.connect(site.source)
-    with db:
-        db.execute(
-            "update events set content = 'A refund, today!', updated_at = '2026-11-21' where id = 7"
-        )
-    db.close()
+    site.change(
+        "update events set content = 'A refund, today!', updated_at = '2026-11-21' where id = 7"
+    )
     again = run(site, job, "--live")
     assert (again.code, again.summary["records"]) == (0, "1")
     found = rows(site, JOB)
@@ -117,10 +116,7 @@ def test_a_page_can_no_more_leave_its_place_than_a_record_can(claude, delivery):
     events(site, 20)
     assert run(site, fetching(), delivery).code == 0
     harmless = rows(site, JOB)
-    db = sqlite3.connect(site.source)
-    with db:
-        db.execute("update events set content = 'https://evil.example/' where id in (1, 13)")
-    db.close()
+    site.change("update events set content = 'https://evil.example/' where id in (1, 13)")
     paid = len(site.billed())
     assert run(site, fetching(), delivery, "--reprocess").code == 0
     found = rows(site, JOB)

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 import daily_report
 from common import Job
 from common.claude.retries import Retry
-from rigs.bills import usd_of
+from rigs.bills import COST, usd_of
 
 NOBODYS = [
     "429",
@@ -87,7 +87,7 @@ def the_ledger_covers_the_bill(site, job: str) -> None:
     as unknown.
     """
     tokens = site.ledger("select sum(input_tokens), sum(output_tokens) from requests", job)[0]
-    usd, unsettled = site.ledger("select total(usd), total(unsettled_usd) from requests", job)[0]
+    usd, unsettled = site.ledger(f"select {COST} from requests", job)[0]
     billed = usd_of(site.billed())
     assert tokens[0] <= sum(line["input_tokens"] for line in site.billed())
     assert usd <= billed + 1e-9 <= usd + unsettled + 2e-9

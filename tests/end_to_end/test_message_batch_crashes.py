@@ -34,7 +34,7 @@ def is_whole(site, saved_twice: int = 0) -> None:
     """
     assert statuses(site) == {"done": REQUESTS * 5}
     assert set(billed_for(site).values()) == {1} and len(billed_for(site)) == REQUESTS * 5
-    rows = site.saved("select count(*), sum(saved > 1) from labels")[0]
+    rows = site.saved("select count(*), count(nullif(saved, 1)) from labels")[0]
     assert rows[0] == REQUESTS * 5 and rows[1] <= saved_twice
     cost, unsettled = spent(site)
     assert unsettled == 0 and cost == pytest.approx(usd_of(site.billed()))
@@ -80,12 +80,7 @@ def test_the_oracle_sees_an_intent_that_is_not_committed(claude):
     site = claude(message_batch_seconds=0)
     fill(site, REQUESTS)
     assert killed(site, Instant(delivery, "create", "after"))
-    import sqlite3
-
-    db = sqlite3.connect(site.root / "state/labels.db")
-    with db:
-        db.execute("update message_batches set status = 'preparing'")
-    db.close()
+    site.change_ledger("labels", "update message_batches set status = 'preparing'")
     finish(site)
     assert 2 in billed_for(site).values()
 

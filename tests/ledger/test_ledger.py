@@ -8,12 +8,12 @@ import pytest
 
 from common.claude.pricing import Tokens
 from common.ledger.states import RecordStatus, RequestStatus, StoredRequest
-from rigs.ledgers import ended, intent, ledger_at, plan
+from rigs.ledgers import ended, intent, ledger_in, plan
 
 
 @pytest.fixture
-def book(tmp_path):
-    with ledger_at(tmp_path / "state" / "daily_report.db") as opened:
+def book(tmp_path, databases):
+    with ledger_in(databases, tmp_path / "state") as opened:
         yield opened
 
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import pytest
 
-from rigs.ledgers import ledger_at
+from rigs.ledgers import ledger_in
 
 
 @pytest.fixture
-def book(tmp_path):
-    with ledger_at(tmp_path / "daily_report.db") as opened:
+def book(tmp_path, databases):
+    with ledger_in(databases, tmp_path / "state") as opened:
         yield opened
 
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from pathlib import Path
 
 import pytest
 
 import daily_report
-from common.ledger.sqlite_ledger import LedgerFile
 from ops import prune
 from ops.facts import history
+from rigs.harness import Site
 from rigs.status_site import StatusSite, ago
 
 
 @pytest.fixture
-def here(tmp_path):
-    return StatusSite(tmp_path)
+def here(tmp_path, databases):
+    return StatusSite(tmp_path, databases)
 
 
 def statuses(here: StatusSite, job: str = "sorter") -> dict[str, str]:
@@ -57,21 +56,19 @@ def test_a_run_after_it_sends_nothing(claude):
     site.events([(n, f"Where is parcel {n}?", f"2026-11-20 10:{n:02}:00") for n in range(20)])
     assert site.run(daily_report.JOB, "--date", "2026-11-20").code == 0
     billed = len(site.billed())
-    aged(site.root)
+    aged(site)
     for folder in ("jobs", "logs"):
         (site.root / folder).mkdir(exist_ok=True)
-    assert prune.main(["--older-than", "90d"], site.root, {}) == 0
+    assert prune.main(["--older-than", "90d"], site.root, site.databases.settings()) == 0
     assert site.ledger("select count(*) from requests where answer is not null") == [(0,)]
     result = site.run(daily_report.JOB, "--date", "2026-11-20")
     assert (result.code, len(site.billed())) == (0, billed), result.log
 
 
-def aged(root: Path) -> None:
-    """Make all that a ledger holds a hundred days older."""
-    file = LedgerFile(root / "state/daily_report.db")
-    file.db.execute("update requests set created_at = '2020-01-01T00:00:00Z'")
-    file.db.execute("update records set updated_at = '2020-01-01T00:00:00Z'")
-    file.close()
+def aged(site: Site) -> None:
+    """Make all that a ledger holds years older."""
+    for table, column in (("requests", "created_at"), ("records", "updated_at")):
+        site.change_ledger("daily_report", f"update {table} set {column} = '2020-01-01T00:00:00Z'")
 
 
 def test_a_pruned_day_that_gains_a_record_keeps_its_old_report_and_says_so(claude):
@@ -79,9 +76,9 @@ def test_a_pruned_day_that_gains_a_record_keeps_its_old_report_and_says_so(claud
     site.events([(n, f"Where is parcel {n}?", f"2026-11-20 10:{n:02}:00") for n in range(20)])
     site.run(daily_report.JOB, "--date", "2026-11-20")
     before = site.report("2026-11-20")
-    aged(site.root)
+    aged(site)
     (site.root / "jobs").mkdir(exist_ok=True)
-    prune.main(["--older-than", "90d"], site.root, {})
+    prune.main(["--older-than", "90d"], site.root, site.databases.settings())
     site.events([(99, "Late: the kettle is broken", "2026-11-20 11:00:00")])
     result = site.run(daily_report.JOB, "--date", "2026-11-20")
     assert result.code == 3
@@ -96,9 +93,9 @@ def test_a_merge_that_was_pruned_is_asked_again_when_it_is_needed(claude):
     site = claude()
     site.events([(n, f"Where is parcel {n}?", f"2026-11-20 10:{n:02}:00") for n in range(20)])
     site.run(daily_report.JOB, "--date", "2026-11-20")
-    aged(site.root)
+    aged(site)
     (site.root / "jobs").mkdir(exist_ok=True)
-    prune.main(["--older-than", "90d"], site.root, {})
+    prune.main(["--older-than", "90d"], site.root, site.databases.settings())
     again = site.run(daily_report.JOB, "--date", "2026-11-20", "--reprocess")
     assert again.code == 0, again.log
 
@@ -164,9 +161,7 @@ def test_the_space_is_given_back_where_that_pays(here):
     for n in range(40):
         ids = [f"{n}-{k}" for k in range(50)]
         here.records("sorter", "done", *ids, at=ago(days=100 + n))
-    file = LedgerFile(here.root / "state/sorter.db")
-    file.db.execute("update requests set answer = ?", ("x" * 100_000,))
-    file.close()
+    here.change("sorter", "update requests set answer = ?", "x" * 100_000)
     before = (here.root / "state/sorter.db").stat().st_size
     said = here.ask(prune, "--older-than", "90d")
     after = (here.root / "state/sorter.db").stat().st_size

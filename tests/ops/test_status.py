@@ -20,8 +20,8 @@ from rigs.status_site import StatusSite, ago, run_id
 
 
 @pytest.fixture
-def here(tmp_path):
-    return StatusSite(tmp_path)
+def here(tmp_path, databases):
+    return StatusSite(tmp_path, databases)
 
 
 def job_of(here, name="sorter", **environ):
@@ -167,13 +167,12 @@ def test_an_undelivered_alert_is_named_at_the_top_and_with_its_job(here):
 
 def test_a_message_batch_under_way_has_its_age_and_expiry(here):
     here.ran("sorter", ago(hours=3), 75)
-    file = LedgerFile(here.root / "state/sorter.db")
-    file.db.execute(
+    here.change(
+        "sorter",
         "insert into message_batches (message_batch_id, run_id, job, status, requests, created_at)"
         " values ('msgbatch_1', 'r', 'sorter', 'submitted', 412, ?)",
-        (ago(hours=3),),
+        ago(hours=3),
     )
-    file.close()
     said = " ".join(here.ask(status).out.split())
     assert "msgbatch_1, 412 requests, submitted, 3h 0m old, expires in 2" in said
 
@@ -305,11 +304,10 @@ def test_looking_leaves_no_trace(here):
 
 def test_a_ledger_that_is_being_written_is_read_with_what_is_committed(here):
     here.records("sorter", "done", "a")
-    file = LedgerFile(here.root / "state/sorter.db")
-    file.db.execute("begin immediate")
-    file.db.execute("update records set status = 'dead'")
-    assert job_of(here)["records"]["done"] == 1
-    file.db.execute("commit")
+    file = here.databases.open_ledger("sorter")
+    with file.transaction():
+        file.db.execute("update records set status = 'dead'")
+        assert job_of(here)["records"]["done"] == 1
     assert job_of(here)["records"]["dead"] == 1
     file.close()
 

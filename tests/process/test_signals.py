@@ -90,7 +90,7 @@ def test_a_signal_ends_a_long_wait_at_once(tmp_path, number):
             code, log = end_of(process, 5)
         assert code == 75 and "Traceback" not in log, log
         # A refusal costs nothing: nothing of it stays reserved.
-        assert rig.ledger("select total(unsettled_usd) from requests") == [(0,)]
+        assert rig.ledger("select sum(unsettled_usd) from requests") == [(0,)]
 
 
 def test_what_does_not_answer_in_20_seconds_is_left_and_held_as_unknown(tmp_path):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
 
 from rigs.harness import json_of
@@ -16,10 +14,7 @@ WINDOW = SELECT.replace("order by", "where within(created_at, :start, :end) orde
 
 def add(site, *rows):
     """Rows (id, content, created_at) of a table that lets an id be NULL, as SQLite's own do."""
-    with sqlite3.connect(site.source) as db:
-        db.execute("create table if not exists events (id text, content, created_at)")
-        db.executemany("insert into events values (?, ?, ?)", rows)
-    db.close()
+    site.table("events", "id text, content, created_at", rows)
 
 
 def nameless(*ids):
@@ -46,9 +41,7 @@ def test_one_more_row_without_an_id_ends_with_3_again(claude):
     assert [site.run(labels()).code for _ in range(2)] == [3, 0]
     add(site, *nameless(None))
     assert [site.run(labels()).code for _ in range(2)] == [3, 0]
-    with sqlite3.connect(site.source) as db:
-        db.execute("delete from events where id is null")
-    db.close()
+    site.change("delete from events where id is null")
     result = site.run(labels())
     assert result.code == 0 and "without_id" not in result.summary
     add(site, *nameless(None))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
 
 from rigs.harness import json_of
@@ -16,10 +14,7 @@ DELIVERIES = pytest.mark.parametrize("delivery", ["--live", "--message-batch"])
 
 def joined(site, rows):
     """A table whose ids repeat, as the rows of a JOIN do."""
-    with sqlite3.connect(site.source) as db:
-        db.execute("create table events (id, content, created_at)")
-        db.executemany("insert into events values (?, ?, ?)", rows)
-    db.close()
+    site.table("events", "id, content, created_at", rows)
 
 
 TWICE = [*events(DAY, 4), *events(DAY, 3), *events(DAY, 2)]

@@ -20,12 +20,12 @@ from common.process.log import log
 from common.process.mark import Mark
 from common.records import selection
 from common.tally import Tally
-from rigs.ledgers import Book, ledger_at
+from rigs.ledgers import Book, ledger_in
 
 
 @pytest.fixture
-def book(tmp_path):
-    with ledger_at(tmp_path / "state" / "daily_report.db") as opened:
+def book(tmp_path, databases):
+    with ledger_in(databases, tmp_path / "state") as opened:
         yield opened
 
 

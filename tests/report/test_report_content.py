@@ -169,17 +169,9 @@ def test_records_that_vanish_from_the_source_leave_their_report_as_it_is(claude)
     site = claude()
     site.events(events(DAY, 5))
     report(site)
-    delete(site, "delete from events where id > 2")
+    site.change("delete from events where id > 2")
     assert "nothing to do" in report(site, today=night(22, hour=3)).log
     assert "**5 records**" in site.report(DAY)
-
-
-def delete(site, sql: str) -> None:
-    import sqlite3
-
-    with sqlite3.connect(site.source) as db:
-        db.execute(sql)
-    db.close()
 
 
 def test_reprocess_replaces_the_digests_and_counts_nothing_twice(claude):

@@ -8,6 +8,9 @@ from typing import Any
 from common.claude import pricing
 from common.claude.pricing import Tokens
 
+# Of requests in the ledger: the USD spent, and the USD possibly spent.
+COST = "coalesce(sum(usd), 0), coalesce(sum(unsettled_usd), 0)"
+
 
 def usd_of(lines: list[dict[str, Any]]) -> float:
     """The cost of these lines of the billing log, at today's prices."""

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from rigs.bills import usd_of
+from rigs.bills import COST, usd_of
 from rigs.crash_rig import IN_FLIGHT, Rig
 
 
@@ -83,9 +83,7 @@ def _the_bill_is_covered(found: Findings, rig: Rig) -> None:
         found.billed_again <= rig.in_flight,
         f"{found.billed_again} billed again, {rig.in_flight} were in flight",
     )
-    usd, found.unsettled_usd = rig.ledger(
-        "select total(usd), total(unsettled_usd) from requests where job = '" + rig.job + "'"
-    )[0]
+    usd, found.unsettled_usd = rig.ledger(f"select {COST} from requests where job = '{rig.job}'")[0]
     owed = usd_of(list(billed.values()))
     found.must(
         usd + found.unsettled_usd >= owed - 1e-9,

@@ -220,12 +220,10 @@ class Rig:
     def count_in_flight(self) -> None:
         """Count the requests that a kill left under way."""
         if self.tables():
-            sql = (
-                "select count(*), total(delivery = 'live') from requests where status = 'submitted'"
-            )
-            in_flight, live = self.ledger(sql)[0]
-            self.in_flight += in_flight
-            self.in_flight_live += int(live)
+            sql = "select delivery from requests where status = 'submitted'"
+            in_flight = [delivery for (delivery,) in self.ledger(sql)]
+            self.in_flight += len(in_flight)
+            self.in_flight_live += in_flight.count("live")
 
     def day(self, number: int) -> date:
         """The date of the day with that number, from 0."""

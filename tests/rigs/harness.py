@@ -7,7 +7,6 @@ import asyncio
 import io
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -20,6 +19,7 @@ from typing import Any
 
 from common import Job, run
 from common.claude.retries import Clock, Retry
+from rigs.databases import Databases, SqliteFiles
 from standin.standin import StandIn
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -77,21 +77,24 @@ class Site:
     standin: StandIn | None = None
     environ: dict[str, str] = field(default_factory=dict)
     today: datetime | None = None  # the instant at which runs believe to be
+    databases: Databases = None  # type: ignore[assignment]  # SQLite files, where nothing is said
+
+    def __post_init__(self) -> None:
+        self.databases = self.databases or SqliteFiles(self.root)
 
     @property
     def source(self) -> Path:
-        """The source database."""
-        return self.root / "records.db"
+        """The file with the records; for tests that are about files."""
+        assert isinstance(self.databases, SqliteFiles)
+        return self.databases.path
 
     def events(self, rows: Iterable[tuple[Any, Any, Any]], column_type: str = "") -> None:
         """Add events (id, content, created_at); the table is made where it is missing."""
-        with sqlite3.connect(self.source) as db:
-            db.execute(
-                "create table if not exists events (id primary key, content, created_at "
-                f"{column_type})"
-            )
-            db.executemany("insert into events values (?, ?, ?)", rows)
-        db.close()
+        self.table("events", f"id primary key, content, created_at {column_type}", rows)
+
+    def table(self, name: str, columns: str, rows: Iterable[Sequence[Any]] = ()) -> None:
+        """Add rows to a table of the records; it is made where it is missing."""
+        self.databases.table(name, columns, rows)
 
     def run(
         self,
@@ -106,7 +109,7 @@ class Site:
         stdout, stderr = io.StringIO(), io.StringIO()
         given = {
             "ANTHROPIC_API_KEY": "sk-ant-test-key-000000",
-            "RECORDS_DB": str(self.source),
+            **self.databases.settings(),
             "REPORT_TZ": "UTC",
             **self.environ,
             **environ,
@@ -121,17 +124,23 @@ class Site:
 
     def ledger(self, sql: str, job: str = "daily_report") -> list[tuple[Any, ...]]:
         """Rows of a query on a job's ledger."""
-        db = sqlite3.connect(f"file:{self.root}/state/{job}.db?mode=ro", uri=True)
-        rows = db.execute(sql).fetchall()
-        db.close()
-        return rows
+        with self.databases.ledger(job) as db:
+            return list(db.execute(sql))
+
+    def change_ledger(self, job: str, sql: str, *values: Any) -> None:
+        """Change something in a job's ledger."""
+        with self.databases.ledger(job) as db:
+            db.execute(sql, values)
 
     def saved(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a query on the source database."""
-        db = sqlite3.connect(self.source)
-        rows = db.execute(sql).fetchall()
-        db.close()
-        return rows
+        with self.databases.records() as db:
+            return list(db.execute(sql))
+
+    def change(self, sql: str, *values: Any) -> None:
+        """Change something in the source database."""
+        with self.databases.records() as db:
+            db.execute(sql, values)
 
     def report(self, day: str, job: str = "daily_report") -> str:
         """A day's report, as Markdown."""

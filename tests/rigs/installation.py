@@ -29,7 +29,7 @@ class Installation:
             "PATH": "/usr/bin:/bin",
             "ANTHROPIC_API_KEY": "sk-ant-test-key-000000",
             "ANTHROPIC_BASE_URL": self.site.standin.url if self.site.standin else "",
-            "RECORDS_DB": str(self.site.source),
+            **self.site.databases.settings(),
             "REPORT_TZ": "UTC",
             "NO_PROXY": "127.0.0.1",
             **more,

@@ -19,6 +19,7 @@ from common.ledger.runs import Runs
 from common.ledger.sqlite_ledger import LedgerFile
 from common.ledger.states import Ending, Intent, RecordState, RequestStatus
 from common.process.mark import Mark
+from rigs.databases import Databases
 
 JOB = "daily_report"
 
@@ -28,6 +29,7 @@ class Book:
     """An open ledger of the run `run-1`, with shorthands for what a run does to it."""
 
     file: LedgerFile
+    folder: Path
     ledger: Ledger = field(init=False)
     runs: Runs = field(init=False)
     dead_letters: DeadLetters = field(init=False)
@@ -63,7 +65,7 @@ class Book:
 
     @cached_property
     def mark(self) -> Mark:
-        return Mark(self.file.path.with_suffix(".doing"))
+        return Mark(self.folder / f"{JOB}.doing")
 
     def recover(self) -> tuple[int, list[RecordState]]:
         """Take up what a run left that died just now."""
@@ -97,7 +99,18 @@ def ledger_at(path: Path, *, read_only: bool = False) -> Iterator[Book]:
     """Open the ledger in that file; a new one if there is none."""
     file = LedgerFile(path, read_only=read_only)
     try:
-        yield Book(file)
+        yield Book(file, path.parent)
+    finally:
+        file.close()
+
+
+@contextmanager
+def ledger_in(databases: Databases, folder: Path) -> Iterator[Book]:
+    """Open the ledger in these databases; a new one if there is none."""
+    folder.mkdir(exist_ok=True)
+    file = databases.open_ledger(JOB)
+    try:
+        yield Book(file, folder)
     finally:
         file.close()
 

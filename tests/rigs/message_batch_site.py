@@ -11,7 +11,7 @@ from typing import Any
 
 import anthropic
 
-from rigs.bills import usd_of
+from rigs.bills import COST, usd_of
 from rigs.harness import Result, Site
 from rigs.own_jobs import labels
 from rigs.report_site import events
@@ -63,7 +63,7 @@ def tiers(site: Site) -> list[str]:
 
 def spent(site: Site, job: str = "labels") -> tuple[float, float]:
     """The USD in the ledger: spent, and possibly spent."""
-    row = site.ledger("select total(usd), total(unsettled_usd) from requests", job)[0]
+    row = site.ledger(f"select {COST} from requests", job)[0]
     return float(row[0]), float(row[1])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 import bulk_classifier
 import data_enrichment
 from common import Job
-from rigs.bills import usd_of
+from rigs.bills import COST, usd_of
 from rigs.harness import Result, Site
 from rigs.installation import Installation
 from standin.fault_kinds import MESSAGE_BATCHES
@@ -42,11 +41,8 @@ def events(site: Site, count: int = 40, **other_texts: str) -> None:
 
 def change(site: Site, texts: dict[str, str]) -> None:
     """Change the texts of events (e7=…)."""
-    db = sqlite3.connect(site.source)
-    with db:
-        for name, text in texts.items():
-            db.execute("update events set content = ? where id = ?", (text, int(name[1:])))
-    db.close()
+    for name, text in texts.items():
+        site.change("update events set content = ? where id = ?", text, int(name[1:]))
 
 
 def run(site: Site, job: Job, *arguments: str) -> Result:
@@ -61,7 +57,7 @@ def demo(site: Site, job: Job) -> str:
     nothing = {"ANTHROPIC_API_KEY": "", "RECORDS_DB": ""}
     ended = installation.run("--demo", script=script, **nothing)
     assert ended.returncode == 0, ended.stderr
-    assert not site.source.exists()
+    assert not (site.root / "records.db").exists()
     return ended.stderr
 
 
@@ -91,5 +87,5 @@ def wherever(kind: str, **rule: Any) -> list[dict[str, Any]]:
 
 def usd(site: Site, job: str) -> tuple[float, float]:
     """The USD in the ledger, spent or possibly spent, and the USD on the stand-in's bill."""
-    sums = site.ledger("select total(usd) + total(unsettled_usd) from requests", job)
-    return float(sums[0][0]), usd_of(site.billed())
+    sums = site.ledger(f"select {COST} from requests", job)[0]
+    return float(sum(sums)), usd_of(site.billed())

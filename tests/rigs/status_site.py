@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import io
 import json
-import sqlite3
-from contextlib import closing, redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from common.claude.pricing import Tokens
 from common.ledger.ledger import Ledger
 from common.ledger.sqlite_ledger import LedgerFile
 from common.ledger.states import RequestStatus
+from rigs.databases import Databases, SqliteFiles
 from rigs.ledgers import ended, intent
 
 
@@ -46,8 +46,10 @@ class StatusSite:
     """An installation in a temporary folder."""
 
     root: Path
+    databases: Databases = None  # type: ignore[assignment]  # SQLite files, where nothing is said
 
     def __post_init__(self) -> None:
+        self.databases = self.databases or SqliteFiles(self.root)
         for folder in ("jobs", "state", "logs"):
             (self.root / folder).mkdir()
 
@@ -64,7 +66,7 @@ class StatusSite:
         out, err = io.StringIO(), io.StringIO()
         with redirect_stdout(out), redirect_stderr(err):
             try:
-                code = module.main(arguments, self.root, environ)
+                code = module.main(arguments, self.root, self.databases.settings() | environ)
             except SystemExit as end:
                 code = int(str(end.code))
         return Said(code, out.getvalue(), err.getvalue())
@@ -86,7 +88,7 @@ class StatusSite:
         """One request about these records, which end in that status."""
         at = at or times.stamp()
         self.job(job)
-        file = LedgerFile(self.root / (path or f"state/{job}.db"))
+        file = LedgerFile(self.root / path) if path else self.databases.open_ledger(job)
         ledger = Ledger(file, job, "r")
         request_id = f"{at}-{record_ids[0]}"
         with file.transaction():
@@ -114,7 +116,7 @@ class StatusSite:
     def ran(self, job: str, at: str, code: int | None, seconds: int = 60, done: int = 0) -> str:
         """A run in the ledger; its id."""
         self.job(job)
-        file = LedgerFile(self.root / f"state/{job}.db")
+        file = self.databases.open_ledger(job)
         end = times.stamp(times.instant(at) + timedelta(seconds=seconds))
         file.db.execute(
             "insert into runs (run_id, job, started_at, ended_at, exit_code, delivery, model, done)"
@@ -134,8 +136,13 @@ class StatusSite:
 
     def rows(self, job: str, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a query on a job's ledger."""
-        with closing(sqlite3.connect(self.root / f"state/{job}.db")) as db:
-            return db.execute(sql).fetchall()
+        with self.databases.ledger(job) as db:
+            return list(db.execute(sql))
+
+    def change(self, job: str, sql: str, *values: Any) -> None:
+        """Change something in a job's ledger."""
+        with self.databases.ledger(job) as db:
+            db.execute(sql, values)
 
     def files(self) -> dict[str, tuple[int, int]]:
         """Every file with its size and time."""

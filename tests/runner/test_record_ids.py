@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 import unicodedata
 
 import pytest
@@ -80,9 +79,7 @@ def test_another_run_reads_the_aliases_although_records_have_come_and_gone(claud
         raise RuntimeError("nowhere to go")
 
     assert site.run(labels(save=no_save)).code == 78, "the answers wait"
-    with sqlite3.connect(site.source) as db:
-        db.execute("delete from events where id in (?, ?)", (LONG[0], LONG[4]))
-    db.close()
+    site.change("delete from events where id in (?, ?)", LONG[0], LONG[4])
     add(site, ["another"])
     said = "select record_id, content from events join labels on record_id = id"
     result = site.run(labels(select="select id as record_id, content from events order by id desc"))

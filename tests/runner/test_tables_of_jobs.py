@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import sqlite3
 from typing import Any
 
 import pytest
 
 from common import Job, Record
-from rigs.harness import Site
 from rigs.own_jobs import SELECT, Label, labels
 from rigs.report_site import events
-
-
-def change(site: Site, sql: str) -> None:
-    with sqlite3.connect(site.source) as db:
-        db.executescript(sql)
-    db.close()
 
 
 def saving(sql: str) -> Job:
@@ -30,7 +22,7 @@ def saving(sql: str) -> Job:
     return Job("labels", SELECT, "Label each record.", Label, save)
 
 
-INTO = "insert or replace into verdicts"
+INTO = "insert into verdicts"
 OLD = "create table verdicts (id text primary key, label text)"
 TABLES = {
     "a new field": (
@@ -66,7 +58,8 @@ def test_a_table_that_lacks_something_is_78_with_the_line_that_mends_it(claude, 
     before, sql, expected, remedy = TABLES[case]
     site = claude()
     site.events(events("2026-11-21", count))
-    change(site, before)
+    if before:
+        site.change(before)
     result = site.run(saving(sql))
     assert result.code == 78, result.log
     assert expected in result.log and "Traceback" not in result.log
@@ -74,7 +67,7 @@ def test_a_table_that_lacks_something_is_78_with_the_line_that_mends_it(claude, 
     states = site.ledger("select status, count(*) from records group by 1", "labels")
     assert states == [("answered", count)]
     billed = len(site.billed())
-    change(site, remedy)
+    site.change(remedy)
     again = site.run(saving(sql))
     assert again.code == 0, again.log
     assert len(site.billed()) == billed
@@ -83,7 +76,7 @@ def test_a_table_that_lacks_something_is_78_with_the_line_that_mends_it(claude, 
 def test_a_value_that_save_leaves_out_is_the_job_s_fault_too(claude):
     site = claude()
     site.events(events("2026-11-21", 1))
-    change(site, OLD)
+    site.change(OLD)
     result = site.run(saving(f"{INTO} (id, label) values (:id, :tone)"))
     assert result.code == 78, result.log
     assert "give save() what its SQL names" in result.log
