@@ -14,11 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 from common.process import exits
 from common.process.exits import JobExit
-from common.process.log import one_line
+from common.process.postgres_errors import is_about_the_statement, plain
 from common.process.redaction import redacted
+from common.process.sql_text import MARK, NAMED, tokens
 
 if TYPE_CHECKING:
     import psycopg
+    from psycopg.abc import AdaptContext
+
+__all__ = [
+    "BEGIN",
+    "Connection",
+    "Row",
+    "in_words",
+    "is_about_the_statement",
+    "is_postgres",
+    "plain",
+]
 
 SCHEMES = ("postgresql://", "postgres://")
 # Seconds in which a server that is restarted, or a pooler before it, is back.
@@ -39,12 +51,8 @@ BEGIN = (
 )
 
 Values = Sequence[Any] | Mapping[str, Any]
-# A text, a quoted name, a comment, a cast (::), or a placeholder; and a % that would be psycopg's.
-_PARTS = re.compile(
-    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$"""
-    r"""|::|:(?P<name>[A-Za-z_]\w*)|(?P<mark>\?)|%""",
-    re.DOTALL,
-)
+# Types whose values come as Python has them where all others come as texts.
+_AS_PYTHON_HAS_THEM = ("bool", "bytea", "int2", "int4", "int8", "oid", "float4", "float8")
 
 
 def is_postgres(address: str) -> bool:
@@ -58,21 +66,28 @@ def in_words(address: str) -> str:
 
 
 @lru_cache(maxsize=500)
-def translated(sql: str, names: frozenset[str] = frozenset()) -> str:
-    """SQL with psycopg's placeholders in the place of SQLite's.
+def translated(sql: str, names: frozenset[str] | None = None) -> tuple[bytes, tuple[str, ...]]:
+    """SQL with psycopg's placeholders in the place of SQLite's, and whose values they stand for.
 
-    `names` are those of the values; without any, `?` stands for each. So a `?` that is an operator,
-    and a `[1:n]`, stay as they are beside values with names.
+    `names` are those of the values; None: they have none, and `?` stands for each. Each `:name` is
+    a placeholder of its own, so that PostgreSQL finds a type for each by itself. Raises
+    psycopg.ProgrammingError for a name without a value.
     """
+    parts, order = [], []
+    for token in tokens(sql):
+        if token.kind == NAMED and names is not None:
+            if (name := token.text[1:]) not in names:
+                import psycopg
 
-    def part(found: re.Match[str]) -> str:
-        if found["name"] in names:
-            return f"%({found['name']})s"
-        if found["mark"] and not names:
-            return "%s"
-        return found[0].replace("%", "%%")
-
-    return _PARTS.sub(part, sql)
+                lacking = f"You did not supply a value for binding parameter :{name}"
+                raise psycopg.ProgrammingError(lacking)
+            order.append(name)
+            parts.append("%s")
+        elif token.kind == MARK and names is None:
+            parts.append("%s")
+        else:
+            parts.append(token.text.replace("%", "%%"))
+    return "".join(parts).encode(), tuple(order)
 
 
 class Row(tuple[Any, ...]):
@@ -95,6 +110,24 @@ def _rows(cursor: Any) -> Callable[[Sequence[Any]], Row]:
     return type("Row", (Row,), {"names": names})
 
 
+@lru_cache(maxsize=1)
+def _as_texts() -> AdaptContext:
+    """How values come as texts, which travel, and can be set aside, whatever their type is."""
+    import psycopg
+    from psycopg.adapt import AdaptersMap
+    from psycopg.types.string import TextLoader
+
+    class Adapting:
+        adapters = AdaptersMap(psycopg.adapters)
+        connection = None
+
+    for info in psycopg.adapters.types:
+        if info.name not in _AS_PYTHON_HAS_THEM:
+            Adapting.adapters.register_loader(info.oid, TextLoader)
+        Adapting.adapters.register_loader(info.array_oid, TextLoader)
+    return Adapting()
+
+
 class Connection:
     """One connection, opened again where it is lost."""
 
@@ -104,8 +137,12 @@ class Connection:
         setting: str,
         purpose: str,
         sleep: Callable[[float], object] = time.sleep,
+        *,
+        texts: bool = False,
     ) -> None:
         """Connect. `setting`: which one gave the address; `purpose`: what the server is told of us.
+
+        `texts`: all values that are no number, bool or bytea come as texts, as psql shows them.
 
         Raises JobExit: 78 where the package is missing, or the address or what it says of user,
         password or database is refused; 69 where the server cannot be reached.
@@ -114,6 +151,7 @@ class Connection:
         self._address = address
         self._purpose = purpose
         self._sleep = sleep
+        self._texts = texts
         self._connection = self._connect()
 
     def _connect(self) -> psycopg.Connection[Row]:
@@ -131,6 +169,7 @@ class Connection:
             return psycopg.connect(
                 **{**asked, "client_encoding": "utf8"},
                 autocommit=True,
+                context=_as_texts() if self._texts else None,
                 prepare_threshold=None,
                 row_factory=_rows,
             )
@@ -167,16 +206,18 @@ class Connection:
         return int(self._connection.info.transaction_status) != 0
 
     def execute(self, sql: str, values: Values = ()) -> psycopg.Cursor[Row]:
-        """Run one statement. Raises psycopg.Error."""
+        """Run one statement; several without values. Raises psycopg.Error."""
         if not values:
             return self._connection.execute(sql.encode())
-        return self._connection.execute(_for_psycopg(sql, values), _storable(values))
+        query, order = translated(sql, _names(values))
+        return self._connection.execute(query, _storable(values, order))
 
     def executemany(self, sql: str, rows: Iterable[Values]) -> psycopg.Cursor[Row]:
         """Run one statement for each of these rows, in few round trips. Raises psycopg.Error."""
         cursor = self._connection.cursor()
-        if stored := [_storable(values) for values in rows]:
-            cursor.executemany(_for_psycopg(sql, stored[0]), stored)
+        if given := list(rows):
+            query, order = translated(sql, _names(given[0]))
+            cursor.executemany(query, [_storable(values, order) for values in given])
         return cursor
 
     def close(self) -> None:
@@ -184,14 +225,16 @@ class Connection:
         self._connection.close()
 
 
-def _for_psycopg(sql: str, values: Values) -> bytes:
-    return translated(sql, frozenset(values if isinstance(values, Mapping) else ())).encode()
+def _names(values: Values) -> frozenset[str] | None:
+    return frozenset(values) if isinstance(values, Mapping) else None
 
 
-def _storable(values: Values) -> Any:
-    if isinstance(values, Mapping):
-        return {name: storable(value) for name, value in values.items()}
-    return [storable(value) for value in values]
+def _storable(values: Values, order: tuple[str, ...]) -> list[Any]:
+    return (
+        [storable(values[name]) for name in order]
+        if isinstance(values, Mapping)
+        else [*map(storable, values)]
+    )
 
 
 def storable(value: Any) -> Any:
@@ -202,46 +245,3 @@ def storable(value: Any) -> Any:
         if not value.isascii():
             value = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return value
-
-
-def is_about_the_statement(error: Exception) -> bool:
-    """Whether a statement or its values are to blame for a psycopg.Error, and not the server."""
-    state = getattr(error, "sqlstate", None)
-    if state is None:
-        return not _is_operational(error)
-    return state[:2] in ("0A", "21", "22", "23", "2F", "34", "42", "44", "P0") and state != "42501"
-
-
-def _is_operational(error: Exception) -> bool:
-    import psycopg
-
-    return isinstance(error, psycopg.OperationalError | psycopg.InternalError)
-
-
-def plain(error: Exception, name: str, done: str) -> JobExit:
-    """The end of a run that met a psycopg.Error: `done` is what was done to the database `name`.
-
-    The code is 78 for what the settings or the job have to mend, 74 for a full disk, else 69.
-    """
-    state = getattr(error, "sqlstate", None) or ""
-    text = redacted(one_line(str(error))) or type(error).__name__
-    if state[:2] in ("28", "3D", "3F") or _is_refusal(text):
-        return JobExit(exits.SETTINGS, f"{name} was refused: {text}: mend the address")
-    if state == "42501":
-        return JobExit(
-            exits.SETTINGS, f"{name} could not be {done}: {text}: grant that to its user"
-        )
-    if state == "25006":
-        return JobExit(exits.SETTINGS, f"{name} could not be {done}: it may only be read ({text})")
-    if state == "53100":
-        return JobExit(exits.CANNOT_WRITE, f"{name} could not be {done}: its disk is full ({text})")
-    if is_about_the_statement(error):
-        if done == "opened":
-            return JobExit(exits.SETTINGS, f"{name} cannot be used: {text}: mend the address")
-        return JobExit(exits.SETTINGS, f"{name} does not fit: {text}")
-    return JobExit(exits.UNREACHABLE, f"{name} could not be {done}: {text}")
-
-
-def _is_refusal(text: str) -> bool:
-    """Whether connecting failed for good: then psycopg gives the server's words without a code."""
-    return re.search(r"authentication failed|does not exist|no pg_hba.conf entry", text) is not None
