@@ -8,7 +8,7 @@ and where a file `ended` says that the server has ended; `remove`, what is remov
 
 It serves until its standard input ends, which happens whenever whoever holds the other end of it
 dies, `kill -9` included. Should this program be killed, Linux tells the server to stop. A byte
-on standard input before it ends means that everything is kept.
+on standard input before it ends means that everything is kept. The commands have our environment.
 """
 
 from __future__ import annotations
@@ -72,7 +72,6 @@ def _start(command: list[str], order: dict[str, Any]) -> subprocess.Popen[bytes]
         return subprocess.Popen(  # noqa: S603  the programs are those of our packages
             command,
             cwd=order["folder"],
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -1,8 +1,8 @@
-"""A server on a free port of this machine, kept by a guard so that nothing of it is left behind.
+"""A server on this machine, kept by a guard so that nothing of it is left behind.
 
 `guard.py` keeps it, and sees to it that neither a process nor a folder is left, even where whoever
-started it is killed. No server runs as root: started by root it runs as `nobody`, whom every system
-has; no user is made.
+started it is killed. No server of another's making runs as root: started by root it runs as
+`nobody`, whom every system has; no user is made.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -34,7 +34,7 @@ class ServerFailed(Exception):
 
 
 class KeptServer(ABC):
-    """One server, in `parent/NAME`; as a context manager it runs inside the `with`.
+    """One server, with its folder at `place`; as a context manager it runs inside the `with`.
 
     Without `lifeline` it ends with this process. With it, the path of a FIFO, it ends when nobody
     holds that open for writing any more; `stop` and what follows is not for those. Making one
@@ -43,13 +43,14 @@ class KeptServer(ABC):
 
     name = ""
     _stop_signal: int = signal.SIGTERM
+    _as_nobody = True  # False: it runs as whoever starts it
 
-    def __init__(self, parent: Path, lifeline: Path | None = None) -> None:
+    def __init__(self, place: Path, lifeline: Path | None = None) -> None:
         self._binaries = self._find()
         self._lifeline = lifeline
         self._guard: subprocess.Popen[bytes] | None = None
-        self._place = parent / self.name  # a link to the folder where that has to be elsewhere
-        self.folder = self._place
+        self.place = place  # a link to the folder where that has to be elsewhere
+        self.folder = place
         self.port = 0
         self.password = secrets.token_hex(16)
 
@@ -78,11 +79,11 @@ class KeptServer(ABC):
         anew = not self.port
         deadline = time.monotonic() + _PATIENCE
         while True:
-            if anew:
-                self._make_folder()
-                self.port = _free_port()
-            self._guard = self._guarded(self._commands(anew))
             try:
+                if anew:
+                    self._make_folder()
+                    self.port = _free_port()
+                self._guard = self._guarded(self._commands(anew))
                 self._wait_until_ready(deadline)
             except ServerFailed:
                 # Somebody was quicker to take that port, or what was killed still lives a little.
@@ -101,11 +102,13 @@ class KeptServer(ABC):
         """Stop it, and remove its folder; with `keep`, its folder stays for the next `start`."""
         if guard := self._guard:
             assert guard.stdin
-            if keep:
-                guard.stdin.write(b"k")
+            with suppress(OSError):  # somebody has killed it
+                guard.stdin.write(b"k" if keep else b"")
             guard.stdin.close()
             guard.wait()
             self._guard = None
+        if not keep:
+            clear(self.place)
 
     def kill(self) -> None:
         """Kill it, as the machine's power would; `start` starts it again."""
@@ -135,24 +138,32 @@ class KeptServer(ABC):
         """Whether it takes connections."""
 
     def _make_folder(self) -> None:
-        clear(self._place)
-        if os.geteuid() or _reached_by_nobody(self._place.parent):
-            self._place.mkdir(mode=0o700)
-            self.folder = self._place
+        clear(self.place)
+        if not self._user or _reached_by_nobody(self.place.parent):
+            self.place.mkdir(mode=0o700)
+            self.folder = self.place
         else:
             self.folder = Path(tempfile.mkdtemp(prefix=f"claude-batch-jobs-{self.name}-"))
-            self._place.symlink_to(self.folder)
+            self.place.symlink_to(self.folder)
         self.data.mkdir(mode=0o700)
-        if not os.geteuid():
+        if self._user:
             # All that is nobody's is in there: root writes nowhere where another could put a link.
             self.folder.chmod(0o711)
             self._give(self.data)
 
     def _give(self, path: Path) -> None:
         """Let the server have a file or folder of ours."""
-        if not os.geteuid():
-            nobody = pwd.getpwnam("nobody")
-            os.chown(path, nobody.pw_uid, nobody.pw_gid)
+        if user := self._user:
+            os.chown(path, user.pw_uid, user.pw_gid)
+
+    @property
+    def _user(self) -> pwd.struct_passwd | None:
+        """Who it runs as, where that is not us."""
+        return pwd.getpwnam("nobody") if self._as_nobody and not os.geteuid() else None
+
+    def _environ(self) -> dict[str, str]:
+        """What it finds in its environment."""
+        return {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
 
     @property
     def data(self) -> Path:
@@ -173,7 +184,7 @@ class KeptServer(ABC):
         As root, it may lie where nobody else can read: then a copy of it and of the `folders` that
         it needs is made beside the data.
         """
-        if os.geteuid() or _reached_by_nobody(root / name):
+        if not self._user or _reached_by_nobody(root / name):
             return str(root / name)
         copies = self.folder / "programs"
         for folder in folders:
@@ -185,14 +196,14 @@ class KeptServer(ABC):
         return str(copies / name)
 
     def _guarded(self, commands: list[list[str]]) -> subprocess.Popen[bytes]:
-        nobody = None if os.geteuid() else pwd.getpwnam("nobody")
+        user = self._user
         order = {
             "commands": commands,
-            "user": nobody.pw_uid if nobody else "",
-            "group": nobody.pw_gid if nobody else "",
+            "user": user.pw_uid if user else "",
+            "group": user.pw_gid if user else "",
             "stop": int(self._stop_signal),
             "folder": str(self.folder),
-            "remove": list(dict.fromkeys([str(self.folder), str(self._place)])),
+            "remove": list(dict.fromkeys([str(self.folder), str(self.place)])),
         }
         guard = [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py"))]
         for name in ("ended", "log", "data/postmaster.pid"):  # of the server before this one
@@ -205,6 +216,7 @@ class KeptServer(ABC):
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C at a terminal is not meant for it
                 cwd="/",
+                env=self._environ(),
                 bufsize=0,
             )
 

@@ -33,11 +33,11 @@ class PostgreSQL(KeptServer):
 
     def __init__(
         self,
-        parent: Path,
+        place: Path,
         settings: Mapping[str, str] | None = None,
         lifeline: Path | None = None,
     ) -> None:
-        super().__init__(parent, lifeline)
+        super().__init__(place, lifeline)
         self._settings = dict(settings or {})
 
     @property

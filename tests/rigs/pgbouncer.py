@@ -7,7 +7,6 @@ It is Debian's package, which `tests/run` installs as root; it is kept as the se
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import socket
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from rigs.servers import SESSION
+from rigs.servers import own_place
 from standin.kept_server import LOOPBACK, KeptServer
 
 _PLACES = "/usr/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin"
@@ -31,8 +30,8 @@ class PgBouncer(KeptServer):
 
     name = "pgbouncer"
 
-    def __init__(self, parent: Path, url: str, connections: int) -> None:
-        super().__init__(parent)
+    def __init__(self, place: Path, url: str, connections: int) -> None:
+        super().__init__(place)
         self._server = urlsplit(url)
         self._connections = connections
 
@@ -80,10 +79,8 @@ class PgBouncer(KeptServer):
 @contextmanager
 def pooled(url: str, connections: int = 2) -> Iterator[PgBouncer]:
     """A pooler before that server; where there is none on this machine, the test is skipped."""
-    parent = Path(os.environ[SESSION], secrets.token_hex(6))
-    parent.mkdir(mode=0o711)
     try:
-        pooler = PgBouncer(parent, url, connections)
+        pooler = PgBouncer(own_place(), url, connections)
     except ImportError as error:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
     with pooler:

@@ -28,6 +28,7 @@ SESSION = "TEST_SERVERS"  # the variable that holds the session's folder
 GIVEN: dict[Kind, str] = {PostgreSQL: "TEST_POSTGRES_URL", Valkey: "TEST_REDIS_URL"}
 # A zone that nobody expects: no test may rely on the zone of the server.
 POSTGRES = {**FAST, "timezone": "Asia/Kathmandu", "max_connections": "300"}
+_PREFIX = "claude-batch-jobs-tests-"
 _started: list[PostgreSQL | Valkey] = []  # by this process: their guards are not to be collected
 
 
@@ -35,7 +36,9 @@ _started: list[PostgreSQL | Valkey] = []  # by this process: their guards are no
 def held() -> Iterator[None]:
     """Let this process and those that it starts have servers, until the end."""
     before = os.environ.get(SESSION)
-    folder = Path(tempfile.mkdtemp(prefix="claude-batch-jobs-tests-"))
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        _sweep(left)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     folder.chmod(0o711)  # the servers may run as `nobody`
     os.mkfifo(folder / "lifeline", 0o600)
     lifeline = os.open(folder / "lifeline", os.O_RDWR)
@@ -55,6 +58,22 @@ def held() -> Iterator[None]:
             os.environ[SESSION] = before
 
 
+def _sweep(folder: Path) -> None:
+    """Remove the folder of a session that was killed: nobody holds it open for writing any more."""
+    try:
+        reading = os.open(folder / "lifeline", os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:  # it is just being made or removed, or is another user's
+        return
+    try:
+        ended = not os.read(reading, 1)
+    except BlockingIOError:
+        ended = False
+    finally:
+        os.close(reading)
+    if ended:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def address(kind: Kind) -> str:
     """The URL of the session's server of that kind; it is started where it is not yet there."""
     if given := os.environ.get(GIVEN[kind]):
@@ -63,7 +82,7 @@ def address(kind: Kind) -> str:
     note = folder / f"{kind.name}.url"
     with _locked(folder):
         if not note.exists():
-            server = _made(kind, folder, folder / "lifeline")
+            server = _made(kind, folder / kind.name, folder / "lifeline")
             server.start()
             _started.append(server)
             note.touch(mode=0o600)
@@ -71,12 +90,12 @@ def address(kind: Kind) -> str:
     return note.read_text()
 
 
-def _made(kind: Kind, parent: Path, lifeline: Path | None = None) -> PostgreSQL | Valkey:
+def _made(kind: Kind, place: Path, lifeline: Path | None = None) -> PostgreSQL | Valkey:
     """A server that is not yet started; where none fits this machine, the test is skipped."""
     try:
         if kind is PostgreSQL:
-            return PostgreSQL(parent, POSTGRES, lifeline)
-        return Valkey(parent, lifeline)
+            return PostgreSQL(place, POSTGRES, lifeline)
+        return Valkey(place, lifeline)
     except ImportError as error:
         why = f"{error}; {GIVEN[kind]} can name a real server"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
@@ -98,11 +117,14 @@ def redis_server() -> Iterator[Valkey]:
         yield server
 
 
+def own_place() -> Path:
+    """A place for a server of one test's own."""
+    return Path(os.environ[SESSION], secrets.token_hex(6))
+
+
 @contextmanager
 def _own(kind: Kind) -> Iterator[PostgreSQL | Valkey]:
-    parent = Path(os.environ[SESSION], secrets.token_hex(6))
-    parent.mkdir(mode=0o711)
-    with _made(kind, parent) as server:
+    with _made(kind, own_place()) as server:
         yield server
 
 
