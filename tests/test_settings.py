@@ -247,7 +247,12 @@ def test_paths_are_the_roots_own_unless_they_are_whole(load, tmp_path):
 def test_each_job_needs_a_ledger_file_of_its_own(load):
     message = refused(load(LEDGER_DB="state/all.db").ledger)
     assert "LEDGER_DB=state/all.db" in message and "{job}" in message
-    assert "secret" not in refused(load(LEDGER_DB="postgresql://me:secret@db/l").ledger)
+    assert "secret" not in refused(load(LEDGER_DB="mysql://me:secret@db/l").ledger)
+
+
+def test_a_postgresql_database_is_the_ledger_of_all_jobs(load):
+    found = load(LEDGER_DB="postgresql://me:secret@db/l")
+    assert found.ledger() == found.ledger("other") == "postgresql://me:secret@db/l"
 
 
 def test_a_demo_keeps_to_its_own_folder_whatever_is_set(load, tmp_path):

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
+from common.process.postgres import is_postgres
 from common.process.redaction import hide, password_in, tokens_in
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,15 +125,18 @@ class Settings:
         """The folder of this job's reports."""
         return (self.state if self.demo else self.root) / "reports" / self.job
 
-    def ledger(self, job: str = "") -> Path:
-        """The file of a job's ledger (default: this job's)."""
+    def ledger(self, job: str = "") -> Path | str:
+        """The file of a job's ledger (default: this job's), or the address of the PostgreSQL
+        database that holds the ledgers of all jobs.
+        """
         if self.demo:
             return self.state / f"{job or self.job}.db"
         template = self.get("LEDGER_DB", "state/{job}.db")
+        if is_postgres(template):
+            return template
         if "://" in template:
-            raise JobExit(
-                exits.SETTINGS, "LEDGER_DB: only a SQLite path with {job} in it is supported here"
-            )
+            there = "a SQLite path with {job} in it, or postgresql://USER@HOST/DATABASE"
+            raise JobExit(exits.SETTINGS, f"LEDGER_DB: must be {there}")
         if "{job}" not in template:
             raise JobExit(
                 exits.SETTINGS,

@@ -105,6 +105,8 @@ def prune(found: settings.Settings, logs: Path, before: str, *, dry_run: bool) -
     Raises JobExit: 75 where the job is running, others as the ledger does.
     """
     path, job = found.ledger(), found.job
+    if isinstance(path, str):
+        return Pruned(Forgotten(), 0, 0)
     old_logs = _old_logs(logs, job, before)
     size = sum(log.stat().st_size for log in old_logs)
     if dry_run:

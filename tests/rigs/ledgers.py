@@ -14,6 +14,7 @@ from typing import Any
 from common.claude.pricing import Tokens
 from common.ledger.dead_letters import DeadLetters
 from common.ledger.ledger import Ledger
+from common.ledger.ledger_database import LedgerDatabase
 from common.ledger.recovery import Recovery
 from common.ledger.runs import Runs
 from common.ledger.sqlite_ledger import LedgerFile
@@ -28,7 +29,7 @@ JOB = "daily_report"
 class Book:
     """An open ledger of the run `run-1`, with shorthands for what a run does to it."""
 
-    file: LedgerFile
+    file: LedgerDatabase
     folder: Path
     ledger: Ledger = field(init=False)
     runs: Runs = field(init=False)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from common import times
-from common.ledger.sqlite_ledger import LedgerFile
+from common.ledger.ledger_database import LedgerDatabase
 from common.ledger.states import RecordStatus
 
 
 class DeadLetters:
     """The records of one job that are `dead`. Each method is called inside a transaction."""
 
-    def __init__(self, file: LedgerFile, job: str) -> None:
+    def __init__(self, file: LedgerDatabase, job: str) -> None:
         self._db = file.db
         self._job = job
         self.transaction = file.transaction

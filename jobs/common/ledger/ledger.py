@@ -14,7 +14,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from common import times
 from common.claude.pricing import Tokens
-from common.ledger.sqlite_ledger import LedgerFile
+from common.ledger.ledger_database import LedgerDatabase
+from common.ledger.lookup import looked_up, marks
 from common.ledger.states import (
     Ending,
     Intent,
@@ -24,48 +25,27 @@ from common.ledger.states import (
     StoredRequest,
 )
 
-_LOOKED_UP = 500  # records whose state is asked for at once
-_STATUS = {str(status): status for status in RecordStatus}
+_ANSWERS = 20  # answers that are in memory at once
 
 
 class Ledger:
     """The tables `records` and `requests`: the state of every record and request of one job."""
 
-    def __init__(self, file: LedgerFile, job: str, run_id: str) -> None:
-        self._file = file
+    def __init__(self, file: LedgerDatabase, job: str, run_id: str) -> None:
         self._db = file.db
+        self._select = (
+            f"select request_id, run_id, record_ids, {file.answer_as_bytes} from requests"
+        )
         self.job = job
         self.run_id = run_id
-        # Commits everything inside together; see LedgerFile.
+        # Commits everything inside together; see LedgerDatabase.
         self.transaction = file.transaction
         # Room for answers: made sure of before they are paid for, given back on a full disk.
         self.ready, self.release_ballast = file.ready, file.release_ballast
 
     def states(self, record_ids: Sequence[str]) -> dict[str, RecordState]:
         """What it holds of these records, by id; a fresh record is not in the answer."""
-        states = {}
-        for first in range(0, len(record_ids), _LOOKED_UP):
-            group = record_ids[first : first + _LOOKED_UP]
-            rows = self._db.execute(
-                "select record_id, status, coalesce(request_id, ''), failures, crashes,"
-                f" coalesce(error, '') from records where job = ? and record_id in {_marks(group)}",
-                (self.job, *group),
-            ).fetchall()
-            # Many records share a request: a join would look up its run for each of them.
-            requests = {row[2] for row in rows}
-            run_of = dict(
-                self._db.execute(
-                    f"select request_id, run_id from requests where request_id in"
-                    f" {_marks(requests)}",
-                    (*requests,),
-                ).fetchall()
-            )
-            for record_id, status, request_id, failures, crashes, error in rows:
-                run_id = run_of.get(request_id, "")
-                states[record_id] = RecordState(
-                    record_id, _STATUS[status], request_id, run_id, failures, crashes, error
-                )
-        return states
+        return looked_up(self._db, self.job, record_ids)
 
     def in_flight(self) -> Iterator[StoredRequest]:
         """The live requests without an answer: of runs that died, as long as this one sends none.
@@ -230,7 +210,10 @@ class Ledger:
         self._db.executemany(
             "update records set status = ?, error = ?, failures = failures + ?, updated_at = ?"
             " where job = ? and record_id = ?",
-            [(status, reason, alone, now, self.job, record_id) for record_id, reason in reasons],
+            [
+                (status, reason, int(alone), now, self.job, record_id)
+                for record_id, reason in reasons
+            ],
         )
 
     def _forgive(self, record_ids: Sequence[str]) -> None:
@@ -244,8 +227,8 @@ class Ledger:
     def request(self, request_id: str) -> StoredRequest | None:
         """A request with its answer, if it has one that can be used."""
         row = self._db.execute(
-            "select request_id, run_id, record_ids, cast(answer as blob) from requests"
-            " where request_id = ? and status in ('answered', 'done') and answer is not null",
+            f"{self._select} where request_id = ? and status in ('answered', 'done')"
+            " and answer is not null",
             (request_id,),
         ).fetchone()
         return _stored(row) if row else None
@@ -253,7 +236,7 @@ class Ledger:
     def requests_of_run(self) -> int:
         """How many requests this run has made: it may be tried again under the same id."""
         row = self._db.execute(
-            "select count(*) from requests where run_id = ?", (self.run_id,)
+            "select count(*) from requests where job = ? and run_id = ?", (self.job, self.run_id)
         ).fetchone()
         return int(row[0])
 
@@ -269,20 +252,21 @@ class Ledger:
                 yield {"record_id": record_id}
 
     def _stored(self, status: RequestStatus, condition: str) -> Iterator[StoredRequest]:
-        rows = self._db.execute(
-            "select request_id, run_id, record_ids, cast(answer as blob) from requests"
-            # The first condition is the partial index's own: so SQLite knows that it can use it.
-            f" where status in ('submitted', 'answered') and status = ? and job = ? {condition}",
-            (status, self.job),
-        )
-        yield from map(_stored, rows)
+        # The first condition is the partial index's own: so SQLite knows that it can use it.
+        where = f"status in ('submitted', 'answered') and status = ? and job = ? {condition}"
+        ids = self._db.execute(
+            f"select request_id from requests where {where}", (status, self.job)
+        ).fetchall()
+        for first in range(0, len(ids), _ANSWERS):
+            group = [row[0] for row in ids[first : first + _ANSWERS]]
+            rows = self._db.execute(
+                f"{self._select} where request_id in {marks(group)} and status = ?",
+                (*group, status),
+            ).fetchall()
+            found = {row[0]: row for row in rows}
+            yield from (_stored(found[one]) for one in group if one in found)
 
 
 def _stored(row: tuple[str, str, str, bytes | None]) -> StoredRequest:
     request_id, run_id, record_ids, answer = row
     return StoredRequest(request_id, run_id, json.loads(record_ids), answer or b"")
-
-
-def _marks(values: Collection[object]) -> str:
-    """Placeholders for as many values."""
-    return f"({','.join('?' * len(values))})"

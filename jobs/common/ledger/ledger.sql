@@ -67,11 +67,11 @@ create table if not exists message_batches (
 
 create table if not exists windows (                      -- what has been reported
     job        text not null,
-    window     text not null,               -- the day, 2026-11-21
+    "window"   text not null,               -- the day, 2026-11-21
     records    integer not null,
     made_from  text not null,               -- a hash of the report's digests and dead letters
     updated_at text not null,
-    primary key (job, window)
+    primary key (job, "window")
 );
 
 create table if not exists left_out (                     -- rows that nothing is sent about

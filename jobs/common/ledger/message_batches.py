@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from common import times
 from common.ledger.ledger import Ledger
-from common.ledger.sqlite_ledger import LedgerFile
+from common.ledger.ledger_database import LedgerDatabase
+from common.ledger.runs import SPENT
 from common.ledger.states import Ending, Intent, MessageBatchStatus, RequestStatus
 
 UNDER_WAY = "status in ('preparing', 'intent', 'submitted')"
@@ -47,7 +48,7 @@ class AwaitedRequest:
 class MessageBatches:
     """The table `message_batches`, and the requests that belong to them."""
 
-    def __init__(self, file: LedgerFile, ledger: Ledger) -> None:
+    def __init__(self, file: LedgerDatabase, ledger: Ledger) -> None:
         self._file = file
         self._db = file.db
         self._ledger = ledger
@@ -170,9 +171,9 @@ class MessageBatches:
     def spent(self) -> float:
         """USD of this run's requests in message batches, and the most of those without a result."""
         row = self._db.execute(
-            "select total(usd) + total(unsettled_usd) from requests"
-            " where run_id = ? and delivery = 'message_batch'",
-            (self._ledger.run_id,),
+            f"select {SPENT} from requests"
+            " where job = ? and run_id = ? and delivery = 'message_batch'",
+            (self._ledger.job, self._ledger.run_id),
         ).fetchone()
         return float(row[0])
 
@@ -192,7 +193,7 @@ class MessageBatches:
         if request_ids:
             condition = f" and request_id in ({','.join('?' * len(request_ids))})"
             # Keeps SQLite from going through the whole message batch for a few of its requests.
-            plus = "+"
+            plus = self._file.not_by_index
         rows = self._db.execute(
             "select request_id, run_id, record_ids, unsettled_usd, model from requests"
             f" where {plus}message_batch_id = ? and status = 'submitted'{condition}",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from common import times
 from common.ledger.dead_letters import DeadLetters
 from common.ledger.ledger import Ledger
-from common.ledger.sqlite_ledger import LedgerFile
+from common.ledger.ledger_database import LedgerDatabase
 from common.ledger.states import RecordState, RecordStatus, RequestStatus
 from common.process.mark import Doing, Mark
 
@@ -23,7 +23,7 @@ class Recovery:
     """Takes up what dead runs of one job left. The caller holds the job's lock."""
 
     def __init__(
-        self, file: LedgerFile, ledger: Ledger, dead_letters: DeadLetters, mark: Mark
+        self, file: LedgerDatabase, ledger: Ledger, dead_letters: DeadLetters, mark: Mark
     ) -> None:
         self._db = file.db
         self._ledger = ledger
@@ -78,8 +78,8 @@ class Recovery:
 
     def _count(self, record_ids: list[str] | tuple[str, ...], *, alone: bool) -> None:
         self._db.executemany(
-            "update records set crashes = iif(crashes > 0 and ?, crashes + 1, max(crashes, 1))"
-            " where job = ? and record_id = ?",
+            "update records set crashes = case when crashes > 0 and ? then crashes + 1"
+            " when crashes > 1 then crashes else 1 end where job = ? and record_id = ?",
             [(alone, self._ledger.job, record_id) for record_id in record_ids],
         )
 

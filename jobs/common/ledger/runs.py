@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from common import times
-from common.ledger.sqlite_ledger import LedgerFile
+from common.ledger.ledger_database import LedgerDatabase
 from common.ledger.states import NOT_SENT
+
+_THIS_RUN = "where job = ? and run_id = ?"
+# USD of requests, and the most of those whose outcome is unknown.
+SPENT = "coalesce(sum(usd), 0) + coalesce(sum(unsettled_usd), 0)"
 
 
 class Runs:
     """The tables `runs` and `windows`, and sums over `requests`."""
 
-    def __init__(self, file: LedgerFile, job: str, run_id: str) -> None:
+    def __init__(self, file: LedgerDatabase, job: str, run_id: str) -> None:
         self._file = file
         self.job = job
         self.run_id = run_id
@@ -20,8 +24,9 @@ class Runs:
     def start(self, delivery: str, model: str) -> None:
         """Note that this run began."""
         with self._file.transaction():
+            self._file.db.execute(f"delete from runs {_THIS_RUN}", (self.job, self.run_id))
             self._file.db.execute(
-                "insert or replace into runs (run_id, job, started_at, delivery, model)"
+                "insert into runs (run_id, job, started_at, delivery, model)"
                 " values (?, ?, ?, ?, ?)",
                 (self.run_id, self.job, times.stamp(), delivery, model),
             )
@@ -32,8 +37,9 @@ class Runs:
         with self._file.transaction():
             self._file.db.execute(
                 "update runs set ended_at = :ended_at, exit_code = :exit_code,"
-                f" {assignments} where run_id = :run_id",
+                f" {assignments} where job = :job and run_id = :run_id",
                 {
+                    "job": self.job,
                     "ended_at": times.stamp(),
                     "exit_code": exit_code,
                     "run_id": self.run_id,
@@ -51,13 +57,13 @@ class Runs:
     def prove(self, version: str) -> None:
         """Note that an answer to a version of the job was of use, in the caller's transaction."""
         self._file.db.execute(
-            "update runs set version = ? where run_id = ?", (version, self.run_id)
+            f"update runs set version = ? {_THIS_RUN}", (version, self.job, self.run_id)
         )
 
     def spent_on(self, day: str) -> float:
         """USD of the requests made on a UTC day, and the most of those whose outcome is unknown."""
         row = self._file.db.execute(
-            "select total(usd) + total(unsettled_usd) from requests"
+            f"select {SPENT} from requests"
             " where job = ? and created_at >= ? and created_at < ? || 'U'",
             (self.job, day, day),
         ).fetchone()
@@ -85,15 +91,17 @@ class Runs:
         The hash is "" where a day has no report, or one that lacks records.
         """
         rows = self._file.db.execute(
-            "select window, made_from from windows where job = ?", (self.job,)
+            'select "window", made_from from windows where job = ?', (self.job,)
         )
         return {row["window"]: row["made_from"] for row in rows}
 
     def set_reported(self, day: str, records: int, made_from: str) -> None:
         """Note a day that was looked at, inside a transaction of the caller's."""
         self._file.db.execute(
-            "insert or replace into windows (job, window, records, made_from, updated_at)"
-            " values (?, ?, ?, ?, ?)",
+            'insert into windows (job, "window", records, made_from, updated_at)'
+            ' values (?, ?, ?, ?, ?) on conflict (job, "window") do update set'
+            " records = excluded.records, made_from = excluded.made_from,"
+            " updated_at = excluded.updated_at",
             (self.job, day, records, made_from, times.stamp()),
         )
 
@@ -115,7 +123,8 @@ class Runs:
         """Note how many rows this run left out for that reason."""
         with self._file.transaction():
             self._file.db.execute(
-                "insert or replace into left_out (job, why, records) values (?, ?, ?)",
+                "insert into left_out (job, why, records) values (?, ?, ?)"
+                " on conflict (job, why) do update set records = excluded.records",
                 (self.job, why, records),
             )
 

@@ -36,7 +36,11 @@ def check_parts(path: Path) -> None:
 
 
 class LedgerFile:
-    """The file of one job's ledger."""
+    """The file of one job's ledger: a LedgerDatabase."""
+
+    # Bytes, since what a damaged file holds need not be text.
+    answer_as_bytes = "cast(answer as blob)"
+    not_by_index = "+"
 
     def __init__(
         self,
@@ -55,6 +59,7 @@ class LedgerFile:
         something else, newer, gone or broken.
         """
         self.path = path
+        self.name = str(path)
         self._witness = witness
         self._closing = ExitStack()
         try:

@@ -150,7 +150,7 @@ class Connection:
         self.name = f"{setting} {in_words(address)}"
         self._address = address
         self._purpose = purpose
-        self._sleep = sleep
+        self.sleep = sleep
         self._texts = texts
         self._connection = self._connect()
 
@@ -187,7 +187,7 @@ class Connection:
             except JobExit as error:
                 if error.code != exits.UNREACHABLE or time.monotonic() + wait > until:
                     raise
-            self._sleep(wait)
+            self.sleep(wait)
             wait = min(2.0, wait * 2)
 
     @property
@@ -203,7 +203,7 @@ class Connection:
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction was begun and not ended."""
-        return int(self._connection.info.transaction_status) != 0
+        return 0 < int(self._connection.info.transaction_status) < 4  # 4: nobody knows
 
     def execute(self, sql: str, values: Values = ()) -> psycopg.Cursor[Row]:
         """Run one statement; several without values. Raises psycopg.Error."""

@@ -7,7 +7,6 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC
-from functools import partial
 from pathlib import Path
 
 from common import options
@@ -19,11 +18,11 @@ from common.job import Job
 from common.job_code import JobCode
 from common.ledger.dead_letters import DeadLetters
 from common.ledger.ledger import Ledger
+from common.ledger.ledger_database import LedgerDatabase
 from common.ledger.message_batches import MessageBatches
+from common.ledger.opening import open_ledger
 from common.ledger.recovery import Recovery
 from common.ledger.runs import Runs
-from common.ledger.sqlite_ledger import LedgerFile
-from common.ledger.witness import told_in_history
 from common.options import Options
 from common.process import exits, files
 from common.process.exits import JobExit
@@ -50,18 +49,16 @@ class Start:
     clock: Clock
     retry: Retry
 
-    def ledger(self) -> LedgerFile:
-        """The job's ledger; a dry run only reads it. Raises JobExit as LedgerFile does."""
-        settings, options = self.settings, self.options
-        return LedgerFile(
-            settings.ledger(),
-            read_only=options.dry_run,
-            witness=partial(told_in_history, settings.state / "history.tsv", self.job.name),
+    def ledger(self) -> LedgerDatabase:
+        """The job's ledger; a dry run only reads it. Raises JobExit as open_ledger does."""
+        return open_ledger(
+            self.settings,
+            read_only=self.options.dry_run,
             # A demo holds nothing that was paid for.
-            start_anew=options.reprocess or options.demo,
+            start_anew=self.options.reprocess or self.options.demo,
         )
 
-    def open(self, file: LedgerFile, stop: Stop, closing: ExitStack) -> Context:
+    def open(self, file: LedgerDatabase, stop: Stop, closing: ExitStack) -> Context:
         """Open the source database, and gather what the run works with. Raises JobExit."""
         if self.options.demo:
             self._make_sample_records()
@@ -161,7 +158,7 @@ def check_after(context: Context) -> None:
         return
     if not (context.settings.root / "jobs" / f"{other}.py").is_file():
         raise JobExit(exits.USAGE, f"--after {other}: there is no jobs/{other}.py")
-    file = LedgerFile(context.settings.ledger(other), read_only=True)
+    file = open_ledger(context.settings, other, read_only=True, has_witness=False)
     # What it did while this job was running may have come too late for that run.
     theirs_at = Runs(file, other, context.run_id).last_success("ended_at")
     file.close()

@@ -23,6 +23,8 @@ def check(installation: Installation, mountinfo: str | None = None) -> Iterator[
         except JobExit as error:
             yield fail("ledger", f"{job}: {error.message}")
             continue
+        if isinstance(path, str):
+            continue
         try:
             yield from _place(job, path, mountinfo)
             yield _ledger(job, path, installation.settings(job).state / "history.tsv")

@@ -47,6 +47,8 @@ def _ledgers(settings: Settings) -> list[str]:
         path = settings.ledger("{job}")
     except JobExit:
         return []
+    if isinstance(path, str):
+        return []
     before, _, after = path.name.partition("{job}")
     if path.name == before or not path.parent.is_dir():
         return []

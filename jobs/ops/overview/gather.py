@@ -84,6 +84,8 @@ def _figures(found: Settings, since: str) -> tuple[Figures | None, str]:
     """What the ledger holds, or a line that says why that is not known."""
     try:
         path = found.ledger()
+        if isinstance(path, str):
+            return None, ""
         return (figures_of(path, found.job, since), "") if path.exists() else (None, "")
     except JobExit as error:
         return None, error.message

@@ -1,0 +1,76 @@
+"""What the classes of this room need of the database that holds a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+Values = Sequence[Any] | Mapping[str, Any]
+
+
+class Rows(Protocol):
+    """What a statement found or did. A row gives its columns by place and by name."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows a statement changed."""
+
+    def fetchone(self) -> Any:
+        """The next row, None where there is none."""
+
+    def fetchall(self) -> list[Any]:
+        """All rows that are left."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Statements(Protocol):
+    """SQL that both databases understand, with the placeholders `?` or `:name`.
+
+    Raises JobExit where the database is to blame.
+    """
+
+    def execute(self, sql: str, values: Values = (), /) -> Rows:
+        """One statement."""
+
+    def executemany(self, sql: str, rows: Iterable[Values], /) -> Rows:
+        """One statement for each of these rows."""
+
+
+class LedgerDatabase(Protocol):
+    """A database that holds the ledger of a job, open."""
+
+    @property
+    def name(self) -> str:
+        """How messages call it: no password is in it."""
+
+    @property
+    def db(self) -> Statements:
+        """Its statements. Those that change something stand inside a transaction."""
+
+    @property
+    def answer_as_bytes(self) -> str:
+        """The SQL for the bytes of `answer`."""
+
+    @property
+    def not_by_index(self) -> str:
+        """What stands before a column that no index had better be used for."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit everything inside together when the outermost of such blocks ends.
+
+        Raises JobExit: 69, 74.
+        """
+
+    def ready(self, most_bytes: int) -> None:
+        """Make sure, before anything is sent, that answers of so many bytes could be stored.
+
+        Raises JobExit (69, 74) where they could not.
+        """
+
+    def release_ballast(self, needed: int) -> bool:
+        """Give back disk space kept for a full disk; False where none is left."""
+
+    def close(self) -> None:
+        """Let go of it."""

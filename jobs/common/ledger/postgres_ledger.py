@@ -1,0 +1,184 @@
+"""The PostgreSQL database that holds the ledgers of all jobs, on one machine or on several.
+
+The tables are those of ledger.sql, made by the first run. One process at a time writes what belongs
+to a job: see lease.py.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+
+from common.ledger import upgrade
+from common.ledger.lease import Lease
+from common.ledger.ledger_errors import gone_or_broken
+from common.ledger.postgres_statements import PostgresStatements
+from common.ledger.witness import Told
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.log import log
+from common.process.postgres import BEGIN, Connection, plain
+
+_LOCK = 0x436C6A62  # "Cljb": only who makes tables takes it
+_ROOM = Path(__file__).parent
+# How SQLite's words for types and tables are called here. Text is compared by its characters.
+_WORDS = (
+    (r"--[^\n]*", ""),
+    (r"(run_id +text) primary key", r"\1 not null"),  # see ledger_postgres.sql
+    (r"\btext\b", 'text collate "C"'),
+    (r"\binteger\b", "bigint"),
+    (r"\breal\b", "double precision"),
+    (r"\) without rowid", ")"),
+)
+
+
+def schema() -> str:
+    """The statements that make all tables."""
+    made = ""
+    for name in ("ledger.sql", "ledger_postgres.sql"):
+        text = (_ROOM / name).read_text(encoding="utf-8")
+        for pattern, words in _WORDS:
+            text = re.sub(pattern, words, text)
+        made += text
+    return made
+
+
+class PostgresLedger:
+    """The ledger of one job in a PostgreSQL database: a LedgerDatabase."""
+
+    answer_as_bytes = "convert_to(answer, 'UTF8')"
+    not_by_index = ""
+
+    def __init__(
+        self,
+        address: str,
+        job: str,
+        *,
+        state: Path,
+        read_only: bool = False,
+        witness: Callable[[], Told | None] = lambda: None,
+        start_anew: bool = False,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """Connect; make the tables, or bring them up to date; take the lease of the job.
+
+        Read-only, nothing is made or taken, and `is_empty` says whether there are no tables.
+        `state` is this installation's folder; the rest is as for LedgerFile.
+        Raises JobExit: 69 where the server cannot be reached, 75 where another run has the lease,
+        78 where the database is something else, newer, gone or broken.
+        """
+        import psycopg
+
+        self._job = job
+        self._witness = witness
+        self._lease: Lease | None = None
+        self._closing = ExitStack()
+        self._connection = Connection(address, "LEDGER_DB", job, sleep)
+        self._closing.callback(self._connection.close)
+        self.name = self._connection.name
+        try:
+            version = self._version()
+            self.is_empty = version is None
+            reason = self._lacking(version)
+            if reason and not start_anew:
+                raise gone_or_broken(self.name, reason)
+            if not read_only:
+                if reason or version != upgrade.VERSION:
+                    self._make_tables()
+                self._lease = Lease(address, job, state, self._connection)
+                self._closing.callback(self._lease.close, self._connection)
+            self.db = PostgresStatements(self._connection, self._begin)
+            if not self.is_empty and not reason:
+                self._check_witness(start_anew)
+        except psycopg.Error as error:
+            self.close()
+            raise plain(error, self.name, "opened") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _version(self) -> int | None:
+        """Which version its tables have; None where there are none. Raises JobExit (78)."""
+        if "ledger_version" in self._tables():
+            row = self._connection.execute("select max(version) from ledger_version").fetchone()
+            version = int(row[0] or 0) if row else 0
+            if version > upgrade.VERSION:
+                written = f"{self.name} was written by a newer version of this software"
+                raise JobExit(exits.SETTINGS, f"{written}: bring this installation up to date")
+            return version
+        if others := self._tables() & _names():
+            there = f"{self.name} has a table {min(others)} of another program"
+            remedy = "let LEDGER_DB name a database of its own (create database ledger)"
+            raise JobExit(exits.SETTINGS, f"{there}: {remedy}")
+        return None
+
+    def _tables(self) -> frozenset[str]:
+        """Those of the tables of a ledger that are there."""
+        rows = self._connection.execute(
+            "select name from unnest(?::text[]) name where to_regclass(name) is not null",
+            ([*_names()],),
+        )
+        return frozenset(row[0] for row in rows)
+
+    def _lacking(self, version: int | None) -> str:
+        """What is wrong with it, "" for nothing."""
+        if version is None:
+            told = self._witness()
+            return f"it has no tables, but {told.words}" if told else ""
+        lacking = _names() - self._tables() if version == upgrade.VERSION else ()
+        return f"it has no table {', '.join(sorted(lacking))}" if lacking else ""
+
+    def _check_witness(self, start_anew: bool) -> None:
+        """Raises JobExit (78) where it knows of no run of this job and yet there was one."""
+        if not (told := self._witness()):
+            return
+        known = "select 1 from runs where job = ?"
+        if not self.db.execute(f"{known} limit 1", (told.job,)).fetchone():
+            if not start_anew:
+                reason = f"it knows of no run of {told.job}, but {told.words}"
+                raise gone_or_broken(self.name, reason)
+        elif not self.db.execute(f"{known} and run_id = ?", (told.job, told.run_id)).fetchone():
+            again = "what was done since it was copied is asked and paid for again"
+            log.warning("%s is an old copy, for %s: %s", self.name, told.words, again)
+
+    def _make_tables(self) -> None:
+        """Make what is missing, in one transaction; two first runs at once wait for each other."""
+        self._connection.raw.execute(
+            f"{BEGIN}; select pg_advisory_xact_lock({_LOCK}); {schema()}"
+            f" delete from ledger_version; insert into ledger_version values ({upgrade.VERSION});"
+            " commit"
+        )
+        self.is_empty = False
+
+    def _begin(self) -> int:
+        if self._lease:
+            return self._lease.begin(self._connection)
+        self._connection.raw.execute(f"{BEGIN}; set transaction read only")
+        return 0
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit everything inside together. Raises JobExit: 69, 74."""
+        return self.db.transaction()
+
+    def ready(self, most_bytes: int) -> None:
+        """Make sure that the ledger is still this run's: its disk is the server's business.
+
+        Raises JobExit (69).
+        """
+        if self._lease:
+            self._lease.check()
+
+    def release_ballast(self, needed: int) -> bool:
+        """There is none."""
+        return False
+
+    def close(self) -> None:
+        """Give back the lease, and let go of the database."""
+        self._closing.close()
+
+
+def _names() -> frozenset[str]:
+    return frozenset(re.findall(r"create table if not exists (\w+)", schema()))
