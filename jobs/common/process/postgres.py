@@ -139,8 +139,10 @@ class Connection:
         sleep: Callable[[float], object] = time.sleep,
         *,
         texts: bool = False,
+        connect_seconds: int = 0,
     ) -> None:
-        """Connect. `setting`: which one gave the address; `purpose`: what the server is told of us.
+        """Connect. `setting`: which one gave the address; `purpose`: what the server is told of us;
+        `connect_seconds`: how long that may take, whatever the address says.
 
         `texts`: all values that are no number, bool or bytea come as texts, as psql shows them.
 
@@ -152,6 +154,7 @@ class Connection:
         self._purpose = purpose
         self.sleep = sleep
         self._texts = texts
+        self._most = {"connect_timeout": str(connect_seconds)} if connect_seconds else {}
         self._connection = self._connect()
 
     def _connect(self) -> psycopg.Connection[Row]:
@@ -164,7 +167,7 @@ class Connection:
                 exits.SETTINGS, f"{self.name} needs psycopg, which is not installed: {remedy}"
             ) from error
         try:
-            asked: dict[str, Any] = {**_DEFAULTS, **conninfo_to_dict(self._address)}
+            asked: dict[str, Any] = {**_DEFAULTS, **conninfo_to_dict(self._address), **self._most}
             asked.setdefault("application_name", f"claude-batch-jobs/{self._purpose}")
             return psycopg.connect(
                 **{**asked, "client_encoding": "utf8"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from common.process import exits
@@ -27,7 +28,7 @@ def meant(text: str, jobs: Sequence[str]) -> str:
 
     Raises JobExit (2), with the nearest name, where there is none.
     """
-    name = text.rpartition("/")[2].removesuffix(".py")
+    name = _name(text)
     if name in jobs:
         return name
     there = ", ".join(jobs)
@@ -35,19 +36,29 @@ def meant(text: str, jobs: Sequence[str]) -> str:
     raise JobExit(exits.USAGE, f"no job is called {quoted(text)}{hint}; there are: {there}")
 
 
-def known_jobs(settings: Settings, mentioned: Iterable[str]) -> list[str]:
-    """Every job: the scripts, then those that have a ledger, then those that are mentioned."""
+def _name(text: str) -> str:
+    return text.rpartition("/")[2].removesuffix(".py")
+
+
+def known_jobs(settings: Settings, mentioned: Iterable[str], asked: str = "") -> list[str]:
+    """Every job: the scripts, then those that have a ledger, then those that are mentioned.
+
+    Of a ledger that others may share, their jobs are left out; unless `asked`, the job that
+    somebody names, is none of ours.
+    """
     found = scripts(settings.root)
-    left = {name for name in mentioned if is_name(name)} | set(_ledgers(settings))
+    left = {name for name in mentioned if is_name(name)}
+    is_ours = not asked or _name(asked) in {*found, *left}
+    left.update(_ledgers(settings, and_shared=not is_ours))
     return found + sorted(left.difference(found))
 
 
-def _ledgers(settings: Settings) -> list[str]:
+def _ledgers(settings: Settings, *, and_shared: bool) -> list[str]:
     try:
         path = settings.ledger("{job}")
+        if isinstance(path, str):
+            return _shared(path) if and_shared else []
     except JobExit:
-        return []
-    if isinstance(path, str):
         return []
     before, _, after = path.name.partition("{job}")
     if path.name == before or not path.parent.is_dir():
@@ -58,6 +69,13 @@ def _ledgers(settings: Settings) -> list[str]:
         if file.name.startswith(before) and file.name.endswith(after) and _is_ledger(file)
     )
     return [name for name in names if is_name(name)]
+
+
+def _shared(address: str) -> list[str]:
+    from ops.ledger.postgres_figures import PostgresLook
+
+    with ExitStack() as closing:
+        return PostgresLook(address, closing).jobs()
 
 
 def _is_ledger(path: Path) -> bool:

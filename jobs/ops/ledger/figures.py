@@ -74,13 +74,17 @@ class Asked(Protocol):
         """Run one statement; its rows."""
 
 
-def figures(db: Asked, job: str, since: str) -> Figures:
+def figures(
+    db: Asked, job: str, since: str, length: str = "json_array_length(record_ids)"
+) -> Figures:
     """What the ledger holds of a job; `since`: the first day of which days and costs are asked.
+
+    `length` is this database's SQL for the number of a request's records.
 
     The caller has begun a transaction: one moment for all figures.
     """
     return Figures(
-        _records(db, job),
+        _records(db, job, length),
         _rows(db, f"{_RUN} order by started_at desc, run_id desc limit {RUNS}", job),
         next(
             iter(_rows(db, f"{_RUN} and exit_code = 0 order by started_at desc limit 1", job)),
@@ -108,7 +112,7 @@ def _rows(db: Asked, sql: str, *values: str) -> list[dict[str, Any]]:
     return [dict(row) for row in db.execute(sql, values)]
 
 
-def _records(db: Asked, job: str) -> Records:
+def _records(db: Asked, job: str, length: str) -> Records:
     done = db.execute(
         "select count(*) from records where job = ? and status = 'done'", (job,)
     ).fetchone()[0]
@@ -119,7 +123,7 @@ def _records(db: Asked, job: str) -> Records:
         ).fetchall()
     )
     under_way = db.execute(
-        f"select sum(json_array_length(record_ids)) from requests where job = ? and {_UNDER_WAY}",
+        f"select sum({length}) from requests where job = ? and {_UNDER_WAY}",
         (job,),
     ).fetchone()[0]
     return Records(

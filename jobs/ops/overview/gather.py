@@ -5,8 +5,8 @@ Where something cannot be read, a note says so, and the rest is gathered all the
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,9 +18,9 @@ from common.settings import Settings
 from ops.facts import history, known_jobs
 from ops.facts.history import History
 from ops.ledger.figures import Figures
-from ops.ledger.sqlite_figures import figures_of
 from ops.overview import alerts, locks
 from ops.overview.daily_figures import DAYS, costs, days
+from ops.overview.ledger_views import LedgerViews
 from ops.overview.model import JobStatus, MessageBatch, Run, Status
 from ops.overview.run_list import ended, merged
 from ops.overview.sentences import ended_at
@@ -39,20 +39,24 @@ def gather(root: Path, environ: Mapping[str, str], *, demo: bool, asked: str = "
     told = _history(base.state, notes)
     jobs = known_jobs.scripts(root)
     if asked:
-        everything = known_jobs.known_jobs(base, {line.job for line in told.lines})
+        everything = known_jobs.known_jobs(base, {line.job for line in told.lines}, asked)
         asked = known_jobs.meant(asked, everything)
         jobs = sorted({*jobs, asked})
     at = times.stamp()
     waiting = alerts.undelivered(base.state)
+    with closing(LedgerViews()) as ledgers:
+        found = tuple(_job(replace(base, job=job), ledgers, told, waiting, at) for job in jobs)
+        workers = ledgers.workers()
     return Status(
         at,
         str(root),
         demo,
-        tuple(_job(replace(base, job=job), told, waiting, at) for job in jobs),
-        tuple(notes),
+        found,
+        (*notes, *ledgers.notes),
         len(waiting),
         min((alert.since for alert in waiting), default=""),
         asked,
+        workers,
     )
 
 
@@ -80,33 +84,27 @@ def _history(state: Path, notes: list[str]) -> History:
     return told
 
 
-def _figures(found: Settings, since: str) -> tuple[Figures | None, str]:
-    """What the ledger holds, or a line that says why that is not known."""
-    try:
-        path = found.ledger()
-        if isinstance(path, str):
-            return None, ""
-        return (figures_of(path, found.job, since), "") if path.exists() else (None, "")
-    except JobExit as error:
-        return None, error.message
-    except (sqlite3.Error, OSError) as error:
-        return None, f"ledger {path} cannot be read: {error}"
-
-
-def _job(found: Settings, told: History, waiting: list[alerts.Waiting], at: str) -> JobStatus:
+def _job(
+    found: Settings, ledgers: LedgerViews, told: History, waiting: list[alerts.Waiting], at: str
+) -> JobStatus:
     month_ago = times.instant(at) - timedelta(days=DAYS - 1)
     since = min(times.stamp(month_ago)[:10], f"{at[:8]}01")
-    figures, note = _figures(found, since)
+    view = ledgers.of(found, since)
+    figures, note, holder = view.figures, view.note, locks.living(view.holder)
     # A usage error was no run: nothing of the job began.
     lines = [line for line in told.lines if line.job == found.job and line.code != exits.USAGE]
     lock = locks.held(found.state / f"{found.job}.lock", {line.run_id for line in lines})
     running = lock.run_id if lock else ""
     rows = figures.runs if figures else []
-    if lock and not running and rows and not rows[0]["ended_at"]:
-        running = rows[0]["run_id"]  # started without run_job.sh
-        lock = replace(lock, since=rows[0]["started_at"], run_id=running)
+    if (lock or holder) and not running and rows and not rows[0]["ended_at"]:
+        running = rows[0]["run_id"]  # started without run_job.sh, or on another machine
+        if lock:
+            lock = replace(lock, since=rows[0]["started_at"], run_id=running)
+    if holder and rows and rows[0]["run_id"] == running:
+        holder = replace(holder, since=rows[0]["started_at"])
     runs = merged(rows, lines, running)
-    real = [run for run in runs if run.run_id != running and _counts(run, bool(rows), bool(lock))]
+    runs_now = bool(lock or holder)
+    real = [run for run in runs if run.run_id != running and _counts(run, bool(rows), runs_now)]
     # A start that was refused while a long run went on says less than how that run ended.
     real.sort(key=lambda run: (ended_at(run), run.run_id), reverse=True)
     good = [run for run in real if run.code == 0]
@@ -117,7 +115,7 @@ def _job(found: Settings, told: History, waiting: list[alerts.Waiting], at: str)
     return JobStatus(
         found.job,
         (found.root / "jobs" / f"{found.job}.py").is_file(),
-        "running" if lock else "unknown" if note and not last else _state(last),
+        "running" if runs_now else "unknown" if note and not last else _state(last),
         note,
         lock,
         last,
@@ -130,6 +128,8 @@ def _job(found: Settings, told: History, waiting: list[alerts.Waiting], at: str)
         figures.dead_letters if figures else (),
         bool(figures and figures.has_days),
         days(figures, lines, at),
+        holder,
+        view.queues,
     )
 
 

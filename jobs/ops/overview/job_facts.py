@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from common.process.words import counted
+from common.process.words import counted, span
+from ops.ledger.work import Queue
 from ops.overview import sentences
 from ops.overview.model import JobStatus, MessageBatch, Run, Status
 
@@ -29,10 +30,13 @@ def facts(status: Status, job: JobStatus) -> Iterator[Fact]:
         yield Fact("note", (job.note,), needs_a_look=True)
     if job.lock:
         yield Fact("running", (_running(job, now),))
+    elif job.holder:
+        since = _since(job.holder.since, now)
+        yield Fact("running", (f"{since}, {job.holder.holder}, holds the lease in LEDGER_DB",))
     if last := job.last_run:
         reason = (last.reason,) if last.reason else ()
         yield Fact("last run", (_when(last, now), sentences.outcome(last), *reason))
-    elif not job.lock:
+    elif not job.lock and not job.holder:
         yield Fact("last run", ("not known" if job.note else "none: it has never run",))
     if job.last_success and job.last_success != job.last_run:
         yield Fact("last success", (_when(job.last_success, now),))
@@ -41,6 +45,8 @@ def facts(status: Status, job: JobStatus) -> Iterator[Fact]:
     yield from _records(status, job)
     for message_batch in job.message_batches:
         yield Fact("message batch", (_message_batch(message_batch, now),))
+    for queue in job.queues:
+        yield from _queue(queue, now)
     yield from _cost(job)
     if alert := _alert(job, now):
         yield Fact("alert", alert, needs_a_look=True)
@@ -48,12 +54,26 @@ def facts(status: Status, job: JobStatus) -> Iterator[Fact]:
 
 def _running(job: JobStatus, now: str) -> str:
     assert job.lock is not None
-    since = "since when is not known"
-    if job.lock.since:
-        age = sentences.age(job.lock.since, now)
-        since = f"since {sentences.plain(job.lock.since)} ({age})"
     pid = f", pid {job.lock.pid}" if job.lock.pid else ""
-    return f"{since}{pid}, holds state/{job.job}.lock"
+    return f"{_since(job.lock.since, now)}{pid}, holds state/{job.job}.lock"
+
+
+def _since(stamp: str, now: str) -> str:
+    if not stamp:
+        return "since when is not known"
+    return f"since {sentences.plain(stamp)} ({sentences.age(stamp, now)})"
+
+
+def _queue(queue: Queue, now: str) -> Iterator[Fact]:
+    oldest = ""
+    if queue.age_seconds is not None:
+        oldest = f"; the oldest has waited {span(queue.age_seconds)}"
+    counts = f"{queue.waiting:,} waiting, {queue.claimed:,} with workers"
+    yield Fact("queue", (f"{counts}{oldest} (queue {queue.queue})",))
+    if queue.unclaimed_since:
+        said = f"no worker has claimed anything {_since(queue.unclaimed_since, now)}"
+        start = f"start one: ./run_job.sh worker --queue {queue.queue}"
+        yield Fact("workers", (said, start), needs_a_look=True)
 
 
 def _when(run: Run, now: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+import socket
 from collections.abc import Collection
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from common.process.exits import JobExit
 from common.process.files import open_ours
 from common.process.lock import signature
 from common.process.log import one_line
+from ops.ledger.work import Holder
 from ops.overview.model import Lock
 
 
@@ -28,6 +31,21 @@ def held(path: Path, ended: Collection[str]) -> Lock | None:
         os.close(descriptor)
     # Without the wrapper nobody writes a name into it: the one in there is then an older run's.
     return Lock("", "", "") if run_id in ended else Lock(since, pid, run_id)
+
+
+def living(holder: Holder | None) -> Holder | None:
+    """Who holds a lease, unless it is a process of this machine that is no more: its lease ends by
+    itself, a minute later at most.
+    """
+    found = re.fullmatch(r"(.+) pid (\d{1,9})", holder.holder) if holder else None
+    if found and found[1] == socket.gethostname():
+        try:
+            os.kill(int(found[2]), 0)
+        except ProcessLookupError:
+            return None
+        except OSError:  # another user's
+            return holder
+    return holder
 
 
 def _is_held(descriptor: int, *, surely_free: bool) -> bool:

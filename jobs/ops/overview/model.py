@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ops.ledger.figures import DeadLetter, Records
+from ops.ledger.work import Holder, Queue, Worker
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,8 @@ class JobStatus:
     dead_letters: tuple[DeadLetter, ...]  # newest first, the first twenty
     has_days: bool  # it writes a report per day
     days: tuple[Day, ...] = ()  # thirty, oldest first
+    holder: Holder | None = None  # of the ledger's lease, on PostgreSQL
+    queues: tuple[Queue, ...] = ()  # where requests wait for Celery's workers
 
 
 @dataclass(frozen=True)
@@ -123,3 +126,4 @@ class Status:
     undelivered: int = 0  # alerts in state/outbox/, of any job
     undelivered_since: str = ""
     asked: str = ""  # the job that somebody asked about
+    workers: tuple[Worker, ...] = ()

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from common import times
 from common.process.words import counted, duration, span
 from ops.ledger.figures import Records
+from ops.ledger.work import Worker
 from ops.overview.model import Cost, JobStatus, Run, Status
 
 # As the wrapper says them (wrappers/shared.sh, words_for).
@@ -136,6 +137,12 @@ def troubles(status: Status) -> list[str]:
         for job in status.jobs
         if job.state in ("failed", "died") and job.last_run
     ]
+    said += [
+        f"no worker has claimed anything of {job.job} for {age(queue.unclaimed_since, status.at)}"
+        for job in status.jobs
+        for queue in job.queues
+        if queue.unclaimed_since
+    ]
     if status.undelivered:
         said.append(f"{counted(status.undelivered, 'alert')} not delivered")
     dead = sum(job.records.dead for job in status.jobs if job.records)
@@ -152,6 +159,15 @@ def headline(status: Status) -> str:
     if running:
         line += f"; running now: {', '.join(running)}"
     return line[:1].upper() + line[1:] if not said else line
+
+
+def worker(one: Worker, now: str) -> str:
+    """What is known of a worker."""
+    claim = f"{age(one.claimed_at, now)} ago" if one.claimed_at else "never"
+    return (
+        f"queue {one.queue}, {one.concurrency} at once; last heard of {age(one.heartbeat_at, now)}"
+        f" ago; last claim {claim}; {one.answered:,} answered"
+    )
 
 
 def spent_today(status: Status) -> str:

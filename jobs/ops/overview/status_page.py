@@ -43,6 +43,7 @@ def html(status: Status) -> str:
         *_header(status),
         "<main>",
         *(line for job in status.jobs for line in _job(status, job)),
+        *_workers(status),
         "</main>",
         f"<footer><p>{_text(status.root)}</p>",
         f"<p>{sentences.plain(status.at)} UTC. All times and days are UTC.</p></footer>",
@@ -92,6 +93,17 @@ def _job(status: Status, job: JobStatus) -> Iterator[str]:
     yield from _runs(job)
     yield from _models(job)
     yield "</div></div></section>"
+
+
+def _workers(status: Status) -> Iterator[str]:
+    if not status.workers:
+        return
+    yield '<section id="workers"><div class="head"><h2>Workers</h2></div><div><dl>'
+    for one in status.workers:
+        state = "alive" if one.alive else "silent"
+        lines = (f"{one.host} pid {one.pid}", sentences.worker(one, status.at))
+        yield _fact(Fact(state, lines, needs_a_look=not one.alive))
+    yield "</dl></div></section>"
 
 
 def _fact(fact: Fact) -> str:

@@ -41,6 +41,8 @@ def overview(status: Status, look: Look) -> str:
         lines += [*_glance(status, job, look), ""]
     if not status.jobs:
         lines += ["There is no job here.", ""]
+    if status.workers:
+        lines += [*_workers(status, look), ""]
     lines.append(look.painted("./run_job.sh status JOB shows one job's runs and dead letters", "2"))
     return "\n".join(lines)
 
@@ -82,6 +84,18 @@ def _glance(status: Status, job: JobStatus, look: Look) -> Iterator[str]:
         for number, line in enumerate(lines):
             margin = "" if number else fact.label
             yield f"  {margin:<{_LABEL}}{look.painted(line, colour)}"
+
+
+def _workers(status: Status, look: Look) -> Iterator[str]:
+    yield look.painted("Workers, the last one heard of first", "1")
+    for one in status.workers:
+        state = "alive" if one.alive else "silent"
+        name = f"  {one.host} pid {one.pid}"
+        gap = " " * max(2, look.width - len(name) - len(state))
+        yield name + gap + look.painted(state, "32" if one.alive else "33")
+        yield from (
+            f"    {line}" for line in _wrap(sentences.worker(one, status.at), look.width - 4)
+        )
 
 
 def _runs(job: JobStatus, look: Look) -> Iterator[str]:
