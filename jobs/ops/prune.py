@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from common import settings, times
+from common.ledger.opening import open_ledger
 from common.ledger.sqlite_ledger import LedgerFile
 from common.process import exits
 from common.process.command_line import Parser, say
@@ -33,7 +34,7 @@ from common.process.words import counted
 from common.settings import ROOT
 from ops.facts import history
 from ops.facts.known_jobs import known_jobs, meant
-from ops.ledger.retention import Forgotten, forget, would_forget
+from ops.ledger.retention import Forgotten, forget, forget_work, would_forget
 from ops.ledger.sqlite_space import compact, free_pages, size_of
 
 
@@ -50,7 +51,7 @@ def main(
             given.older_than, given.dry_run = timedelta(days=90), True
         base = settings.load("", demo=given.demo, root=root, environ=environ)
         told = history.read(base.state / "history.tsv")
-        jobs = known_jobs(base, {line.job for line in told.lines})
+        jobs = known_jobs(base, {line.job for line in told.lines}, given.job)
         job = meant(given.job, jobs) if given.job else ""
         before = times.stamp(times.now() - given.older_than)
         logs = (base.state if given.demo else root) / "logs"
@@ -104,21 +105,19 @@ def prune(found: settings.Settings, logs: Path, before: str, *, dry_run: bool) -
 
     Raises JobExit: 75 where the job is running, others as the ledger does.
     """
-    path, job = found.ledger(), found.job
-    if isinstance(path, str):
-        return Pruned(Forgotten(), 0, 0)
+    place, job = found.ledger(), found.job
     old_logs = _old_logs(logs, job, before)
     size = sum(log.stat().st_size for log in old_logs)
     if dry_run:
-        return Pruned(_of_ledger(path, job, before, dry_run=True), len(old_logs), size)
-    if not path.exists() and not old_logs:
+        return Pruned(_of_ledger(found, before, dry_run=True), len(old_logs), size)
+    if isinstance(place, Path) and not place.exists() and not old_logs:
         return Pruned(Forgotten(), 0, 0)
     lock = hold(found.state / f"{job}.lock")
     try:
         now = times.stamp()
         run_id = f"{now.replace('-', '').replace(':', '')}-{os.getpid()}"
         sign(lock, os.getpid(), now, run_id)
-        forgotten = _of_ledger(path, job, before, dry_run=False)
+        forgotten = _of_ledger(found, before, dry_run=False)
         for log in old_logs:
             log.unlink()
         return Pruned(forgotten, len(old_logs), size)
@@ -126,17 +125,22 @@ def prune(found: settings.Settings, logs: Path, before: str, *, dry_run: bool) -
         os.close(lock)
 
 
-def _of_ledger(path: Path, job: str, before: str, *, dry_run: bool) -> Forgotten:
-    if not path.exists():
+def _of_ledger(found: settings.Settings, before: str, *, dry_run: bool) -> Forgotten:
+    place, job = found.ledger(), found.job
+    if isinstance(place, Path) and not place.exists():
         return Forgotten()
-    size = size_of(path)
-    with closing(LedgerFile(path, read_only=dry_run)) as file:
+    size = size_of(place) if isinstance(place, Path) else 0
+    with closing(open_ledger(found, read_only=dry_run, has_witness=False)) as file:
         if dry_run:
             return would_forget(file, job, before)
         gone = forget(file, job, before)
-        gone.note = compact(file, path, gone.length)
-        gone.reusable = free_pages(file.db)
-    gone.bytes = max(0, size - size_of(path))
+        if not isinstance(file, LedgerFile):
+            forget_work(file, job, before)
+            gone.note = f"{in_bytes(gone.length)} of it is the server's to use again, by its vacuum"
+            return gone
+        gone.note = compact(file, file.path, gone.length)
+        gone.reusable = free_pages(file)
+    gone.bytes = max(0, size - size_of(file.path))
     return gone
 
 
@@ -152,7 +156,7 @@ def _forget_history(path: Path, before: str, job: str, *, dry_run: bool) -> None
 
     lines, freed = history.forget(path, is_old, dry_run=dry_run)
     if lines:
-        say(f"history.tsv: {counted(lines, 'line')} {_would(dry_run)}removed, {size(freed)}")
+        say(f"history.tsv: {counted(lines, 'line')} {_would(dry_run)}removed, {in_bytes(freed)}")
 
 
 def _in_words(pruned: Pruned, dry_run: bool) -> str:
@@ -167,11 +171,13 @@ def _in_words(pruned: Pruned, dry_run: bool) -> str:
     }
     what = ", ".join(counted(count, name) for name, count in counts.items() if count)
     on_disk = gone.bytes + pruned.log_bytes
-    freed = f"{size(on_disk)} freed"
+    freed = f"{in_bytes(on_disk)} freed"
+    if gone.by_server:
+        freed = f"{in_bytes(gone.length)} for what comes next, once the server has vacuumed"
     if dry_run:
-        freed = f"{size(on_disk + gone.reusable)} would be freed or used again"
+        freed = f"{in_bytes(on_disk + gone.reusable)} would be freed or used again"
     elif gone.reusable >= 1 << 20:
-        freed += f", {size(gone.reusable)} inside the ledger free for what comes next"
+        freed += f", {in_bytes(gone.reusable)} inside the ledger free for what comes next"
     note = f"; {gone.note}" if gone.note else ""
     return f"{what or 'nothing'} {_would(dry_run)}removed; {freed}{note}"
 
@@ -180,7 +186,7 @@ def _would(dry_run: bool) -> str:
     return "would be " if dry_run else ""
 
 
-def size(count: int) -> str:
+def in_bytes(count: int) -> str:
     """Bytes for a person."""
     for unit, limit in (("B", 1e3), ("kB", 1e6), ("MB", 1e9)):
         if count < limit:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from common.ledger.sqlite_ledger import LedgerFile
+from common.ledger.ledger_database import LedgerDatabase
+from common.ledger.lookup import marks
 
 _AT_ONCE = 2_000  # rows of one transaction: it stays short, and SQLite's write-ahead log small
 _OLD_ANSWERS = (
@@ -37,10 +38,11 @@ class Forgotten:
     length: int = 0  # of the answers and outputs
     bytes: int = 0  # given back to the file system
     reusable: int = 0  # free inside the ledger, for what comes next
+    by_server: bool = False  # what is free is PostgreSQL's to use again, after its vacuum
     note: str = ""
 
 
-def would_forget(file: LedgerFile, job: str, before: str) -> Forgotten:
+def would_forget(file: LedgerDatabase, job: str, before: str) -> Forgotten:
     """What `forget` would forget."""
     answers, length = file.db.execute(
         f"select count(*), sum(length(answer)) from requests where {_OLD_ANSWERS}", (job, before)
@@ -56,7 +58,7 @@ def would_forget(file: LedgerFile, job: str, before: str) -> Forgotten:
     return Forgotten(answers, outputs, runs, length, reusable=length)
 
 
-def forget(file: LedgerFile, job: str, before: str) -> Forgotten:
+def forget(file: LedgerDatabase, job: str, before: str) -> Forgotten:
     """Forget what is older than that time. Raises JobExit."""
     answers, length = _forget_answers(file, job, before)
     outputs, more = _forget_outputs(file, job, before)
@@ -67,11 +69,29 @@ def forget(file: LedgerFile, job: str, before: str) -> Forgotten:
     return Forgotten(answers, outputs, runs, length + more)
 
 
-def _forget_answers(file: LedgerFile, job: str, before: str) -> tuple[int, int]:
+def forget_work(file: LedgerDatabase, job: str, before: str) -> None:
+    """Forget, on PostgreSQL, what Celery's workers did for a job before that time, and workers that
+    have not been heard of since. Raises JobExit.
+    """
+    has_queue = "to_regclass('queue') is not null and to_regclass('workers') is not null"
+    if not file.db.execute(f"select {has_queue}").fetchone()[0]:
+        return
+    with file.transaction():
+        file.db.execute(
+            "delete from queue where job = ? and ended is not null"
+            " and created_at < ?::timestamptz and not exists (select 1 from requests"
+            " where requests.request_id = queue.request_id"
+            " and requests.status in ('submitted', 'answered'))",
+            (job, before),
+        )
+        file.db.execute("delete from workers where heartbeat_at < ?::timestamptz", (before,))
+
+
+def _forget_answers(file: LedgerDatabase, job: str, before: str) -> tuple[int, int]:
     """Old answers, some at a time: (how many, their length)."""
     count = length = 0
     for request_ids in _old_answers(file, job, before):
-        these = f"request_id in ({','.join('?' * len(request_ids))})"
+        these = f"request_id in {marks(request_ids)}"
         with file.transaction():
             length += file.db.execute(
                 f"select sum(length(answer)) from requests where {these}", request_ids
@@ -86,7 +106,7 @@ def _forget_answers(file: LedgerFile, job: str, before: str) -> tuple[int, int]:
     return count, length
 
 
-def _old_answers(file: LedgerFile, job: str, before: str) -> Iterator[list[str]]:
+def _old_answers(file: LedgerDatabase, job: str, before: str) -> Iterator[list[str]]:
     """The requests whose answers are old, some at a time, oldest first."""
     last = ("", "")
     while True:
@@ -102,7 +122,7 @@ def _old_answers(file: LedgerFile, job: str, before: str) -> Iterator[list[str]]
         yield [row[1] for row in rows]
 
 
-def _forget_outputs(file: LedgerFile, job: str, before: str) -> tuple[int, int]:
+def _forget_outputs(file: LedgerDatabase, job: str, before: str) -> tuple[int, int]:
     """Old outputs, some at a time in the table's own order: (how many, their length)."""
     count = length = 0
     last = ""

@@ -18,7 +18,7 @@ def compact(file: LedgerFile, path: Path, forgotten: int) -> str:
 
     Returns why it was not given back, "" where that was not needed.
     """
-    free = max(forgotten, free_pages(file.db))
+    free = max(forgotten, free_pages(file))
     size = path.stat().st_size
     if free < _PAYS_FROM_BYTES or free < _PAYS_FROM * size:
         return ""
@@ -36,10 +36,10 @@ def compact(file: LedgerFile, path: Path, forgotten: int) -> str:
     return ""
 
 
-def free_pages(db: sqlite3.Connection) -> int:
+def free_pages(file: LedgerFile) -> int:
     """Bytes inside the file that the next answers will use."""
-    free: int = db.execute("pragma freelist_count").fetchone()[0]
-    page: int = db.execute("pragma page_size").fetchone()[0]
+    free: int = file.db.execute("pragma freelist_count").fetchone()[0]
+    page: int = file.db.execute("pragma page_size").fetchone()[0]
     return free * page
 
 
