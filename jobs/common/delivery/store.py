@@ -8,6 +8,7 @@ from common.claude.message import tokens_of
 from common.claude.request import Outcome, Request
 from common.context import Context
 from common.delivery.spending import Spending
+from common.ledger.set_aside import Answer
 from common.process import exits
 from common.process.exits import JobExit
 
@@ -54,6 +55,7 @@ def _commit_somehow(context: Context, answered: Sequence[Outcome]) -> JobExit | 
         except JobExit as error:
             full = full or error
             if error.code != exits.CANNOT_WRITE or not context.ledger.release_ballast(room):
+                context.ledger.set_aside([_parts(outcome) for outcome in answered])
                 raise full from error
         else:
             return full
@@ -62,12 +64,16 @@ def _commit_somehow(context: Context, answered: Sequence[Outcome]) -> JobExit | 
 def _commit(context: Context, answered: Sequence[Outcome]) -> None:
     with context.ledger.transaction():
         for outcome in answered:
-            context.ledger.answered(
-                outcome.request.request_id,
-                outcome.request.record_ids,
-                outcome.answer,
-                outcome.api_request_id,
-                tokens_of(outcome.message or {}),
-                outcome.usd,
-                outcome.unsettled_usd,
-            )
+            context.ledger.answered(*_parts(outcome))
+
+
+def _parts(outcome: Outcome) -> Answer:
+    return Answer(
+        outcome.request.request_id,
+        outcome.request.record_ids,
+        outcome.answer,
+        outcome.api_request_id,
+        tokens_of(outcome.message or {}),
+        outcome.usd,
+        outcome.unsettled_usd,
+    )

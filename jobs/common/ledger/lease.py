@@ -22,6 +22,7 @@ from common.process.postgres import BEGIN, Connection
 
 SECONDS = 60
 RENEWED_EACH = 15.0
+SILENCE = 45.0  # seconds after which a server that says nothing is gone: all statements are short
 _KEPT = 4  # tokens: of runs that died while they took the lease
 _UNTIL = f"clock_timestamp() + interval '{SECONDS} seconds'"
 _TAKE = f"""
@@ -141,7 +142,8 @@ class Lease:
             # Whatever is wrong shows in the run's own transactions, too, and is told there.
             with suppress(Exception):
                 if connection is None:
-                    connection = Connection(self._address, "LEDGER_DB", f"{self._job}/lease")
+                    purpose = f"{self._job}/lease"
+                    connection = Connection(self._address, "LEDGER_DB", purpose, silence=SILENCE)
                 elif connection.lost:
                     connection.reconnect(0)
                 if connection.execute(self._renew()).fetchone() is None:

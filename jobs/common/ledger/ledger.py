@@ -16,6 +16,7 @@ from common import times
 from common.claude.pricing import Tokens
 from common.ledger.ledger_database import LedgerDatabase
 from common.ledger.lookup import looked_up, marks
+from common.ledger.set_aside import Answer, set_aside
 from common.ledger.states import (
     Ending,
     Intent,
@@ -33,6 +34,7 @@ class Ledger:
 
     def __init__(self, file: LedgerDatabase, job: str, run_id: str) -> None:
         self._db = file.db
+        self.aside = file.answers
         self._select = (
             f"select request_id, run_id, record_ids, {file.answer_as_bytes} from requests"
         )
@@ -136,6 +138,14 @@ class Ledger:
             " where job = ? and record_id = ?",
             [(now, self.job, record_id) for record_id in record_ids],
         )
+
+    def set_aside(self, answers: Sequence[Answer]) -> None:
+        """Keep answers that could not be committed in a file, if there is one, for the next run.
+
+        Raises OSError, or JobExit (73), where that cannot be written either.
+        """
+        if self.aside:
+            set_aside(self.aside, answers)
 
     def apply(self, endings: Iterable[Ending]) -> None:
         """Note how requests ended, and where that leaves each of their records."""

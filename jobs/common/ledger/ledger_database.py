@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 Values = Sequence[Any] | Mapping[str, Any]
@@ -56,6 +57,10 @@ class LedgerDatabase(Protocol):
     @property
     def not_by_index(self) -> str:
         """What stands before a column that no index had better be used for."""
+
+    @property
+    def answers(self) -> Path | None:
+        """The file of this machine for answers that it cannot take; None where it can always."""
 
     def transaction(self) -> AbstractContextManager[None]:
         """Commit everything inside together when the outermost of such blocks ends.

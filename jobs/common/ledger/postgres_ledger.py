@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from common.ledger import upgrade
-from common.ledger.lease import Lease
+from common.ledger.lease import SILENCE, Lease
 from common.ledger.ledger_errors import gone_or_broken
 from common.ledger.postgres_statements import PostgresStatements
 from common.ledger.witness import Told
@@ -73,10 +73,11 @@ class PostgresLedger:
         import psycopg
 
         self._job = job
+        self.answers = state / f"{job}.answers"
         self._witness = witness
         self._lease: Lease | None = None
         self._closing = ExitStack()
-        self._connection = Connection(address, "LEDGER_DB", job, sleep)
+        self._connection = Connection(address, "LEDGER_DB", job, sleep, silence=SILENCE)
         self._closing.callback(self._connection.close)
         self.name = self._connection.name
         try:

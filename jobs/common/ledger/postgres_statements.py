@@ -14,13 +14,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from common.ledger.ledger_database import Values
+from common.ledger.ledger_errors import gone_or_broken
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
-from common.process.postgres import PATIENCE, Connection, Row, plain
+from common.process.postgres import PATIENCE, Connection, Row, is_about_the_statement, plain
+from common.process.postgres_errors import said, without_details
 
 # Another transaction is in the way, or the server: the same again, on a new connection, may do.
 _PASSING = ("08", "40", "57P", "25P", "25006", "53300", "55P03", "58")
+_LACKING = ("42P01", "42703")  # a table, a column
 # A key is never changed, and PostgreSQL takes no NUL: it stands for itself and, with a 0, for NUL.
 _ESCAPE = "\U0010fffe"
 
@@ -192,8 +195,13 @@ class PostgresStatements:
     def _lost(self, error: Exception) -> None:
         """Raises JobExit unless the connection is to blame, so that another one may do."""
         state = getattr(error, "sqlstate", None) or ""
-        if not (self._connection.lost or state.startswith(_PASSING)):
-            raise plain(error, self._connection.name, "used") from error
+        if self._connection.lost or state.startswith(_PASSING):
+            return
+        if state in _LACKING:
+            raise gone_or_broken(self._connection.name, said(error)) from error
+        if is_about_the_statement(error):  # a bug
+            raise without_details(error)
+        raise plain(error, self._connection.name, "used") from error
 
     def _reconnect(self, until: float, error: Exception) -> None:
         left = until - time.monotonic()

@@ -12,8 +12,11 @@ from common import times
 from common.ledger.dead_letters import DeadLetters
 from common.ledger.ledger import Ledger
 from common.ledger.ledger_database import LedgerDatabase
+from common.ledger.set_aside import Answer, left_aside
 from common.ledger.states import RecordState, RecordStatus, RequestStatus
+from common.process.log import log
 from common.process.mark import Doing, Mark
+from common.process.words import counted
 
 DEATHS = 3  # at which a record was surely alone, before it is given up on
 _GIVEN_UP = 1 + DEATHS  # crashes
@@ -34,6 +37,7 @@ class Recovery:
     def take_up(self) -> tuple[int, list[RecordState]]:
         """The number of requests that were in flight and wait now, and the records given up on."""
         ledger = self._ledger
+        self._take_up_answers()
         doing = self.died_at = self._mark.left()
         with ledger.transaction():
             requests = list(ledger.in_flight())
@@ -55,6 +59,33 @@ class Recovery:
                 given_up += self._give_up(doing.record_ids, reason)
         self._mark.clear()
         return len(requests), given_up
+
+    def _take_up_answers(self) -> None:
+        """Put answers that a run had to set aside into the ledger."""
+        if not (path := self._ledger.aside) or not (answers := left_aside(path)):
+            return
+        with self._ledger.transaction():
+            news = sum([self._is_news(answer) for answer in answers])
+        path.unlink()
+        log.info("%s of %s put into the ledger", counted(news, "answer"), path)
+
+    def _is_news(self, late: Answer) -> bool:
+        """Keep an answer, unless it is there already. It is for records not asked again since."""
+        job = self._ledger.job
+        lacks = "select 1 from requests where job = ? and request_id = ? and answer is null"
+        if not self._db.execute(lacks, (job, late.request_id)).fetchone():
+            return False
+        waiting = [
+            state.record_id
+            for state in self._ledger.states(late.record_ids).values()
+            if state.request_id == late.request_id
+            and state.status in (RecordStatus.SUBMITTED, RecordStatus.WAITING)
+        ]
+        self._ledger.answered(*late._replace(record_ids=waiting))
+        if late.record_ids and not waiting:
+            reason = "its answer came when its records had been asked again"
+            self._ledger.closed(late.request_id, RequestStatus.FAILED, reason)
+        return True
 
     def _make(self, record_ids: tuple[str, ...]) -> None:
         now = times.stamp()

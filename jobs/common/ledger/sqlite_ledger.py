@@ -41,6 +41,7 @@ class LedgerFile:
     # Bytes, since what a damaged file holds need not be text.
     answer_as_bytes = "cast(answer as blob)"
     not_by_index = "+"
+    answers = None  # it stands on a disk of this machine itself
 
     def __init__(
         self,

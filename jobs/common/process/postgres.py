@@ -10,7 +10,8 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from math import inf
+from typing import TYPE_CHECKING, Any, cast
 
 from common.process import exits
 from common.process.exits import JobExit
@@ -35,6 +36,8 @@ __all__ = [
 SCHEMES = ("postgresql://", "postgres://")
 # Seconds in which a server that is restarted, or a pooler before it, is back.
 PATIENCE = 60.0
+# The longest that a statement may take, and a little more.
+SILENCE = 630.0
 # What a peer that vanished without a word costs at most is about a minute, too.
 _DEFAULTS = {
     "connect_timeout": "10",
@@ -128,6 +131,37 @@ def _as_texts() -> AdaptContext:
     return Adapting()
 
 
+@lru_cache(maxsize=1)
+def _patient() -> type[Any]:
+    """psycopg's connection, which does not wait for ever for a peer that has gone silent."""
+    import psycopg
+
+    class Patient(psycopg.Connection[Any]):
+        patience = inf  # seconds without a word
+
+        def wait(self, gen: Any, *more: Any, **named: Any) -> Any:
+            return super().wait(self._while_heard(gen), *more, **named)
+
+        def _while_heard(self, steps: Any) -> Any:
+            heard = time.monotonic()
+            try:
+                wanted = next(steps)
+                while True:
+                    ready = yield wanted
+                    now = time.monotonic()
+                    if ready:
+                        heard = now
+                    elif now - heard > self.patience:
+                        self.pgconn.finish()
+                        silent = f"the server has not said a word for {self.patience:.0f} s"
+                        raise psycopg.OperationalError(silent)
+                    wanted = steps.send(ready)
+            except StopIteration as end:
+                return end.value
+
+    return Patient
+
+
 class Connection:
     """One connection, opened again where it is lost."""
 
@@ -140,10 +174,12 @@ class Connection:
         *,
         texts: bool = False,
         connect_seconds: int = 0,
+        silence: float = SILENCE,
     ) -> None:
         """Connect. `setting`: which one gave the address; `purpose`: what the server is told of us;
         `connect_seconds`: how long that may take, whatever the address says.
 
+        `silence`: for how many seconds the server may say nothing before it is taken for gone.
         `texts`: all values that are no number, bool or bytea come as texts, as psql shows them.
 
         Raises JobExit: 78 where the package is missing, or the address or what it says of user,
@@ -155,6 +191,7 @@ class Connection:
         self.sleep = sleep
         self._texts = texts
         self._most = {"connect_timeout": str(connect_seconds)} if connect_seconds else {}
+        self._silence = silence
         self._connection = self._connect()
 
     def _connect(self) -> psycopg.Connection[Row]:
@@ -169,13 +206,15 @@ class Connection:
         try:
             asked: dict[str, Any] = {**_DEFAULTS, **conninfo_to_dict(self._address), **self._most}
             asked.setdefault("application_name", f"claude-batch-jobs/{self._purpose}")
-            return psycopg.connect(
+            made = _patient().connect(
                 **{**asked, "client_encoding": "utf8"},
                 autocommit=True,
                 context=_as_texts() if self._texts else None,
                 prepare_threshold=None,
                 row_factory=_rows,
             )
+            made.patience = self._silence
+            return cast("psycopg.Connection[Row]", made)
         except psycopg.Error as error:
             raise plain(error, self.name, "opened") from error
 

@@ -55,6 +55,15 @@ class Stop:
             wake()
         return lambda: self._wake.remove(wake)
 
+    def sleep(self, seconds: float) -> None:
+        """Wait for something that is gone, to be asked for again, unless the run has to stop.
+
+        Raises JobExit (69) where it has to.
+        """
+        time.sleep(seconds)
+        if self.by:
+            raise JobExit(exits.UNREACHABLE, f"stopped by {self.by} while it was waited for")
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if number == TIME_LIMIT:
             self.overdue = True

@@ -103,9 +103,9 @@ def _unstarted(job: Job, run_id: str, given: Options | None, end: JobExit) -> st
 def _dry_run(start: Start) -> tuple[int, str]:
     """What would be sent, for stdout."""
     with ExitStack() as closing:
-        file = start.ledger()
+        file = start.ledger(stop := Stop())
         closing.callback(file.close)
-        figures = estimate.estimate(start.open(file, Stop(), closing))
+        figures = estimate.estimate(start.open(file, stop, closing))
     return exits.DONE, json.dumps(figures) if start.options.json else estimate.in_words(figures)
 
 
@@ -121,7 +121,7 @@ def _run(start: Start) -> tuple[int, str]:
         if not start.options.demo:
             start.settings.api_key()
             start.settings.base_url()
-        file = start.ledger()
+        file = start.ledger(stop)
         closing.callback(file.close)
         context = start.open(file, stop, closing)
         check_after(context)

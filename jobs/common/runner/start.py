@@ -49,13 +49,14 @@ class Start:
     clock: Clock
     retry: Retry
 
-    def ledger(self) -> LedgerDatabase:
+    def ledger(self, stop: Stop) -> LedgerDatabase:
         """The job's ledger; a dry run only reads it. Raises JobExit as open_ledger does."""
         return open_ledger(
             self.settings,
             read_only=self.options.dry_run,
             # A demo holds nothing that was paid for.
             start_anew=self.options.reprocess or self.options.demo,
+            sleep=stop.sleep,
         )
 
     def open(self, file: LedgerDatabase, stop: Stop, closing: ExitStack) -> Context:
