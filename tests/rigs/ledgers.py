@@ -106,6 +106,19 @@ def ledger_at(path: Path, *, read_only: bool = False) -> Iterator[Book]:
 
 
 @contextmanager
+def postgres_book(url: str, folder: Path, job: str = JOB, **options: Any) -> Iterator[Book]:
+    """Open the ledger in a PostgreSQL database, as an installation whose state is in `folder`."""
+    from common.ledger.postgres_ledger import PostgresLedger
+
+    folder.mkdir(exist_ok=True)
+    ledger = PostgresLedger(url, job, state=folder, **options)
+    try:
+        yield Book(ledger, folder)
+    finally:
+        ledger.close()
+
+
+@contextmanager
 def ledger_in(databases: Databases, folder: Path) -> Iterator[Book]:
     """Open the ledger in these databases; a new one if there is none."""
     folder.mkdir(exist_ok=True)

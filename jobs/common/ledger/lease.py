@@ -33,8 +33,13 @@ _TAKE = f"""
     where held.locked_until <= clock_timestamp() or held.token = any(:ours)
     returning fence
 """
-# What waits inside a transaction for longer lost its connection, or will say all of it again.
-_IDLE = "set local idle_in_transaction_session_timeout = '30s'"
+# What waits inside a transaction for longer lost its connection, or will say all of it again. What
+# is committed survives the server's death, whatever its settings are for others.
+DURABLE_BEGIN = (
+    f"{BEGIN}; set local idle_in_transaction_session_timeout = '30s';"
+    " select set_config('synchronous_commit', 'on', true)"
+    " where current_setting('synchronous_commit') = 'off'"
+)
 
 
 class Lease:
@@ -77,15 +82,18 @@ class Lease:
             "ours": [*before, token],
         }
         while True:
-            if row := connection.execute(_TAKE, values).fetchone():
+            connection.raw.execute(DURABLE_BEGIN)
+            row = connection.execute(_TAKE, values).fetchone()
+            connection.raw.execute("commit")
+            if row:
                 self._write_down([token])
                 return int(row[0])
-            self._write_down(before)
             held = connection.execute(
                 "select holder from leases where job = ? and locked_until > clock_timestamp()",
                 (self._job,),
             ).fetchone()
             if held:
+                self._write_down(before)
                 raise self._refused(held[0])
 
     def _refused(self, holder: str) -> JobExit:
@@ -111,7 +119,7 @@ class Lease:
         Raises JobExit (69) where the lease is another run's, and psycopg.Error.
         """
         cursor = connection.raw.execute(
-            f"{BEGIN}; {_IDLE}; {self._renew(', commits = commits + 1')}"
+            f"{DURABLE_BEGIN}; {self._renew(', commits = commits + 1')}"
         )
         while cursor.nextset():
             pass

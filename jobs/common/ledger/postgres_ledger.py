@@ -12,8 +12,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
-from common.ledger import upgrade
-from common.ledger.lease import SILENCE, Lease
+from common.ledger import lease, upgrade
+from common.ledger.lease import Lease
 from common.ledger.ledger_errors import gone_or_broken
 from common.ledger.postgres_statements import PostgresStatements
 from common.ledger.witness import Told
@@ -77,7 +77,7 @@ class PostgresLedger:
         self._witness = witness
         self._lease: Lease | None = None
         self._closing = ExitStack()
-        self._connection = Connection(address, "LEDGER_DB", job, sleep, silence=SILENCE)
+        self._connection = Connection(address, "LEDGER_DB", job, sleep, silence=lease.SILENCE)
         self._closing.callback(self._connection.close)
         self.name = self._connection.name
         try:
@@ -148,7 +148,7 @@ class PostgresLedger:
     def _make_tables(self) -> None:
         """Make what is missing, in one transaction; two first runs at once wait for each other."""
         self._connection.raw.execute(
-            f"{BEGIN}; select pg_advisory_xact_lock({_LOCK}); {schema()}"
+            f"{lease.DURABLE_BEGIN}; select pg_advisory_xact_lock({_LOCK}); {schema()}"
             f" delete from ledger_version; insert into ledger_version values ({upgrade.VERSION});"
             " commit"
         )

@@ -10,11 +10,11 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from math import inf
 from typing import TYPE_CHECKING, Any, cast
 
 from common.process import exits
 from common.process.exits import JobExit
+from common.process.patient_connection import patient_connection
 from common.process.postgres_errors import is_about_the_statement, plain
 from common.process.redaction import redacted
 from common.process.sql_text import MARK, NAMED, tokens
@@ -131,37 +131,6 @@ def _as_texts() -> AdaptContext:
     return Adapting()
 
 
-@lru_cache(maxsize=1)
-def _patient() -> type[Any]:
-    """psycopg's connection, which does not wait for ever for a peer that has gone silent."""
-    import psycopg
-
-    class Patient(psycopg.Connection[Any]):
-        patience = inf  # seconds without a word
-
-        def wait(self, gen: Any, *more: Any, **named: Any) -> Any:
-            return super().wait(self._while_heard(gen), *more, **named)
-
-        def _while_heard(self, steps: Any) -> Any:
-            heard = time.monotonic()
-            try:
-                wanted = next(steps)
-                while True:
-                    ready = yield wanted
-                    now = time.monotonic()
-                    if ready:
-                        heard = now
-                    elif now - heard > self.patience:
-                        self.pgconn.finish()
-                        silent = f"the server has not said a word for {self.patience:.0f} s"
-                        raise psycopg.OperationalError(silent)
-                    wanted = steps.send(ready)
-            except StopIteration as end:
-                return end.value
-
-    return Patient
-
-
 class Connection:
     """One connection, opened again where it is lost."""
 
@@ -206,7 +175,7 @@ class Connection:
         try:
             asked: dict[str, Any] = {**_DEFAULTS, **conninfo_to_dict(self._address), **self._most}
             asked.setdefault("application_name", f"claude-batch-jobs/{self._purpose}")
-            made = _patient().connect(
+            made = patient_connection().connect(
                 **{**asked, "client_encoding": "utf8"},
                 autocommit=True,
                 context=_as_texts() if self._texts else None,
