@@ -21,6 +21,7 @@ from common.process.exits import JobExit
 from rigs.crash_rig import until
 from rigs.harness import REPOSITORY
 from rigs.ledgers import JOB, postgres_book
+from rigs.pgbouncer import pooled
 
 HOLDING = """
 import sys
@@ -38,11 +39,21 @@ for line in sys.stdin:
 """
 
 
+@pytest.fixture(params=["direct", "pooled"])
+def address(request: pytest.FixtureRequest, postgres: str) -> Iterator[str]:
+    """Where runs find the ledger: the server itself, or a pooler in transaction mode before it."""
+    if request.param == "direct":
+        yield postgres
+    else:
+        with pooled(postgres) as pooler:
+            yield pooler.url
+
+
 @pytest.fixture
-def held(postgres: str, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def held(address: str, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds the lease, as the installation `one`."""
     (tmp_path / "one").mkdir()
-    command = [sys.executable, "-c", HOLDING, postgres, JOB, str(tmp_path / "one")]
+    command = [sys.executable, "-c", HOLDING, address, JOB, str(tmp_path / "one")]
     environ = {**os.environ, "PYTHONPATH": str(REPOSITORY / "jobs")}
     pipe = subprocess.PIPE
     with subprocess.Popen(command, env=environ, stdin=pipe, stdout=pipe, text=True) as process:
@@ -73,49 +84,50 @@ def sql(url: str, statement: str) -> list[tuple[Any, ...]]:
 
 
 END = "update leases set locked_until = clock_timestamp() - interval '1 second'"
+LIVES = "select locked_until > clock_timestamp() from leases"
 
 
-def test_another_installation_is_told_who_has_it(postgres, tmp_path, held):
-    message = refusal(postgres, tmp_path / "two")
+def test_another_installation_is_told_who_has_it(address, postgres, tmp_path, held):
+    message = refusal(address, tmp_path / "two")
     assert message.startswith("already running: ")
     assert f" pid {held.pid} holds the ledger of {JOB} in LEDGER_DB postgresql://" in message
 
 
-def test_another_job_has_a_lease_of_its_own(postgres, tmp_path, held):
-    with postgres_book(postgres, tmp_path / "one", job="weekly_report"):
+def test_another_job_has_a_lease_of_its_own(address, postgres, tmp_path, held):
+    with postgres_book(address, tmp_path / "one", job="weekly_report"):
         pass
 
 
 def test_a_killed_run_is_continued_at_once_on_its_installation_and_elsewhere_when_its_lease_ends(
-    postgres, tmp_path, held
+    address, postgres, tmp_path, held
 ):
     held.kill()
     held.wait()
-    refusal(postgres, tmp_path / "two")
-    with postgres_book(postgres, tmp_path / "one") as book:
+    refusal(address, tmp_path / "two")
+    with postgres_book(address, tmp_path / "one") as book:
         book.submit("r1", "a")
     held_again = "update leases set locked_until = clock_timestamp() + interval '60 s', token = 'x'"
     sql(postgres, held_again)
-    refusal(postgres, tmp_path / "two")
+    refusal(address, tmp_path / "two")
     sql(postgres, END)
-    with postgres_book(postgres, tmp_path / "two") as book:
+    with postgres_book(address, tmp_path / "two") as book:
         assert book.statuses() == {"a": "submitted"}
 
 
-def test_a_copy_of_an_installation_does_not_take_over_a_run_that_lives(postgres, tmp_path, held):
+def test_a_copy_of_an_installation_does_not_take_over_a_run_that_lives(address, tmp_path, held):
     shutil.copytree(tmp_path / "one", tmp_path / "copy")
-    refusal(postgres, tmp_path / "copy")
+    refusal(address, tmp_path / "copy")
     (tmp_path / f"one/{JOB}.lease").unlink()
-    refusal(postgres, tmp_path / "one")
+    refusal(address, tmp_path / "one")
 
 
 def test_a_run_that_was_frozen_until_another_one_took_its_place_commits_nothing(
-    postgres, tmp_path, held
+    address, postgres, tmp_path, held
 ):
     assert say(held, "first") == "done\n"
     held.send_signal(signal.SIGSTOP)
     sql(postgres, END)
-    with postgres_book(postgres, tmp_path / "two"):
+    with postgres_book(address, tmp_path / "two"):
         held.send_signal(signal.SIGCONT)
         answer = say(held, "second")
         assert answer.startswith("69 ") and "another run has taken over" in answer
@@ -126,16 +138,15 @@ def test_a_run_that_was_frozen_until_another_one_took_its_place_commits_nothing(
 def test_a_lease_that_ended_and_that_nobody_took_is_still_the_runs(postgres, held):
     sql(postgres, END)
     assert say(held, "first") == "done\n"
-    assert sql(postgres, "select locked_until > clock_timestamp() from leases") == [(True,)]
+    assert sql(postgres, LIVES) == [(True,)]
 
 
-def test_a_run_that_does_nothing_for_long_keeps_its_lease(postgres, tmp_path, monkeypatch):
+def test_a_run_that_does_nothing_for_long_keeps_its_lease(address, postgres, tmp_path, monkeypatch):
     monkeypatch.setattr(lease, "RENEWED_EACH", 0.05)
-    with postgres_book(postgres, tmp_path):
+    with postgres_book(address, tmp_path):
         for _ in range(2):  # the second time over a connection that was cut
             sql(postgres, END)
-            renewed = "select locked_until > clock_timestamp() from leases"
-            until(lambda: sql(postgres, renewed) == [(True,)])
+            until(lambda: sql(postgres, LIVES) == [(True,)])
             sql(
                 postgres,
                 "select pg_terminate_backend(pid) from pg_stat_activity"
@@ -143,9 +154,11 @@ def test_a_run_that_does_nothing_for_long_keeps_its_lease(postgres, tmp_path, mo
             )
 
 
-def test_a_run_learns_before_it_sends_that_its_lease_is_gone(postgres, tmp_path, monkeypatch):
+def test_a_run_learns_before_it_sends_that_its_lease_is_gone(
+    address, postgres, tmp_path, monkeypatch
+):
     monkeypatch.setattr(lease, "RENEWED_EACH", 0.05)
-    with postgres_book(postgres, tmp_path) as book:
+    with postgres_book(address, tmp_path) as book:
         sql(postgres, "update leases set fence = fence + 1")
 
         def is_told() -> bool:
@@ -158,21 +171,21 @@ def test_a_run_learns_before_it_sends_that_its_lease_is_gone(postgres, tmp_path,
         until(is_told)
 
 
-def test_a_run_that_ends_gives_its_lease_back(postgres, tmp_path):
+def test_a_run_that_ends_gives_its_lease_back(address, postgres, tmp_path):
     for name in ("one", "two", "one"):
-        with postgres_book(postgres, tmp_path / name):
+        with postgres_book(address, tmp_path / name):
             pass
     assert sql(postgres, "select fence from leases") == [(3,)]
 
 
-def test_of_fifty_first_runs_at_once_one_makes_the_tables_and_runs(postgres, tmp_path):
+def test_of_fifty_first_runs_at_once_one_makes_the_tables_and_runs(address, postgres, tmp_path):
     ends: list[Any] = []
     barrier, over = threading.Barrier(50), threading.Event()
 
     def start(number: int) -> None:
         barrier.wait()
         try:
-            with postgres_book(postgres, tmp_path / str(number)):
+            with postgres_book(address, tmp_path / str(number)):
                 ends.append("ran")
                 over.wait(30)
         except JobExit as end:

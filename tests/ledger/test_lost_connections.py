@@ -71,7 +71,7 @@ def test_a_server_that_is_gone_for_good_ends_the_run_with_69(
 ):
     monkeypatch.setattr(postgres_statements, "PATIENCE", 0.2)
     between = proxy(postgres)
-    waits = []
+    waits: list[float] = []
     with postgres_book(between.url, tmp_path, sleep=waits.append) as book:
         book.submit("r1", "a")
         between.refuse()

@@ -103,17 +103,18 @@ class PostgresLedger:
 
     def _version(self) -> int | None:
         """Which version its tables have; None where there are none. Raises JobExit (78)."""
-        if "ledger_version" in self._tables():
+        there = self._tables()
+        if "ledger_version" in there:
             row = self._connection.execute("select max(version) from ledger_version").fetchone()
             version = int(row[0] or 0) if row else 0
             if version > upgrade.VERSION:
                 written = f"{self.name} was written by a newer version of this software"
                 raise JobExit(exits.SETTINGS, f"{written}: bring this installation up to date")
             return version
-        if others := self._tables() & _names():
-            there = f"{self.name} has a table {min(others)} of another program"
+        if there:
+            others = f"{self.name} has a table {min(there)} of another program"
             remedy = "let LEDGER_DB name a database of its own (create database ledger)"
-            raise JobExit(exits.SETTINGS, f"{there}: {remedy}")
+            raise JobExit(exits.SETTINGS, f"{others}: {remedy}")
         return None
 
     def _tables(self) -> frozenset[str]:
@@ -149,8 +150,9 @@ class PostgresLedger:
         """Make what is missing, in one transaction; two first runs at once wait for each other."""
         self._connection.raw.execute(
             f"{lease.DURABLE_BEGIN}; select pg_advisory_xact_lock({_LOCK}); {schema()}"
-            f" delete from ledger_version; insert into ledger_version values ({upgrade.VERSION});"
-            " commit"
+            f" delete from ledger_version where version < {upgrade.VERSION};"
+            f" insert into ledger_version select {upgrade.VERSION}"
+            " where not exists (select 1 from ledger_version); commit"
         )
         self.is_empty = False
 
