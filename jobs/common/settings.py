@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -100,6 +100,13 @@ class Settings:
     job: str
     demo: bool
     values: Mapping[str, str]
+    has_servers: bool = False  # a demo's: then its ledger is where LEDGER_DB says
+
+    def with_servers(self, theirs: Mapping[str, str]) -> Settings:
+        """A demo's settings, with servers of its own in the place of all that .env says of some."""
+        ours = ("LEDGER_DB", "CELERY_")
+        mine = {name: value for name, value in self.values.items() if not name.startswith(ours)}
+        return replace(self, values={**mine, **theirs}, has_servers=True)
 
     def get(self, name: str, default: str = "") -> str:
         """A setting's value, stripped; the default where it is unset or empty."""
@@ -129,7 +136,7 @@ class Settings:
         """The file of a job's ledger (default: this job's), or the address of the PostgreSQL
         database that holds the ledgers of all jobs.
         """
-        if self.demo:
+        if self.demo and not self.has_servers:
             return self.state / f"{job or self.job}.db"
         template = self.get("LEDGER_DB", "state/{job}.db")
         if is_postgres(template):

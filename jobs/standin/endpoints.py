@@ -11,7 +11,7 @@ from typing import Any
 
 from standin.billing import Bills
 from standin.fault_kinds import MESSAGE_BATCHES, MESSAGES, RESULTS
-from standin.gates import check_key, checked_version, decoded
+from standin.gates import checked_key, checked_version, decoded
 from standin.generation import Generator
 from standin.message_batch_endpoints import MessageBatches
 from standin.models import model_page, model_shown
@@ -47,6 +47,7 @@ class Api:
         self.message_batches: MessageBatches  # set by the stand-in, since it calls our `settle`
         self.requests: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
+        self.senders: Counter[str] = Counter()  # key -> how many messages were asked for with it
         self.in_flight = 0
         self.in_flight_max = 0
         self.request_ids = counter(1)
@@ -69,8 +70,9 @@ class Api:
         try:
             if template == COUNTS:
                 return Reply(200, json.dumps(self.counts()).encode(), request_id)
-            check_key(request.headers)
+            key = checked_key(request.headers)
             if template == MESSAGES and request.method == "POST":
+                self.senders[key] += 1
                 return self.message(request, request_id)
             return self.other(request, template, own_id, request_id)
         except Refused as refused:

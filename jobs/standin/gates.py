@@ -34,8 +34,8 @@ def checked_version(headers: dict[str, str]) -> str:
     return version
 
 
-def check_key(headers: dict[str, str]) -> None:
-    """Raise `Refused` if there is no key, or one of those made to be refused."""
+def checked_key(headers: dict[str, str]) -> str:
+    """The key. Raises `Refused` if there is none, or one of those made to be refused."""
     scheme, _, key = headers.get("authorization", "").partition(" ")
     key = key.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "").strip()
     if not key:
@@ -46,3 +46,4 @@ def check_key(headers: dict[str, str]) -> None:
         raise Refused(402, "Your account has a billing problem. Please update your payment method.")
     if key.startswith("sk-forbidden"):
         raise Refused(403, "Your API key does not have permission to use the specified resource")
+    return key

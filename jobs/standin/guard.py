@@ -4,7 +4,8 @@ Usage   python -I -S guard.py JSON
 
 JSON: `commands`, of which all but the last prepare and the last is the server; `user`, who they run
 as ("" for us); `stop`, the signal that ends the server; `folder`, where they run and write `log`,
-and where a file `ended` says that the server has ended; `remove`, what is removed in the end.
+and where `pid` has the server's process and a file `ended` says that it has ended; `remove`, what
+is removed in the end.
 
 It serves until its standard input ends, which happens whenever whoever holds the other end of it
 dies, `kill -9` included. Should this program be killed, Linux tells the server to stop. A byte
@@ -42,6 +43,7 @@ def main(order: dict[str, Any]) -> int:
             if _start(command, order).wait():
                 return 1
         server = _start(serving, order)
+        Path(order["folder"], "pid").write_text(str(server.pid))
         threading.Thread(target=_watch, args=(server, order["folder"]), daemon=True).start()
         while byte := os.read(0, 1):
             keep = bool(byte)

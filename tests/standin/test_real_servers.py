@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -23,8 +22,6 @@ import redis as redis_client
 from rigs import servers as session_servers
 from rigs.harness import REPOSITORY
 from standin import kept_server, servers
-
-TMP = Path(tempfile.gettempdir())
 
 # Starts both servers in the folder that it is given, says so, and waits to be killed.
 HOLDER = """
@@ -186,12 +183,12 @@ def test_a_port_that_somebody_else_takes_in_between_is_another_one_at_the_next_t
 
 
 def test_a_server_that_does_not_start_says_why_in_one_line_and_leaves_nothing(tmp_path):
-    before = set(TMP.glob("claude-batch-jobs-*"))
+    server = servers.PostgreSQL(tmp_path / "postgres", {"no_such_setting": "1"})
     with pytest.raises(kept_server.ServerFailed) as told:
-        servers.PostgreSQL(tmp_path / "postgres", {"no_such_setting": "1"}).start()
+        server.start()
     assert "\n" not in str(told.value) and "no_such_setting" in str(told.value)
     assert not list(tmp_path.iterdir())
-    assert set(TMP.glob("claude-batch-jobs-postgres-*")) <= before
+    assert not server.folder.exists()
 
 
 def test_without_the_packages_there_is_no_server_and_the_package_is_named(tmp_path, monkeypatch):

@@ -121,6 +121,7 @@ def _run(start: Start) -> tuple[int, str]:
         if not start.options.demo:
             start.settings.api_key()
             start.settings.base_url()
+        start = closing.enter_context(start.with_servers())
         file = start.ledger(stop)
         closing.callback(file.close)
         context = start.open(file, stop, closing)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from common import options
 from common.claude.client import Access, Claude
@@ -34,6 +36,9 @@ from common.settings import DEFAULT_MODEL, Settings
 from common.source.sqlite_source import open_source
 from common.tally import Tally
 
+if TYPE_CHECKING:
+    from standin.workshop import Workshop
+
 _PATIENCE = 20.0  # seconds that a dry run gives Claude to count: an estimate is at hand without it
 
 
@@ -48,6 +53,23 @@ class Start:
     progress: Progress
     clock: Clock
     retry: Retry
+    workshop: Workshop | None = None  # what a demo with workers has started
+
+    @contextmanager
+    def with_servers(self) -> Iterator[Start]:
+        """This run; a demo with workers has what these need. Raises JobExit: 69, 78."""
+        if not self.options.demo or self.delivery != "celery":
+            yield self
+            return
+        from common.runner.celery_demo import servers
+
+        with servers(self.settings) as (settings, workshop):
+            yield replace(self, settings=settings, workshop=workshop)
+
+    @property
+    def delivery(self) -> str:
+        """How its requests travel."""
+        return self.options.delivery or self.job.delivery
 
     def ledger(self, stop: Stop) -> LedgerDatabase:
         """The job's ledger; a dry run only reads it. Raises JobExit as open_ledger does."""
@@ -91,7 +113,7 @@ class Start:
             code=JobCode(name, dead_letters, tally, mark),
             tally=tally,
             claude=claude,
-            delivery=self.options.delivery or self.job.delivery,
+            delivery=self.delivery,
             run_cap=self.options.max_cost,
             day_cap=options.usd_setting("MAX_COST_USD", self.settings.get("MAX_COST_USD")),
             stop=stop,
@@ -112,6 +134,8 @@ class Start:
         return Access(self.settings.api_key(), self.settings.base_url())
 
     def _stand_in(self, closing: ExitStack) -> Access:
+        if self.workshop:
+            return Access("demo", self.workshop.standin.url)
         from standin.standin import StandIn
 
         # A dry run leaves no trace.
