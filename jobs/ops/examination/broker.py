@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
+from common.process.exits import JobExit
 from common.process.log import one_line
 from common.process.postgres import in_words, is_postgres
+from common.process.words import counted
 from common.settings import on_this_machine
 from ops.examination.installation import Installation
 from ops.examination.lines import FAIL, WARN, Line, fail, ok, warn
@@ -29,10 +32,16 @@ def check(installation: Installation) -> Iterator[Line]:
     url = installation.settings("").get("CELERY_BROKER_URL")
     if not users and not url:
         return
+    addresses = set()
     for job in users:
-        if not is_postgres(installation.settings(job).get("LEDGER_DB")):
+        address = installation.settings(job).get("LEDGER_DB")
+        if is_postgres(address):
+            addresses.add(address)
+        else:
             text = f"{job}: its delivery is celery, and its ledger is a SQLite file"
             yield fail(_SUBJECT, text, "LEDGER_DB=postgresql://USER@HOST/DATABASE in .env")
+    for address in sorted(addresses):
+        yield from _workers(address)
     for line in _broker(url or _REDIS):
         # Where no job asks for it by itself, tonight's do without it.
         yield replace(line, level=WARN) if line.level == FAIL and not users else line
@@ -44,6 +53,23 @@ def by_celery(installation: Installation, job: str) -> bool:
         return str(job_of(installation.root / "jobs" / f"{job}.py").delivery) == "celery"
     except Unusable:  # said elsewhere
         return False
+
+
+def _workers(address: str) -> Iterator[Line]:
+    from ops.ledger.postgres_figures import PostgresLook
+
+    try:
+        with ExitStack() as closing:
+            workers = PostgresLook(address, closing).workers()
+    except JobExit:  # said where PostgreSQL is looked at
+        return
+    alive = [worker for worker in workers if worker.alive]
+    if alive:
+        hosts = ", ".join(sorted({worker.host for worker in alive}))
+        yield ok(_SUBJECT, f"{counted(len(alive), 'worker')} alive, on {hosts}")
+    else:
+        text = "no worker is alive: what a run hands over would wait"
+        yield warn(_SUBJECT, text, "./run_job.sh worker, here or on another machine")
 
 
 def _broker(url: str) -> Iterator[Line]:

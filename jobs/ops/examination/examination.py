@@ -40,6 +40,8 @@ def examine(
         yield from _guarded("settings", lambda: _settings(installation))
         yield from _guarded("folders", lambda: folders.check(root))
         yield from _guarded("disk", lambda: folders.disk(root))
+        yield from _guarded("postgresql", lambda: _postgres(installation))
+        yield from _guarded("celery", lambda: _broker(installation))
         yield from _guarded("job", lambda: _jobs(installation))
         yield from _guarded("ledger", lambda: _ledgers(installation))
         yield from _guarded("key, model", lambda: _account(installation, offline))
@@ -86,6 +88,18 @@ def _jobs(installation: Installation) -> Iterator[Line]:
     from ops.examination import sources
 
     yield from sources.check(installation)
+
+
+def _postgres(installation: Installation) -> Iterator[Line]:
+    from ops.examination import postgres_servers
+
+    yield from postgres_servers.check(installation)
+
+
+def _broker(installation: Installation) -> Iterator[Line]:
+    from ops.examination import broker
+
+    yield from broker.check(installation)
 
 
 def _ledgers(installation: Installation) -> Iterator[Line]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from common import times
+from common.ledger.opening import open_ledger
 from common.process.exits import JobExit
 from common.process.postgres import is_postgres
 from common.process.words import duration
@@ -40,8 +41,23 @@ def check(installation: Installation) -> Iterator[Line]:
         try:
             with closing(Reader(address, " and ".join(names), "doctor")) as reader:
                 yield from _server(reader, names)
+            if jobs := names.get("LEDGER_DB"):
+                yield from _ledgers(installation, jobs)
         except JobExit as error:
             yield fail(_SUBJECT, error.message)
+
+
+def _ledgers(installation: Installation, jobs: list[str]) -> Iterator[Line]:
+    """Whether the ledgers are there, and remember what they have to."""
+    whole = []
+    for job in jobs:
+        try:
+            open_ledger(installation.settings(job), read_only=True).close()
+            whole.append(job)
+        except JobExit as error:
+            yield fail("ledger", f"{job}: {error.message}")
+    if whole:
+        yield ok("ledger", f"{', '.join(whole)}: in LEDGER_DB, whole or none yet")
 
 
 def _server(reader: Reader, names: dict[str, list[str]]) -> Iterator[Line]:

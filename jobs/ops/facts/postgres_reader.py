@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import socket
-from threading import Timer
+import time
 from typing import TYPE_CHECKING, Any
 
 from common.process import exits
@@ -14,10 +12,10 @@ from common.process.postgres import Connection, Row, Values, plain
 if TYPE_CHECKING:
     import psycopg
 
-_CONNECT, _READ = 3, 5  # seconds
+_CONNECT, _ANSWER, _ALL = 3, 4, 8  # seconds: for connecting, for one answer, for all of them
 _BEGIN = (
     "begin isolation level repeatable read read only; set local timezone = 'UTC';"
-    f" set local statement_timeout = '{_READ}s'; set local lock_timeout = '1s'"
+    f" set local statement_timeout = '{_ANSWER}s'; set local lock_timeout = '1s'"
 )
 
 
@@ -29,34 +27,31 @@ class Reader:
 
     def __init__(self, address: str, setting: str, purpose: str) -> None:
         """Connect. Raises JobExit as Connection does."""
-        self.connection = Connection(address, setting, purpose, connect_seconds=_CONNECT)
+        self.connection = Connection(
+            address, setting, purpose, connect_seconds=_CONNECT, silence=_ANSWER
+        )
         self.name = self.connection.name
-        self._late = False
+        self._until = time.monotonic() + _ALL
         self._end: JobExit | None = None
-        # A server that is silent, or a pooler that has none to give, would be waited for.
-        self._timer = Timer(_READ, self._cut)
-        self._timer.daemon = True
-        self._timer.start()
-        self.execute(_BEGIN)
-
-    def _cut(self) -> None:
-        self._late = True
-        with socket.socket(fileno=os.dup(self.connection.raw.fileno())) as line:
-            line.shutdown(socket.SHUT_RDWR)
+        try:
+            self.execute(_BEGIN)
+        except JobExit:
+            self.close()
+            raise
 
     def execute(self, sql: str, values: Values = (), /) -> psycopg.Cursor[Row]:
         """One statement, with its rows. Raises JobExit: 69 where they are too long in coming."""
         import psycopg
 
+        if time.monotonic() > self._until:
+            text = f"{self.name} takes more than {_ALL} seconds to answer"
+            self._end = JobExit(exits.UNREACHABLE, text)
         if self._end:
             raise self._end
         try:
             return self.connection.execute(sql, values)
         except psycopg.Error as error:
             self._end = plain(error, self.name, "read")
-            if self._late:
-                text = f"{self.name} did not answer within {_READ} seconds"
-                self._end = JobExit(exits.UNREACHABLE, text)
             raise self._end from error
 
     def row(self, sql: str, values: Values = (), /) -> Any:
@@ -65,5 +60,4 @@ class Reader:
 
     def close(self) -> None:
         """Let go of the server."""
-        self._timer.cancel()
         self.connection.close()

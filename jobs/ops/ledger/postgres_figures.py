@@ -13,7 +13,7 @@ from ops.ledger.work import Holder, Queue, Worker
 
 # Seconds after which nobody's claim is a fault, and a worker's silence its end.
 PATIENCE = 300
-_SILENT = 90
+_SILENT = 60
 _SHOWN = "7 days"  # after its last heartbeat
 
 
@@ -89,12 +89,12 @@ _QUEUES = f"""
         select queue_name, count(*) filter (where not is_claimed) as waiting,
             count(*) filter (where is_claimed) as claimed,
             min(greatest(created_at, not_before)) filter (where not is_claimed
-                and not_before <= clock_timestamp() and not is_told_to_wait) as since
+                and not_before <= clock_timestamp() and not told_to_wait) as since
         from (
             select queue_name, created_at, not_before,
                 worker is not null and lease_until > clock_timestamp() as is_claimed,
                 exists (select 1 from pace where pace.model = queue.model
-                    and pace.not_before > clock_timestamp()) as is_told_to_wait
+                    and pace.not_before > clock_timestamp() - interval '1 minute') as told_to_wait
             from queue where job = ? and ended is null
         ) as open
         group by queue_name
