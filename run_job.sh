@@ -8,6 +8,8 @@
 #   ./run_job.sh JOB --demo --celery
 #                                   the same by two workers, with a PostgreSQL and a Valkey that
 #                                   are started for it, and gone with it
+#   ./run_job.sh worker             send what runs with --celery have queued, until TERM: its log is
+#                                   stderr
 #   ./run_job.sh --list             list the jobs
 #   ./run_job.sh --setup            make venv/ from requirements.txt (the first run does it, too)
 #   ./run_job.sh --setup --with postgres --with celery

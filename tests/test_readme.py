@@ -63,7 +63,7 @@ def test_every_option_the_readme_names_is_in_a_help(capsys):
     with pytest.raises(SystemExit):
         options.parse(daily_report.JOB, ["--help"])
     known = capsys.readouterr().out
-    for script in ("run_job.sh", "notify_on_failure.sh", "jobs/ops/prune.py"):
+    for script in ("run_job.sh", "notify_on_failure.sh", "jobs/ops/prune.py", "jobs/ops/worker.py"):
         known += (REPOSITORY / script).read_text(encoding="utf-8")
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert len(named) > 12

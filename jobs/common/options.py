@@ -14,6 +14,7 @@ from common.process import exits
 from common.process.command_line import Parser, quoted
 from common.process.exits import JobExit
 
+_DELIVERIES = ("live", "message_batch", "celery")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -51,7 +52,7 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
         action="store_true",
         help="say what would be sent and what it would cost; pay and change nothing",
     )
-    add("--limit", type=_count, metavar="N", help="at most N records")
+    add("--limit", type=count, metavar="N", help="at most N records")
     if job.has_window:
         what = "of the day" if job.per_day else "of the records"
         add("--date", type=_time, metavar="DATE", help="that day alone")
@@ -62,17 +63,16 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
     delivery(
         "--message-batch", action="store_true", help="send them in message batches: half price"
     )
+    delivery("--celery", action="store_true", help="hand them to Celery's workers")
     add(
         "--wait",
         type=_duration,
         default=7200.0,
         metavar="DURATION",
-        help="for a message batch (2h)",
+        help="for a message batch, or for workers (2h)",
     )
-    add("--concurrency", type=_count, default=8, metavar="N", help="requests in flight (8)")
-    add(
-        "--chunk-size", type=_count, default=job.chunk_size, metavar="N", help="records per request"
-    )
+    add("--concurrency", type=count, default=8, metavar="N", help="requests in flight (8)")
+    add("--chunk-size", type=count, default=job.chunk_size, metavar="N", help="records per request")
     add("--model", type=_model, metavar="ID", help="over CLAUDE_MODEL")
     add("--max-cost", type=_usd, metavar="USD", help="a request that could pass it is not sent")
     add("--retry-dead", action="store_true", help="ask dead letters again")
@@ -98,7 +98,7 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
         limit=given.limit,
         since=since,
         until=until,
-        delivery="live" if given.live else "message_batch" if given.message_batch else "",
+        delivery=next((one for one in _DELIVERIES if getattr(given, one)), ""),
         wait=given.wait,
         concurrency=given.concurrency,
         chunk_size=given.chunk_size,
@@ -149,7 +149,8 @@ def duration_setting(name: str, value: str) -> float | None:
     return seconds
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """A whole number of 1 or more."""
     if text.isdecimal() and len(text) < 10 and int(text) > 0:
         return int(text)
     raise argparse.ArgumentTypeError(f"{quoted(text)} is not a whole number of 1 or more")

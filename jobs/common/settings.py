@@ -51,6 +51,7 @@ KNOWN = {
     "LOG_MAX_BYTES": "count",
     "LOG_KEEP": "count",
     "CELERY_BROKER_URL": "broker",
+    "CELERY_QUEUE": "queue",
 }
 
 # Any one of these makes a failure reach somebody.

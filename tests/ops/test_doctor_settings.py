@@ -21,7 +21,6 @@ TO_COME = {
     "ALERT_LOG_TAIL",
     "PAGERDUTY_URL",
     "PING_URL",
-    "CELERY_BROKER_URL",
 }
 
 

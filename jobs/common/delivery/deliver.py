@@ -30,6 +30,8 @@ from common.records.selection import Selected, chunks, room_left, select
 LITTLE = 10  # requests left over by a deferred delivery that are rather asked again live
 FRUITLESS = 3  # times in a row that a deferred delivery may bring nothing
 
+_IN_WORDS = {"message_batch": "message batches", "celery": "Celery's workers"}
+
 Records = Callable[[], Iterator[Record]]
 
 
@@ -39,11 +41,12 @@ class Deferred(Protocol):
     def submit(self, requests: Iterator[Request]) -> int:
         """Send requests, up to a cost cap: how many were sent. Raises JobExit."""
 
-    def collect(self, wait: float) -> None:
+    def collect(self, wait: float) -> bool:
         """Get the answers to all that is under way into the ledger, if anything is.
 
-        Raises Held where some cannot be had yet, with 75 where it is still under way after `wait`
-        seconds; JobExit where the run has to end.
+        False: some have come, and are to be used before it is called again. Raises Held where some
+        cannot be had yet, with 75 where it is still under way after `wait` seconds; JobExit where
+        the run has to end.
         """
 
 
@@ -53,7 +56,23 @@ def _message_batch(context: Context, spending: Spending) -> Deferred:
     return MessageBatchDelivery(context, spending)
 
 
-DEFERRED: dict[str, Callable[[Context, Spending], Deferred]] = {"message_batch": _message_batch}
+def _celery(context: Context, spending: Spending) -> Deferred | None:
+    by_celery = context.delivery == "celery"
+    if not by_celery and not isinstance(context.settings.ledger(), str):
+        return None  # there is no queue in a SQLite file
+    from common.delivery.celery_workers.queue_delivery import CeleryDelivery
+
+    delivery = CeleryDelivery(context, spending)
+    if by_celery:
+        delivery.check()
+    return delivery
+
+
+# A delivery that is not to be had at all is None.
+DEFERRED: dict[str, Callable[[Context, Spending], Deferred | None]] = {
+    "message_batch": _message_batch,
+    "celery": _celery,
+}
 
 
 @dataclass(frozen=True)
@@ -72,7 +91,11 @@ class Delivery:
         budget = Budget(context.run_cap, context.day_cap, context.runs.spent_on)
         self._spending = Spending(budget, context.model)
         self.loop = Loop(context, self._spending)
-        self._deferred = {name: make(context, self._spending) for name, make in DEFERRED.items()}
+        self._deferred = {
+            name: deferred
+            for name, make in DEFERRED.items()
+            if (deferred := make(context, self._spending))
+        }
         # With this the run has to end, once it has done all else.
         self.held: Held | None = None
 
@@ -111,7 +134,8 @@ class Delivery:
         wait = context.options.wait if self.all_at_once else 0.0
         try:
             for deferred in self._deferred.values():
-                deferred.collect(wait)
+                while not deferred.collect(wait):
+                    replay(context, use, records())
         except Held as held:
             if self.all_at_once and held.code == exits.NOT_NOW:
                 raise
@@ -146,7 +170,8 @@ class Delivery:
             self.collect(lambda: chain.from_iterable(one.records() for one in groups), use)
             fruitless = fruitless + 1 if context.tally.done == done else 0
             if fruitless == FRUITLESS:
-                in_a_row = f"{FRUITLESS} times in a row message batches brought no answer"
+                by = _IN_WORDS[context.delivery]
+                in_a_row = f"{FRUITLESS} times in a row {by} brought no answer"
                 raise JobExit(exits.UNREACHABLE, f"{in_a_row}; the rest waits")
 
     def _submit(self, deferred: Deferred, chunks: Iterator[Chunk]) -> int:

@@ -127,8 +127,17 @@ class Spending:
         """Give back what was reserved for a request, and count what it cost or can have cost."""
         self._budget.settle(request.reserved_usd, spent)
 
-    def settle_message_batches(self, reserved: float, spent: float) -> None:
-        """The same for all message batches of this run, once none is under way any more."""
+    @property
+    def capped(self) -> bool:
+        """Whether there is any cap to keep."""
+        return self._budget.capped
+
+    def reserve_more(self, usd: float) -> bool:
+        """Reserve one more attempt of a request that somebody else sends."""
+        return self._budget.reserve(usd)
+
+    def settle_deferred(self, reserved: float, spent: float) -> None:
+        """The same for all that another hand sent for this run, once none is under way any more."""
         self._budget.settle(reserved, spent)
         self._budget.read_again()
 

@@ -38,6 +38,7 @@ class Ledger:
         self._select = (
             f"select request_id, run_id, record_ids, {file.answer_as_bytes} from requests"
         )
+        self.database = file
         self.job = job
         self.run_id = run_id
         # Commits everything inside together; see LedgerDatabase.

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from common import times
 from common.ledger.ledger import Ledger
 from common.ledger.ledger_database import LedgerDatabase
-from common.ledger.runs import SPENT
 from common.ledger.states import Ending, Intent, MessageBatchStatus, RequestStatus
 
 UNDER_WAY = "status in ('preparing', 'intent', 'submitted')"
@@ -167,15 +166,6 @@ class MessageBatches:
                 (status, times.stamp(), message_batch_id),
             )
         return len(left)
-
-    def spent(self) -> float:
-        """USD of this run's requests in message batches, and the most of those without a result."""
-        row = self._db.execute(
-            f"select {SPENT} from requests"
-            " where job = ? and run_id = ? and delivery = 'message_batch'",
-            (self._ledger.job, self._ledger.run_id),
-        ).fetchone()
-        return float(row[0])
 
     def left(self, message_batch_id: str) -> int:
         """How many of its requests have no result yet."""

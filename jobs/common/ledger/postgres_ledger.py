@@ -81,14 +81,15 @@ class PostgresLedger:
         self._closing.callback(self._connection.close)
         self.name = self._connection.name
         try:
-            version = self._version()
+            version = _version(self._connection)
             self.is_empty = version is None
             reason = self._lacking(version)
             if reason and not start_anew:
                 raise gone_or_broken(self.name, reason)
             if not read_only:
                 if reason or version != upgrade.VERSION:
-                    self._make_tables()
+                    _make(self._connection)
+                    self.is_empty = False
                 self._lease = Lease(address, job, state, self._connection)
                 self._closing.callback(self._lease.close, self._connection)
             self.db = PostgresStatements(self._connection, self._begin)
@@ -101,36 +102,12 @@ class PostgresLedger:
             self.close()
             raise
 
-    def _version(self) -> int | None:
-        """Which version its tables have; None where there are none. Raises JobExit (78)."""
-        there = self._tables()
-        if "ledger_version" in there:
-            row = self._connection.execute("select max(version) from ledger_version").fetchone()
-            version = int(row[0] or 0) if row else 0
-            if version > upgrade.VERSION:
-                written = f"{self.name} was written by a newer version of this software"
-                raise JobExit(exits.SETTINGS, f"{written}: bring this installation up to date")
-            return version
-        if there:
-            others = f"{self.name} has a table {min(there)} of another program"
-            remedy = "let LEDGER_DB name a database of its own (create database ledger)"
-            raise JobExit(exits.SETTINGS, f"{others}: {remedy}")
-        return None
-
-    def _tables(self) -> frozenset[str]:
-        """Those of the tables of a ledger that are there."""
-        rows = self._connection.execute(
-            "select name from unnest(?::text[]) name where to_regclass(name) is not null",
-            ([*_names()],),
-        )
-        return frozenset(row[0] for row in rows)
-
     def _lacking(self, version: int | None) -> str:
         """What is wrong with it, "" for nothing."""
         if version is None:
             told = self._witness()
             return f"it has no tables, but {told.words}" if told else ""
-        lacking = _names() - self._tables() if version == upgrade.VERSION else ()
+        lacking = _names() - _tables(self._connection) if version == upgrade.VERSION else ()
         return f"it has no table {', '.join(sorted(lacking))}" if lacking else ""
 
     def _check_witness(self, start_anew: bool) -> None:
@@ -145,16 +122,6 @@ class PostgresLedger:
         elif not self.db.execute(f"{known} and run_id = ?", (told.job, told.run_id)).fetchone():
             again = "what was done since it was copied is asked and paid for again"
             log.warning("%s is an old copy, for %s: %s", self.name, told.words, again)
-
-    def _make_tables(self) -> None:
-        """Make what is missing, in one transaction; two first runs at once wait for each other."""
-        self._connection.raw.execute(
-            f"{lease.DURABLE_BEGIN}; select pg_advisory_xact_lock({_LOCK}); {schema()}"
-            f" delete from ledger_version where version < {upgrade.VERSION};"
-            f" insert into ledger_version select {upgrade.VERSION}"
-            " where not exists (select 1 from ledger_version); commit"
-        )
-        self.is_empty = False
 
     def _begin(self) -> int:
         if self._lease:
@@ -185,3 +152,54 @@ class PostgresLedger:
 
 def _names() -> frozenset[str]:
     return frozenset(re.findall(r"create table if not exists (\w+)", schema()))
+
+
+def make_tables(connection: Connection) -> None:
+    """Make the tables for a worker that is here before any run. Raises JobExit."""
+    import psycopg
+
+    try:
+        version = _version(connection)
+        if version is None:
+            _make(connection)
+        elif version < upgrade.VERSION:
+            older = f"{connection.name} was written by an older version of this software"
+            raise JobExit(exits.SETTINGS, f"{older}: run a job first, which brings it up to date")
+    except psycopg.Error as error:
+        raise plain(error, connection.name, "opened") from error
+
+
+def _version(connection: Connection) -> int | None:
+    """Which version its tables have; None where there are none. Raises JobExit (78)."""
+    there = _tables(connection)
+    if "ledger_version" in there:
+        row = connection.execute("select max(version) from ledger_version").fetchone()
+        version = int(row[0] or 0) if row else 0
+        if version > upgrade.VERSION:
+            written = f"{connection.name} was written by a newer version of this software"
+            raise JobExit(exits.SETTINGS, f"{written}: bring this installation up to date")
+        return version
+    if there:
+        others = f"{connection.name} has a table {min(there)} of another program"
+        remedy = "let LEDGER_DB name a database of its own (create database ledger)"
+        raise JobExit(exits.SETTINGS, f"{others}: {remedy}")
+    return None
+
+
+def _tables(connection: Connection) -> frozenset[str]:
+    """Those of the tables of a ledger that are there."""
+    rows = connection.execute(
+        "select name from unnest(?::text[]) name where to_regclass(name) is not null",
+        ([*_names()],),
+    )
+    return frozenset(row[0] for row in rows)
+
+
+def _make(connection: Connection) -> None:
+    """Make what is missing, in one transaction; two first runs at once wait for each other."""
+    connection.raw.execute(
+        f"{lease.DURABLE_BEGIN}; select pg_advisory_xact_lock({_LOCK}); {schema()}"
+        f" delete from ledger_version where version < {upgrade.VERSION};"
+        f" insert into ledger_version select {upgrade.VERSION}"
+        " where not exists (select 1 from ledger_version); commit"
+    )

@@ -22,7 +22,7 @@ from common.process.postgres import PATIENCE, Connection, Row, is_about_the_stat
 from common.process.postgres_errors import said, without_details
 
 # Another transaction is in the way, or the server: the same again, on a new connection, may do.
-_PASSING = ("08", "40", "57P", "25P", "25006", "53300", "55P03", "58")
+PASSING = ("08", "40", "57P", "25P", "25006", "53300", "55P03", "58")
 _LACKING = ("42P01", "42703")  # a table, a column
 # A key is never changed, and PostgreSQL takes no NUL: it stands for itself and, with a 0, for NUL.
 _ESCAPE = "\U0010fffe"
@@ -92,11 +92,11 @@ class PostgresStatements:
 
     def execute(self, sql: str, values: Values = (), /) -> Result:
         """One statement. Raises JobExit."""
-        return self._do(Step(sql, _kept(values)))
+        return self._do(Step(sql, escaped(values)))
 
     def executemany(self, sql: str, rows: Iterable[Values], /) -> Result:
         """One statement for each of these rows. Raises JobExit."""
-        return self._do(Step(sql, [_kept(values) for values in rows], many=True))
+        return self._do(Step(sql, [escaped(values) for values in rows], many=True))
 
     def _do(self, step: Step) -> Result:
         is_read = step.sql.lstrip()[:6].lower() == "select"
@@ -195,7 +195,7 @@ class PostgresStatements:
     def _lost(self, error: Exception) -> None:
         """Raises JobExit unless the connection is to blame, so that another one may do."""
         state = getattr(error, "sqlstate", None) or ""
-        if self._connection.lost or state.startswith(_PASSING):
+        if self._connection.lost or state.startswith(PASSING):
             return
         if state in _LACKING:
             raise gone_or_broken(self._connection.name, said(error)) from error
@@ -223,13 +223,16 @@ def _note(found: Iterable[tuple[Step, Any]]) -> None:
         step.rowcount = max(0, cursor.rowcount)
 
 
-def _kept(values: Values) -> Any:
+def escaped(values: Values) -> Any:
+    """Values for a statement, each text of them as the ledger holds it."""
     if isinstance(values, dict):
         return {name: _escaped(value) for name, value in values.items()}
     return [_escaped(value) for value in values]
 
 
 def _escaped(value: Any) -> Any:
+    if isinstance(value, list):
+        return escaped(value)
     if isinstance(value, str) and ("\0" in value or _ESCAPE in value):
         return value.replace(_ESCAPE, f"{_ESCAPE}1").replace("\0", f"{_ESCAPE}0")
     return value

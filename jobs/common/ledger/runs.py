@@ -69,6 +69,14 @@ class Runs:
         ).fetchone()
         return float(row[0])
 
+    def spent_by(self, delivery: str) -> float:
+        """USD of this run's requests by one delivery, and the most of those without an outcome."""
+        row = self._file.db.execute(
+            f"select {SPENT} from requests where job = ? and run_id = ? and delivery = ?",
+            (self.job, self.run_id, delivery),
+        ).fetchone()
+        return float(row[0])
+
     def asked_before(self, model: str, day: str) -> bool:
         """Whether a run before this one has asked a model anything on a UTC day."""
         row = self._file.db.execute(

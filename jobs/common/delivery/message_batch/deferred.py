@@ -68,8 +68,8 @@ class MessageBatchDelivery:
             self._context.tally.sent(len(body.request_ids), new_records)
         return sent
 
-    def collect(self, wait: float) -> None:
-        """Wait for every message batch that is under way, and store its results.
+    def collect(self, wait: float) -> bool:
+        """Wait for every message batch that is under way, and store its results: True, that is all.
 
         Raises Held where some cannot be collected yet: 75 where one is still processing after
         `wait` seconds, or 69, 78. Raises JobExit: 69, 75 when stopped, 77, 78.
@@ -100,6 +100,7 @@ class MessageBatchDelivery:
         self._settle()
         for held in self._held.values():
             raise held
+        return True
 
     def _to_look_at(self) -> list[MessageBatch]:
         return [one for one in self._message_batches.under_way() if one.id not in self._held]
@@ -108,8 +109,8 @@ class MessageBatchDelivery:
         """Nothing more comes in now: what was reserved makes room for what was or can be spent."""
         if not self._reserved and not self._results.stored:
             return
-        spent = self._message_batches.spent()
-        self._spending.settle_message_batches(self._reserved, spent - self._spent)
+        spent = self._context.runs.spent_by("message_batch")
+        self._spending.settle_deferred(self._reserved, spent - self._spent)
         self._reserved, self._spent = 0.0, spent
 
     def _affordable(self, requests: Iterator[Request]) -> Iterator[Request]:
