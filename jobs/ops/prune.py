@@ -136,7 +136,7 @@ def _of_ledger(found: settings.Settings, before: str, *, dry_run: bool) -> Forgo
         gone = forget(file, job, before)
         if not isinstance(file, LedgerFile):
             forget_work(file, job, before)
-            gone.note = f"{in_bytes(gone.length)} of it is the server's to use again, by its vacuum"
+            gone.by_server = True
             return gone
         gone.note = compact(file, file.path, gone.length)
         gone.reusable = free_pages(file)
@@ -173,7 +173,8 @@ def _in_words(pruned: Pruned, dry_run: bool) -> str:
     on_disk = gone.bytes + pruned.log_bytes
     freed = f"{in_bytes(on_disk)} freed"
     if gone.by_server:
-        freed = f"{in_bytes(gone.length)} for what comes next, once the server has vacuumed"
+        space = f"{in_bytes(gone.length)} for what comes next, once the server has vacuumed"
+        freed = f"{space}, {freed}" if on_disk else space
     if dry_run:
         freed = f"{in_bytes(on_disk + gone.reusable)} would be freed or used again"
     elif gone.reusable >= 1 << 20:

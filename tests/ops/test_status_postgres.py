@@ -7,39 +7,18 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import closing
 from typing import Any, cast
 
 import psycopg
 import pytest
 
-from common.ledger.postgres_ledger import PostgresLedger
 from common.process.postgres import Connection
 from ops import status
 from ops.facts import postgres_reader
 from rigs.harness import REPOSITORY
+from rigs.shared_ledger import Shared
 from rigs.status_site import StatusSite, ago
-
-
-@dataclass
-class Shared:
-    """A database of PostgreSQL that holds the ledgers of every job."""
-
-    url: str
-    root: Path
-
-    def settings(self) -> dict[str, str]:
-        return {"LEDGER_DB": self.url}
-
-    def open_ledger(self, job: str) -> PostgresLedger:
-        return PostgresLedger(self.url, job, state=self.root / "state")
-
-    @contextmanager
-    def ledger(self, job: str):
-        with psycopg.connect(self.url, autocommit=True) as db:
-            yield db
 
 
 @pytest.fixture
