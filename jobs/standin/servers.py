@@ -143,6 +143,7 @@ class Program(KeptServer):
         self._command = command
         self._own_environ = environ
         self._says = ready
+        self._read = 0  # bytes of its log
 
     def _find(self) -> Path:
         return Path(sys.executable)
@@ -155,6 +156,17 @@ class Program(KeptServer):
 
     def _ready(self) -> bool:
         return self._says in self._log()
+
+    def new_lines(self) -> list[str]:
+        """What its log has had since the last call, in whole lines."""
+        try:
+            with (self.folder / "log").open("rb") as file:
+                file.seek(self._read)
+                text, end, _ = file.read().rpartition(b"\n")
+        except OSError:
+            return []
+        self._read += len(text + end)
+        return text.decode("utf-8", "replace").splitlines()
 
 
 def _installed(package: str, pattern: str) -> Path:

@@ -24,6 +24,7 @@ class Workshop:
 
     settings: dict[str, str]
     standin: StandIn
+    workers: list[Program]
 
     def sent(self) -> dict[str, int]:
         """How many requests each worker has sent, as the stand-in counts them; "" is all others."""
@@ -64,7 +65,7 @@ def workshop(
             for who in WORKERS
         ]
         _start(workers, closing)
-        yield Workshop(settings, standin)
+        yield Workshop(settings, standin, workers)
 
 
 def _key(worker: str) -> str:

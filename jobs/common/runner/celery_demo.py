@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,6 +17,7 @@ from common.process.words import counted
 from common.settings import ROOT, Settings
 
 if TYPE_CHECKING:
+    from standin.servers import Program
     from standin.workshop import Workshop
 
 _AT_A_TIME = "2"  # requests of a worker: few enough that each gets its share
@@ -27,6 +31,7 @@ from ops.worker import main
 raise SystemExit(main(sys.argv[1:-1], root=Path(sys.argv[-1])))
 """
 _READY = "requests at a time"  # as a worker's log says it
+_LINE = re.compile(r"\S+Z (?P<level>\w+) +\[\S+\] (?P<text>.+)")  # of its log
 
 
 @contextmanager
@@ -39,6 +44,7 @@ def servers(settings: Settings) -> Iterator[tuple[Settings, Workshop]]:
     from standin.kept_server import ServerFailed
     from standin.workshop import workshop
 
+    log.info("starting a PostgreSQL, a Valkey and two workers for this run alone")
     worker = [sys.executable, "-P", "-c", _WORK, "--concurrency", _AT_A_TIME]
     with ExitStack() as closing:
         try:
@@ -50,7 +56,7 @@ def servers(settings: Settings) -> Iterator[tuple[Settings, Workshop]]:
             raise JobExit(exits.SETTINGS, f"--demo --celery: {error}: {remedy}") from error
         except ServerFailed as error:
             raise JobExit(exits.UNREACHABLE, f"--demo --celery: {error}") from error
-        log.info("PostgreSQL, Valkey and two workers have been started for this run alone")
+        closing.callback(_retell(running.workers))
         yield settings.with_servers(running.settings), running
     sent = running.sent()
     sent["this run"] = sent.pop("")
@@ -58,3 +64,26 @@ def servers(settings: Settings) -> Iterator[tuple[Settings, Workshop]]:
         "sent by %s; the workers, PostgreSQL and Valkey are stopped and gone",
         ", ".join(f"{name}: {counted(number, 'request')}" for name, number in sent.items()),
     )
+
+
+def _retell(workers: Sequence[Program]) -> Callable[[], None]:
+    """Let our log tell what those of the workers say; returns what ends that."""
+    ended = threading.Event()
+
+    def retell() -> None:
+        over = False
+        while not over:
+            over = ended.wait(0.1)
+            for worker in workers:
+                for line in filter(None, map(_LINE.fullmatch, worker.new_lines())):
+                    level = logging.getLevelNamesMapping().get(line["level"], logging.WARNING)
+                    log.log(level, "%s: %s", worker.name, line["text"])
+
+    thread = threading.Thread(target=retell, daemon=True, name="retells")
+    thread.start()
+
+    def end() -> None:
+        ended.set()
+        thread.join()
+
+    return end
