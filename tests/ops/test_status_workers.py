@@ -155,7 +155,6 @@ def test_workers_are_listed_with_what_they_were_last_heard_to_do(here):
     )  # fmt: skip
     assert (old["worker"], old["alive"], old["claimed_at"]) == ("old", False, "")
     said = " ".join(here.ask(status).out.split())
-    assert (
-        "queue emails, 8 at once; last heard of 0s ago; last claim 2m ago; 1,234 answered" in said
-    )
+    assert re.search(r"queue emails, 8 at once; last heard of \d+s ago; last claim 2m ago", said)
+    assert "1,234 answered" in said
     assert "last heard of 3m ago; last claim never" in said
