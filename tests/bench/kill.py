@@ -6,6 +6,8 @@ Usage: kill.py KILLS [--seed N] [--per-record]
            the same for a job that goes by message batch
        kill.py KILLS --chain
            chains of three kills, each of the run that continues the one before
+       kill.py KILLS … --postgres
+           the same with the ledger of each installation in a PostgreSQL database
        kill.py --every-syscall [STEP]
            a kill before every STEP-th write and sync of a small run (needs strace)
        kill.py --broken
@@ -28,6 +30,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,7 +41,8 @@ from rigs import message_batch_kills  # noqa: E402
 from rigs.broken_orders import DONE_TOO_SOON, NEVER_RECOVERED, NEVER_STORED  # noqa: E402
 from rigs.crash_moments import PHASES, moment  # noqa: E402
 from rigs.crash_oracle import Findings, continued, examine  # noqa: E402
-from rigs.crash_rig import Bill, Rig, standin_process  # noqa: E402
+from rigs.crash_rig import Bill, Rig, new_database, standin_process  # noqa: E402
+from standin.servers import PostgreSQL  # noqa: E402
 
 SYSCALLS = ("fdatasync", "fsync", "pwrite64", "rename", "unlink", "ftruncate", "sendto")
 WORKERS = os.cpu_count() or 2
@@ -77,8 +81,11 @@ class Figures:
 class Bench:
     """Does trials, several at a time, each in an installation of its own."""
 
-    def __init__(self, root: Path, per_record: bool, per_day: int, days: int) -> None:
+    def __init__(
+        self, root: Path, per_record: bool, per_day: int, days: int, server: PostgreSQL | None
+    ) -> None:
         self.root = root
+        self.server = server  # for the ledgers; None: each is a file
         self.per_record = per_record
         self.per_day = per_day
         self.days = days
@@ -87,6 +94,8 @@ class Bench:
     def rig(self, name: str, bill: Bill) -> Rig:
         """A new installation with its records."""
         rig = Rig(self.root / name, Bill(bill.url, bill.path), days=self.days)
+        if self.server:
+            rig.environ["LEDGER_DB"] = new_database(self.server.url, name)
         rig.events(self.per_day)
         if self.per_record:
             rig.per_record()
@@ -193,6 +202,7 @@ def main() -> int:
     parser.add_argument("--chain", action="store_true")
     parser.add_argument("--every-syscall", type=int, nargs="?", const=1, metavar="STEP")
     parser.add_argument("--broken", action="store_true")
+    parser.add_argument("--postgres", action="store_true")
     given = parser.parse_args()
     if given.broken and given.message_batch:
         parser.error("--broken has no faults for --message-batch")
@@ -200,8 +210,12 @@ def main() -> int:
     per_record = given.per_record or given.message_batch
     small = given.every_syscall or per_record
     phases = message_batch_kills.PHASES if given.message_batch else PHASES
-    with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), per_record, 60 if small else 400, 2)
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as closing:
+        server = None
+        if given.postgres:
+            Path(folder).chmod(0o711)
+            server = closing.enter_context(PostgreSQL(Path(folder) / "postgres"))
+        bench = Bench(Path(folder), per_record, 60 if small else 400, 2, server)
         if given.every_syscall:
             bench.every_syscall(given.every_syscall)
         else:

@@ -30,12 +30,19 @@ def bill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bill]:
         yield bill
 
 
+@pytest.fixture(params=["file", "postgres"])
+def ledger(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The settings for a ledger of either kind."""
+    url = request.getfixturevalue("postgres") if request.param == "postgres" else ""
+    return {"LEDGER_DB": url} if url else {}
+
+
 @pytest.fixture
-def make(tmp_path: Path, bill: Bill) -> Make:
+def make(tmp_path: Path, bill: Bill, ledger: dict[str, str]) -> Make:
     """Make an installation: make(350) has 350 records a day."""
 
     def made(per_day: int, name: str = "site", days: int = 2) -> Rig:
-        rig = Rig(tmp_path / name, Bill(bill.url, bill.path), days=days)
+        rig = Rig(tmp_path / name, Bill(bill.url, bill.path), days=days, environ=dict(ledger))
         rig.events(per_day)
         return rig
 
@@ -111,6 +118,7 @@ def limited(rig: Rig, size: int) -> tuple[int, str]:
     return ended.code, ended.log
 
 
+@pytest.mark.parametrize("ledger", ["file"], indirect=True)
 def test_a_ledger_that_cannot_grow_ends_the_run_with_one_clear_line(make):
     rig = make(350)
     rig.run("--limit", "50")

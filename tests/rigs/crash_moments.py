@@ -28,6 +28,9 @@ def moment(rig: Rig, seed: int) -> Callable[[], bool]:
         wanted = already + dice.randint(1, max(1, requests - 1))
         return after(lambda: _billed(rig) >= wanted, jitter)
     if phase == "commit":
+        if rig.ledger_url:
+            wanted = _commits(rig) + dice.randint(1, 2 * requests)
+            return after(lambda: _commits(rig) >= wanted, 0.0)
         # The ledger's write-ahead log grows during a commit: past this size, one is under way.
         wal = rig.ledger_path.with_name(f"{rig.ledger_path.name}-wal")
         size = dice.randint(60_000, 60_000 + requests * 7_000)
@@ -54,6 +57,13 @@ def after(condition: Callable[[], bool], seconds: float) -> Callable[[], bool]:
 def _billed(rig: Rig) -> int:
     with rig.bill.path.open("rb") as lines:
         return sum(1 for _ in lines) - rig.bill.begin
+
+
+def _commits(rig: Rig) -> int:
+    """How many transactions of the job were committed to a ledger in PostgreSQL."""
+    if not rig.tables():
+        return 0
+    return sum(row[0] for row in rig.ledger("select commits from leases"))
 
 
 def _merges(rig: Rig) -> int:

@@ -50,8 +50,9 @@ def examine(rig: Rig, reference: Rig | None = None, *, dead: int = 0) -> Finding
         _every_report_is_right(found, rig, rows, requests, reference)
     under_way = [key for key, row in requests.items() if row[0] in ("submitted", "answered")]
     found.must(not under_way, f"requests left under way: {under_way[:3]}")
-    integrity = rig.ledger("pragma integrity_check")[0][0]
-    found.must(integrity == "ok", f"the ledger is broken: {integrity}")
+    if not rig.ledger_url:
+        integrity = rig.ledger("pragma integrity_check")[0][0]
+        found.must(integrity == "ok", f"the ledger is broken: {integrity}")
     return found
 
 
@@ -105,7 +106,7 @@ def _every_row_is_right(found: Findings, rig: Rig, rows: list[Any]) -> None:
 def _every_report_is_right(
     found: Findings, rig: Rig, rows: list[Any], requests: dict[str, Any], reference: Rig | None
 ) -> None:
-    windows = dict(rig.ledger("select window, records from windows"))
+    windows = dict(rig.ledger('select "window", records from windows'))
     per_day = dict(rig.source("select date(created_at), count(*) from events group by 1"))
     found.must(windows == per_day, f"windows {windows}, days {per_day}")
     names = {path.name for path in rig.reports.iterdir()} if rig.reports.exists() else set[str]()

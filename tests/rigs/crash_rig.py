@@ -21,6 +21,9 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
 
 from rigs.harness import REPOSITORY
 
@@ -229,13 +232,25 @@ class Rig:
         """The date of the day with that number, from 0."""
         return FIRST_DAY + timedelta(days=number)
 
+    @property
+    def ledger_url(self) -> str:
+        """The address of a ledger in PostgreSQL, "" where it is a file."""
+        place = self.environ.get("LEDGER_DB", "")
+        return place if "://" in place else ""
+
     def ledger(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query on the ledger."""
+        if url := self.ledger_url:
+            with closing(psycopg.connect(url)) as server:
+                return server.execute(sql.encode()).fetchall()
         with closing(sqlite3.connect(self.ledger_path)) as db:
             return db.execute(sql).fetchall()
 
     def tables(self) -> int:
         """The number of tables in the ledger; 0 if the run died before it made them."""
+        if self.ledger_url:
+            own = "select count(*) from pg_tables where schemaname = 'public'"
+            return int(self.ledger(own)[0][0])
         if not self.ledger_path.exists():
             return 0
         return int(self.ledger("select count(*) from sqlite_master")[0][0])
@@ -249,6 +264,13 @@ class Rig:
         """A day's report without its last line, which names the run."""
         text = (self.reports / f"{self.day(number)}.md").read_text(encoding="utf-8")
         return text[: text.rindex("\n---\n")]
+
+
+def new_database(server: str, name: str) -> str:
+    """The address of a new database on that server."""
+    with closing(psycopg.connect(server, autocommit=True)) as db:
+        db.execute(f"create database {name} template template0".encode())
+    return urlsplit(server)._replace(path=f"/{name}").geturl()
 
 
 def until(condition: Callable[[], bool], seconds: float = 30) -> None:
