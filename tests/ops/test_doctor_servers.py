@@ -12,8 +12,11 @@ import pytest
 import redis as redis_client
 
 from common import times
+from common.ledger.for_workers import work_claims
+from common.ledger.postgres_ledger import PostgresLedger
 from ops.examination import broker, postgres_servers
 from rigs.doctor_fixtures import furnish, installation, said
+from rigs.pgbouncer import pooled
 
 SECRET = "aSecretPassword"
 
@@ -136,3 +139,36 @@ def test_a_redis_on_another_machine_has_to_be_private(root, closed):
     assert "travel in clear" in in_clear and in_clear.endswith("-> rediss://…")
     anybody, _ = about_redis(root, f"rediss://127.0.0.1:{closed}/0?ssl_cert_reqs=none")
     assert "lets anybody pose as it" in anybody
+
+
+def test_a_pooler_is_seen_and_is_fine(root, postgres):
+    with pooled(postgres) as pooler:
+        line, _ = about_postgres(root, LEDGER_DB=pooler.url)
+    assert line.startswith("ok") and "behind a pooler" in line
+
+
+def by_celery(root, redis, **more):
+    job = root / "jobs/mine.py"
+    text = job.read_text().replace(' delivery="celery",', "")
+    job.write_text(text.replace("save=save,", 'save=save, delivery="celery",'))
+    return said(broker.check(installation(root, {"CELERY_BROKER_URL": redis, **more})))
+
+
+def test_a_job_by_celery_needs_its_ledger_in_postgresql(root, redis):
+    lines = by_celery(root, redis)
+    assert lines[0].startswith("FAIL celery: mine: its delivery is celery, and its ledger is a SQL")
+
+
+def test_a_job_by_celery_needs_a_worker_that_is_alive(root, redis, postgres):
+    with closing(PostgresLedger(postgres, "mine", state=root / "state")) as ledger:
+        (nobody, server) = by_celery(root, redis, LEDGER_DB=postgres)
+        assert nobody.startswith("warn celery: no worker is alive") and server.startswith("ok")
+        with ledger.transaction():
+            work_claims.check_in(ledger.db, "w1", "farm-1", 4711, "emails", 8)
+        (worker, server) = by_celery(root, redis, LEDGER_DB=postgres)
+        assert worker == "ok celery: 1 worker alive, on farm-1"
+
+
+def test_a_job_by_celery_fails_without_redis(root, closed, postgres):
+    line = by_celery(root, f"redis://127.0.0.1:{closed}/0", LEDGER_DB=postgres)[-1]
+    assert line.startswith("FAIL celery:") and "cannot be reached" in line
