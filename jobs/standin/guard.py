@@ -29,8 +29,8 @@ _PATIENCE = 10.0  # seconds that a server has to stop by itself
 _PR_SET_PDEATHSIG = 1
 
 
-def main(order: dict[str, Any]) -> int:
-    """Run the order; returns 1 where a command that prepares has failed."""
+def main(order: dict[str, Any]) -> None:
+    """Run the order. Where a command that prepares fails, the server has ended before it began."""
     for number in (signal.SIGINT, signal.SIGHUP):  # a terminal's; our pipe says when to stop
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
@@ -39,12 +39,12 @@ def main(order: dict[str, Any]) -> int:
     server: subprocess.Popen[bytes] | None = None
     try:
         *preparing, serving = order["commands"]
-        for command in preparing:
-            if _start(command, order).wait():
-                return 1
-        server = _start(serving, order)
-        Path(order["folder"], "pid").write_text(str(server.pid))
-        threading.Thread(target=_watch, args=(server, order["folder"]), daemon=True).start()
+        if any(_start(command, order).wait() for command in preparing):
+            Path(order["folder"], "ended").touch()
+        else:
+            server = _start(serving, order)
+            Path(order["folder"], "pid").write_text(str(server.pid))
+            threading.Thread(target=_watch, args=(server, order["folder"]), daemon=True).start()
         while byte := os.read(0, 1):
             keep = bool(byte)
     finally:
@@ -56,7 +56,6 @@ def main(order: dict[str, Any]) -> int:
                 path.unlink()
             else:
                 shutil.rmtree(path, ignore_errors=True)
-    return 0
 
 
 def _watch(server: subprocess.Popen[bytes], folder: str) -> None:
@@ -103,4 +102,4 @@ def _end(server: subprocess.Popen[bytes], number: int) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(json.loads(sys.argv[1])))
+    main(json.loads(sys.argv[1]))

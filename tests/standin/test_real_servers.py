@@ -182,13 +182,21 @@ def test_a_port_that_somebody_else_takes_in_between_is_another_one_at_the_next_t
             assert postgres.port != taken
 
 
+class Unprepared(servers.Program):
+    """A program whose preparation fails."""
+
+    def _commands(self, anew):
+        return [["/bin/sh", "-c", "echo trying; echo no luck >&2; exit 1"], ["/bin/true"]]
+
+
 def test_a_server_that_does_not_start_says_why_in_one_line_and_leaves_nothing(tmp_path):
-    server = servers.PostgreSQL(tmp_path / "postgres", {"no_such_setting": "1"})
-    with pytest.raises(kept_server.ServerFailed) as told:
-        server.start()
-    assert "\n" not in str(told.value) and "no_such_setting" in str(told.value)
-    assert not list(tmp_path.iterdir())
-    assert not server.folder.exists()
+    refused = servers.PostgreSQL(tmp_path / "postgres", {"no_such_setting": "1"})
+    unprepared = Unprepared(tmp_path / "program", "program", [], {}, "never")
+    for server, reason in ((refused, "no_such_setting"), (unprepared, "start: no luck")):
+        with pytest.raises(kept_server.ServerFailed) as told:
+            server.start()
+        assert "\n" not in str(told.value) and reason in str(told.value)
+        assert not list(tmp_path.iterdir()) and not server.folder.exists()
 
 
 def test_without_the_packages_there_is_no_server_and_the_package_is_named(tmp_path, monkeypatch):
