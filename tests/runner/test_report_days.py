@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
+import daily_report
 from rigs.report_site import TONIGHT, days_reported, digested, events, night, report, requests_sent
 
 
@@ -174,3 +177,14 @@ def test_a_late_record_reaches_the_report_although_the_run_that_sent_it_could_no
     assert report(site, today=night(22, hour=4)).code == 0
     assert "**3 records**" in site.report("2026-11-21")
     assert digested(site) == [], "the merge alone was missing"
+
+
+def test_a_copy_of_the_job_over_the_same_records_writes_its_own_report(claude):
+    site = claude()
+    site.events(events("2026-11-21", 3))
+    assert report(site).code == 0
+    copy = dataclasses.replace(daily_report.JOB, name="second_report")
+    result = site.run(copy)
+    assert result.code == 0, result.log
+    assert "**3 records**" in site.report("2026-11-21", "second_report")
+    assert result.summary["requests"] == "2", "it finds the same, and pays for it itself"

@@ -96,7 +96,8 @@ def _ask(
     model = create_model(
         "Merge", summary=(str, ...), **dict.fromkeys(sections, (list[_Entry], ...))
     )  # type: ignore[call-overload]
-    content = json.dumps([context.model, context.job.merge, text, schema])
+    # A copy of the job may share its ledger, and find the same.
+    content = json.dumps([context.job.name, context.model, context.job.merge, text, schema])
     base = f"merge-{day}-{hashlib.blake2b(content.encode(), digest_size=12).hexdigest()}"
     fault: Fault | None = None
     for asked in range(1, _ASKED + 1):
