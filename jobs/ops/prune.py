@@ -136,7 +136,7 @@ def _of_ledger(found: settings.Settings, before: str, *, dry_run: bool) -> Forgo
         gone = forget(file, job, before)
         if not isinstance(file, LedgerFile):
             forget_work(file, job, before)
-            gone.by_server = True
+            gone.by_server = gone.length > 0
             return gone
         gone.note = compact(file, file.path, gone.length)
         gone.reusable = free_pages(file)
