@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rigs import servers
-from rigs.databases import Databases, SqliteFiles
+from rigs.databases import Databases, Mixed, SqliteFiles
 from rigs.harness import Site
 from rigs.proxy import Proxy
 from standin.servers import PostgreSQL, Valkey
@@ -21,6 +21,9 @@ from standin.standin import StandIn
 # they start would inherit that: bash cannot even trap a signal that it was born to ignore.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+TESTS = Path(__file__).parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -36,10 +39,45 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
 
 
+# The rooms and files whose tests run on both databases, except those that are marked as SQLite's.
+ON_BOTH = (
+    "delivery end_to_end ledger ops/test_prune.py ops/test_status.py records report runner source"
+).split()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    path = metafunc.definition.path.relative_to(TESTS).as_posix()
+    if "databases" in metafunc.fixturenames and path.startswith(tuple(ON_BOTH)):
+        metafunc.parametrize("databases", ["sqlite", "postgres"], indirect=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def is_left_out(item: pytest.Item) -> bool:
+        called = getattr(item, "callspec", None)
+        on = called.params.get("databases") if called else ""
+        return on == "postgres" and item.get_closest_marker("sqlite") is not None
+
+    items[:] = [item for item in items if not is_left_out(item)]
+
+
+@pytest.fixture(scope="session")
+def shared_postgres() -> Iterator[str]:
+    """The database that all sites of this process have, one after another."""
+    with servers.postgres_database() as url:
+        yield url
+
+
 @pytest.fixture
-def databases(tmp_path: Path) -> Databases:
+def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Databases:
     """Where the site of a test keeps records and ledgers."""
-    return SqliteFiles(tmp_path)
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return SqliteFiles(tmp_path)
+    # psycopg is loaded where it is asked for.
+    from rigs.postgres_databases import PostgresDatabase
+
+    found = PostgresDatabase(request.getfixturevalue("shared_postgres"), tmp_path)
+    found.empty()
+    return Mixed(SqliteFiles(tmp_path), found)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from rigs.report_site import digested, events, report, requests_sent
 from standin.fault_kinds import MESSAGE_BATCHES
 
 DAY = "2026-11-21"
+COUNTED = "select status, count(*) from records group by 1"
 SAVED = "select record_id from labels order by cast(record_id as integer)"
 BROKEN = [
     {"content": "a string, as other APIs have it"},
@@ -74,7 +75,7 @@ def test_where_every_200_is_broken_the_run_ends_with_69_and_the_records_wait(cla
     assert result.code == 69, result.log
     assert "Traceback" not in result.log
     assert len(site.billed()) == 5  # each was paid for, so it is not asked for all the time
-    assert site.ledger("select status, count(*) from records", "labels") == [("waiting", 3)]
+    assert site.ledger(COUNTED, "labels") == [("waiting", 3)]
     assert claude().run(labels()).code == 0
 
 
@@ -112,7 +113,7 @@ def test_a_result_of_a_message_batch_that_is_no_message_is_sent_again(claude, fi
     fill(site, 4)
     result = go(site)
     assert result.code == 0, result.log
-    assert site.ledger("select status, count(*) from records", "labels") == [("done", 20)]
+    assert site.ledger(COUNTED, "labels") == [("done", 20)]
     assert len(digested(site)) == 25  # the broken one was paid for, and asked once more
 
 

@@ -51,14 +51,13 @@ def most_usd(site: Any) -> float:
 
 
 @pytest.fixture
-def reserved(claude: Any, tmp_path: Any) -> float:
+def reserved(claude: Any) -> float:
     """What is reserved for a request of `fill` by message batch."""
     site = claude(faults=[STAYS])
     fill(site, 3)
     assert go(site, "--wait", "0").code == 75
     usd = most_usd(site)
-    for name in ("records.db", "state/labels.db", "state/labels.db-wal", "state/labels.db-shm"):
-        (tmp_path / name).unlink(missing_ok=True)
+    site.databases.empty()
     return usd
 
 

@@ -155,6 +155,7 @@ def test_others_can_write_the_source_while_requests_are_in_flight(claude):
     assert site.saved("select count(*) from events") == [(40 + len(waited),)]
 
 
+@pytest.mark.sqlite("a file that is locked")
 def test_a_source_that_somebody_else_keeps_locked_loses_no_answer(claude):
     site = claude()
     site.events(events(DAY, 3))

@@ -27,6 +27,8 @@ from rigs.other_users import (
 )
 from rigs.report_site import events, report
 
+pytestmark = pytest.mark.sqlite("a file that belongs to another user")
+
 FOLDERS = pytest.mark.parametrize("folder", [0o777, 0o755], ids=["open folder", "closed folder"])
 
 

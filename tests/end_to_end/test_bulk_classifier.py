@@ -135,9 +135,11 @@ def test_labels_that_its_user_edited_are_asked_for_and_saved(claude):
     assert ended.returncode == 0, ended.stderr
     found = dict(site.saved("select label, count(*) from event_labels group by 1"))
     assert found == {"teapot": 10, "Mug": 10, "rest": 20}
-    assert (site.root / "state/pots.db").exists(), "a copy has a ledger of its own"
+    ran = site.ledger("select done from runs", "pots")
+    assert ran == [(40,)], "a copy has a ledger of its own"
 
 
+@pytest.mark.sqlite("a demo has files of its own")
 def test_a_demo_labels_the_samples_without_a_key(site):
     log = demo(site, JOB)
     assert all(" demo: " in line for line in log.splitlines())

@@ -152,6 +152,7 @@ def test_with_fetch_urls_switched_on_no_local_address_is_reached(claude, deliver
     assert site.saved("select page_error from event_enrichment") == [("not a public address",)] * 3
 
 
+@pytest.mark.sqlite("a demo has files of its own")
 def test_a_demo_enriches_the_samples_without_a_key(site):
     assert " demo: " in demo(site, JOB)
     db = sqlite3.connect(site.root / "state/demo/_records.db")

@@ -6,8 +6,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from rigs.installation import snapshot
 from rigs.report_site import TONIGHT, days_reported, report
+
+pytestmark = pytest.mark.sqlite("a demo has files of its own")
 
 
 def demo(site, *arguments: str):

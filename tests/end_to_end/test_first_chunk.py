@@ -9,7 +9,7 @@ from rigs.record_jobs import events, run
 from rigs.report_site import requests_sent
 
 SCHEMA = "output_config.format.schema: Schema is too complex for compilation."
-STATUSES = "select status, count(*) from records group by 1"
+STATUSES = "select status, count(*) from records group by 1 order by 1"
 
 
 @pytest.mark.parametrize(

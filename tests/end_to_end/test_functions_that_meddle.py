@@ -57,6 +57,7 @@ def test_a_save_that_rolls_back_takes_back_its_own_record_and_no_other(claude, d
     assert site.saved(SAVED) == [(59,)]
 
 
+@pytest.mark.sqlite("`insert or rollback`")
 def test_a_constraint_that_rolls_back_takes_back_its_own_record_and_no_other(claude):
     site = claude()
     events(site, 60)

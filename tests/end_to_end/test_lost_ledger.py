@@ -22,6 +22,8 @@ from rigs.harness import REPOSITORY, Result, Site
 from rigs.own_jobs import labels
 from rigs.wrapper_fixtures import Installation as Wrapped
 
+pytestmark = pytest.mark.sqlite("a file that is gone or damaged")
+
 LINE = "2026-11-28T02:00:09Z\t{run_id}\t{job}\t{code}\t9\t{reason}\n"
 
 

@@ -20,6 +20,8 @@ from rigs.harness import Result, Site
 from rigs.installation import Installation
 from rigs.record_jobs import events
 
+pytestmark = pytest.mark.sqlite("a file that is locked")
+
 NAME = bulk_classifier.JOB.name
 Second = CompletedProcess[str]
 

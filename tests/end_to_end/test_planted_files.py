@@ -20,6 +20,8 @@ from rigs.harness import Site
 from rigs.own_jobs import labels
 from rigs.report_site import events, night, report
 
+pytestmark = pytest.mark.sqlite("what stands in the place of files")
+
 NAMES = ("labels.lock", "labels.db", "labels.ballast", "labels.db-wal", "labels.db-shm")
 
 

@@ -16,6 +16,8 @@ import data_enrichment
 from common import Origin
 from common.source.sqlite_source import Database
 
+pytestmark = pytest.mark.sqlite("SQLite's plans")
+
 JOBS = pytest.mark.parametrize(
     "job", [bulk_classifier.JOB, data_enrichment.JOB, daily_report.JOB], ids=lambda job: job.name
 )

@@ -24,7 +24,7 @@ def shown(site) -> str:
     script = site.root / "jobs" / "labels.py"
     script.parent.mkdir(exist_ok=True)
     script.touch()
-    return overview(gather(site.root, {}, demo=False), Look(100, False))
+    return overview(gather(site.root, site.databases.settings(), demo=False), Look(100, False))
 
 
 def test_a_run_that_leaves_records_failed_ends_3_and_counts_them(claude, tmp_path):

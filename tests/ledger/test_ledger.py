@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
 
 from common.claude.pricing import Tokens
 from common.ledger.states import RecordStatus, RequestStatus, StoredRequest
-from rigs.ledgers import ended, intent, ledger_in, plan
+from rigs.ledgers import REFUSED, ended, intent, ledger_in, plan
 
 
 @pytest.fixture
@@ -87,7 +85,7 @@ def test_a_record_moves_from_state_to_state_and_takes_no_other_along(book, move,
 def test_a_state_that_is_none_cannot_be_written(book):
     book.submit("q", "a")
     for table in ("records", "requests"):
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(REFUSED):
             book.file.db.execute(f"update {table} set status = 'skipped'")
 
 
@@ -129,7 +127,7 @@ def test_a_request_made_again_under_its_id_keeps_what_the_one_before_can_have_co
 
 def test_a_transaction_that_fails_leaves_nothing_behind(book):
     # The request can be written, its record cannot.
-    with pytest.raises(sqlite3.IntegrityError), book.ledger.transaction():
+    with pytest.raises(REFUSED), book.ledger.transaction():
         book.ledger.intend([intent("q", "a", None)])  # type: ignore[arg-type]
     assert book.statuses() == {} == book.statuses("requests")
     book.submit("q", "a")  # and the next one can begin
@@ -230,6 +228,7 @@ def test_another_jobs_records_are_not_known(book):
     assert list(book.ledger.unsaved()) == []
 
 
+@pytest.mark.sqlite("SQLite's plans")
 def test_with_a_hundred_thousand_records_done_nothing_is_searched_from_end_to_end(book):
     db = book.file.db
     with book.ledger.transaction():

@@ -17,6 +17,8 @@ from common.process.exits import JobExit
 from ops.ledger.sqlite_figures import figures_of
 from rigs.message_batch_site import fill, go, statuses, submitted
 
+pytestmark = pytest.mark.sqlite("files of older versions")
+
 VERSION_0 = (Path(__file__).parents[1] / "rigs" / "ledger_version_0.sql").read_text()
 NOW = "2026-11-21T02:00:00Z"
 ANSWER = json.dumps(

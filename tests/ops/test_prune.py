@@ -57,8 +57,6 @@ def test_a_run_after_it_sends_nothing(claude):
     assert site.run(daily_report.JOB, "--date", "2026-11-20").code == 0
     billed = len(site.billed())
     aged(site)
-    for folder in ("jobs", "logs"):
-        (site.root / folder).mkdir(exist_ok=True)
     assert prune.main(["--older-than", "90d"], site.root, site.databases.settings()) == 0
     assert site.ledger("select count(*) from requests where answer is not null") == [(0,)]
     result = site.run(daily_report.JOB, "--date", "2026-11-20")
@@ -66,7 +64,9 @@ def test_a_run_after_it_sends_nothing(claude):
 
 
 def aged(site: Site) -> None:
-    """Make all that a ledger holds years older."""
+    """Make all that a ledger holds years older, and the site an installation."""
+    (site.root / "jobs").mkdir(exist_ok=True)
+    (site.root / "jobs/daily_report.py").touch()
     for table, column in (("requests", "created_at"), ("records", "updated_at")):
         site.change_ledger("daily_report", f"update {table} set {column} = '2020-01-01T00:00:00Z'")
 
@@ -77,7 +77,6 @@ def test_a_pruned_day_that_gains_a_record_keeps_its_old_report_and_says_so(claud
     site.run(daily_report.JOB, "--date", "2026-11-20")
     before = site.report("2026-11-20")
     aged(site)
-    (site.root / "jobs").mkdir(exist_ok=True)
     prune.main(["--older-than", "90d"], site.root, site.databases.settings())
     site.events([(99, "Late: the kettle is broken", "2026-11-20 11:00:00")])
     result = site.run(daily_report.JOB, "--date", "2026-11-20")
@@ -94,7 +93,6 @@ def test_a_merge_that_was_pruned_is_asked_again_when_it_is_needed(claude):
     site.events([(n, f"Where is parcel {n}?", f"2026-11-20 10:{n:02}:00") for n in range(20)])
     site.run(daily_report.JOB, "--date", "2026-11-20")
     aged(site)
-    (site.root / "jobs").mkdir(exist_ok=True)
     prune.main(["--older-than", "90d"], site.root, site.databases.settings())
     again = site.run(daily_report.JOB, "--date", "2026-11-20", "--reprocess")
     assert again.code == 0, again.log
@@ -148,6 +146,7 @@ def test_a_running_job_is_skipped_and_only_then_is_it_not_now(here):
     assert here.rows("sorter", "select count(*) from requests where answer is null") == [(0,)]
 
 
+@pytest.mark.sqlite("a damaged file")
 def test_a_broken_ledger_does_not_keep_the_others_from_being_pruned(here):
     here.job("sorter")
     (here.root / "state/sorter.db").write_bytes(b"no database" * 100)
@@ -157,6 +156,7 @@ def test_a_broken_ledger_does_not_keep_the_others_from_being_pruned(here):
     assert "other: 1 answer" in said.out
 
 
+@pytest.mark.sqlite("a file that is made smaller")
 def test_the_space_is_given_back_where_that_pays(here):
     for n in range(40):
         ids = [f"{n}-{k}" for k in range(50)]

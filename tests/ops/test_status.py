@@ -213,6 +213,7 @@ def test_an_unknown_job_is_refused_on_one_line(here):
 @pytest.mark.parametrize(
     "content", [b"not a database, by far" * 100, b"", b"SQLite format 3\x00" + b"\x01" * 5000]
 )
+@pytest.mark.sqlite("a damaged file")
 def test_a_broken_ledger_is_one_line_and_the_rest_is_still_shown(here, content):
     here.job("sorter")
     here.records("other", "done", "a")
@@ -241,6 +242,7 @@ def test_a_broken_env_file_is_one_note(here):
     assert "note: .env line 1" in said.out
 
 
+@pytest.mark.sqlite("the path of a file")
 def test_the_ledger_setting_is_respected_for_each_job(here):
     here.job("sorter")
     here.records("sorter", "done", "a", "b", path="elsewhere/sorter.sqlite")
@@ -283,6 +285,7 @@ def test_wrong_usage_was_no_run(here):
     assert sum(day["bad_runs"] for day in found["days"]) == 0
 
 
+@pytest.mark.sqlite("a demo has files of its own")
 def test_the_demo_is_looked_at_instead(here):
     here.records("sorter", "done", "a")
     here.records("sorter", "done", "b", "c", path="state/demo/sorter.db")
@@ -312,6 +315,7 @@ def test_a_ledger_that_is_being_written_is_read_with_what_is_committed(here):
     file.close()
 
 
+@pytest.mark.sqlite("SQLite's plans")
 def test_no_question_reads_the_table_of_outputs(here, monkeypatch):
     here.records("sorter", "done", "a")
     asked: list[str] = []
@@ -340,6 +344,7 @@ def test_no_question_reads_the_table_of_outputs(here, monkeypatch):
     assert not any("PRIMARY KEY" in plan or "SCAN re" in plan for plan in plans)
 
 
+@pytest.mark.sqlite("a file of an older version")
 def test_an_older_ledger_gets_its_indexes_when_it_is_next_written(here):
     here.records("sorter", "done", "a")
     file = LedgerFile(here.root / "state/sorter.db")

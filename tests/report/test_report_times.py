@@ -58,6 +58,7 @@ def at(*times: object) -> list[tuple[int, str, object]]:
 
 
 @pytest.mark.parametrize("column_type", ["TEXT", "INTEGER", "REAL", "DATETIME", "TIMESTAMP", ""])
+@pytest.mark.sqlite("a column that holds values of every type")
 def test_every_form_of_time_is_understood_in_one_table_whatever_its_column_is_declared_as(
     claude, column_type
 ):

@@ -38,6 +38,9 @@ class Databases(Protocol):
         `columns` are those of its `create table`; one without a type takes every value.
         """
 
+    def empty(self) -> None:
+        """Take away all records and ledgers."""
+
     def tables(self) -> dict[str, str]:
         """How each table of the records is made up."""
 
@@ -82,6 +85,10 @@ class SqliteFiles:
             marks = ", ".join("?" for _ in columns.split(","))
             db.executemany(f"insert into {name} values ({marks})", rows)
 
+    def empty(self) -> None:
+        for path in (self.path, *self.root.glob("state/*.db*")):
+            path.unlink(missing_ok=True)
+
     def tables(self) -> dict[str, str]:
         with self.records() as db:
             return dict(db.execute("select name, sql from sqlite_master where type = 'table'"))
@@ -91,6 +98,27 @@ class SqliteFiles:
 
     def open_source(self, *, writable: bool, **options: Any) -> Database:
         return Database(self.path, writable=writable, **options)
+
+
+class Mixed:
+    """Records in one place, ledgers in another."""
+
+    def __init__(self, records: Databases, ledgers: Databases) -> None:
+        self._both = (records, ledgers)
+        self._settings = {
+            "RECORDS_DB": records.settings()["RECORDS_DB"],
+            "LEDGER_DB": ledgers.settings().get("LEDGER_DB", ""),
+        }
+        self.records, self.table, self.tables = records.records, records.table, records.tables
+        self.open_source = records.open_source
+        self.ledger, self.open_ledger = ledgers.ledger, ledgers.open_ledger
+
+    def settings(self) -> dict[str, str]:
+        return self._settings
+
+    def empty(self) -> None:
+        for databases in self._both:
+            databases.empty()
 
 
 @contextmanager

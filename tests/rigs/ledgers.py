@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from common.claude.pricing import Tokens
 from common.ledger.dead_letters import DeadLetters
 from common.ledger.ledger import Ledger
@@ -23,6 +25,8 @@ from common.process.mark import Mark
 from rigs.databases import Databases
 
 JOB = "daily_report"
+# What becomes of a statement that would break a rule of the tables.
+REFUSED = (sqlite3.IntegrityError, psycopg.IntegrityError)
 
 
 @dataclass

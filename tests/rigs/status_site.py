@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import io
 import json
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -88,42 +88,43 @@ class StatusSite:
         """One request about these records, which end in that status."""
         at = at or times.stamp()
         self.job(job)
-        file = LedgerFile(self.root / path) if path else self.databases.open_ledger(job)
-        ledger = Ledger(file, job, "r")
-        request_id = f"{at}-{record_ids[0]}"
-        with file.transaction():
-            ledger.intend([intent(request_id, *record_ids, most_usd=usd)])
-            if status not in ("submitted", "waiting"):
-                answer = json.dumps({"about": "a" * 200})
-                ledger.answered(request_id, record_ids, answer, "req", Tokens(100, 10), usd, 0.0)
-            if status == "done":
-                outputs = dict.fromkeys(record_ids, '{"label": "x"}')
-                ledger.apply([ended(request_id, done=outputs)])
-            if status in ("failed", "dead"):
-                reasons = dict.fromkeys(record_ids, f"refused ({status})")
-                ledger.apply([ended(request_id, RequestStatus.DONE, **{status: reasons})])
-            if status == "waiting":
-                ledger.apply([ended(request_id, RequestStatus.LOST, waiting=record_ids)])
-            file.db.execute(
-                "update requests set created_at = ? where request_id = ?", (at, request_id)
-            )
-            marks = ",".join("?" * len(record_ids))
-            file.db.execute(
-                f"update records set updated_at = ? where record_id in ({marks})", (at, *record_ids)
-            )
-        file.close()
+        made = LedgerFile(self.root / path) if path else self.databases.open_ledger(job)
+        with closing(made) as file:
+            ledger = Ledger(file, job, "r")
+            request_id = f"{job}-{at}-{record_ids[0]}"
+            with file.transaction():
+                ledger.intend([intent(request_id, *record_ids, most_usd=usd)])
+                if status not in ("submitted", "waiting"):
+                    answer = json.dumps({"about": "a" * 200})
+                    spent = Tokens(100, 10)
+                    ledger.answered(request_id, record_ids, answer, "req", spent, usd, 0.0)
+                if status == "done":
+                    outputs = dict.fromkeys(record_ids, '{"label": "x"}')
+                    ledger.apply([ended(request_id, done=outputs)])
+                if status in ("failed", "dead"):
+                    reasons = dict.fromkeys(record_ids, f"refused ({status})")
+                    ledger.apply([ended(request_id, RequestStatus.DONE, **{status: reasons})])
+                if status == "waiting":
+                    ledger.apply([ended(request_id, RequestStatus.LOST, waiting=record_ids)])
+                file.db.execute(
+                    "update requests set created_at = ? where request_id = ?", (at, request_id)
+                )
+                file.db.executemany(
+                    "update records set updated_at = ? where job = ? and record_id = ?",
+                    [(at, job, record_id) for record_id in record_ids],
+                )
 
     def ran(self, job: str, at: str, code: int | None, seconds: int = 60, done: int = 0) -> str:
         """A run in the ledger; its id."""
         self.job(job)
-        file = self.databases.open_ledger(job)
         end = times.stamp(times.instant(at) + timedelta(seconds=seconds))
-        file.db.execute(
-            "insert into runs (run_id, job, started_at, ended_at, exit_code, delivery, model, done)"
-            " values (?, ?, ?, ?, ?, 'live', 'claude-haiku-5-5', ?)",
-            (run_id(at), job, at, None if code is None else end, code, done),
-        )
-        file.close()
+        with closing(self.databases.open_ledger(job)) as file:
+            file.db.execute(
+                "insert into runs"
+                " (run_id, job, started_at, ended_at, exit_code, delivery, model, done)"
+                " values (?, ?, ?, ?, ?, 'live', 'claude-haiku-5-5', ?)",
+                (run_id(at), job, at, None if code is None else end, code, done),
+            )
         return run_id(at)
 
     def told(self, job: str, at: str, code: int, reason: str = "", seconds: int = 60) -> str:

@@ -41,6 +41,7 @@ def test_without_a_source_both_ways_on_are_named(site):
     assert missing.code == 78 and "/nowhere/records.db" in missing.log
 
 
+@pytest.mark.sqlite("what is no SQLite file")
 def test_a_source_that_is_no_database_is_named(site):
     site.source.write_text("id,content\n1,hello\n" * 100)
     result = report(site)
@@ -49,7 +50,12 @@ def test_a_source_that_is_no_database_is_named(site):
 
 
 @pytest.mark.parametrize(
-    "in_the_way", ["state", "state/daily_report.lock", "state/daily_report.db"]
+    "in_the_way",
+    [
+        "state",
+        "state/daily_report.lock",
+        pytest.param("state/daily_report.db", marks=pytest.mark.sqlite("the ledger's file")),
+    ],
 )
 def test_a_state_that_cannot_be_written_is_73(site, in_the_way):
     site.events(events("2026-11-21", 1))

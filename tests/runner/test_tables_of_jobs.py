@@ -83,6 +83,7 @@ def test_a_value_that_save_leaves_out_is_the_job_s_fault_too(claude):
 
 
 @pytest.mark.parametrize("option", ["--live", "--dry-run"])
+@pytest.mark.sqlite("a demo has files of its own")
 def test_a_demo_of_a_job_with_tables_of_its_own_says_what_a_demo_has(site, option):
     job = labels(select="select id as record_id, subject as content from tickets")
     result = site.run(job, "--demo", option)
@@ -100,6 +101,7 @@ def test_a_demo_of_a_job_with_tables_of_its_own_says_what_a_demo_has(site, optio
     ],
     ids=["tables", "save", "column"],
 )
+@pytest.mark.sqlite("a demo has files of its own")
 def test_a_demo_is_told_of_wherever_the_job_needs_more_than_it_has(site, changes):
     result = site.run(dataclasses.replace(labels(), **changes), "--demo")
     assert result.code == 78, result.log

@@ -11,6 +11,8 @@ from common.source.sqlite_source import Database
 from rigs.other_users import APPLICATION, JOB, ROOT, SHARED, application, as_user, closed_to_us
 from rigs.source_files import failure
 
+pytestmark = pytest.mark.sqlite("a file that belongs to another user")
+
 FOLDERS = pytest.mark.parametrize("folder", [0o777, 0o755], ids=["open folder", "closed folder"])
 ONLY_ROOT = pytest.mark.skipif(not ROOT, reason="to be two users takes root")
 SELECT = "select id as record_id, content from events order by id"

@@ -15,6 +15,8 @@ from ops.examination import sources
 from rigs.doctor_fixtures import installation, said, write_job
 from rigs.source_files import failure, make
 
+pytestmark = pytest.mark.sqlite("what is no SQLite file")
+
 SELECT = "select id as record_id, content from events order by id"
 
 
