@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from common.ledger.ledger_database import LedgerDatabase
 from common.ledger.sqlite_ledger import LedgerFile
-from common.ledger.witness import told_in_history
+from common.ledger.witness import Told, told_in_history
 from common.settings import Settings
 
 
@@ -40,7 +41,7 @@ def open_ledger(
         job,
         state=settings.state,
         read_only=read_only,
-        witness=witness,
+        witness=lambda: _with_remedy(witness(), settings.state / f"{job}.db"),
         start_anew=start_anew,
         sleep=sleep,
     )
@@ -48,3 +49,11 @@ def open_ledger(
         ledger.close()
         return LedgerFile(settings.state / "no such ledger", read_only=True)
     return ledger
+
+
+def _with_remedy(told: Told | None, before: Path) -> Told | None:
+    """What is told, and what to do where the job's ledger was that file before."""
+    if told is None or not before.exists():
+        return told
+    remedy = f"{before} is there: ./run_job.sh move_ledger {told.job} takes it along"
+    return replace(told, words=f"{told.words}, and {remedy}")

@@ -1,0 +1,58 @@
+"""Copies the ledger of a job from a SQLite file into a PostgreSQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from common.ledger.ledger_database import LedgerDatabase
+from common.ledger.sqlite_ledger import LedgerFile
+from common.process import exits
+from common.process.exits import JobExit
+
+_AT_ONCE = 200  # rows of one transaction, each with an answer
+# The runs come last: as long as they are missing, a run that begins is refused, since
+# state/history.tsv tells of one that the ledger does not know.
+_TABLES = ("records", "requests", "message_batches", "windows", "left_out", "runs")
+
+
+def knows(ledger: LedgerDatabase, job: str) -> bool:
+    """Whether a ledger knows of any run of a job. Raises JobExit."""
+    return (
+        ledger.db.execute("select 1 from runs where job = ? limit 1", (job,)).fetchone() is not None
+    )
+
+
+def copy(file: LedgerFile, ledger: LedgerDatabase, job: str) -> dict[str, int]:
+    """Copy all rows of a job: how many of each table. What is there already is not added again.
+
+    The caller has both ledgers to itself, and the new one knows of no run of the job. Raises
+    JobExit: 78 where a row is another one there.
+    """
+    counts = {}
+    for table in _TABLES:
+        cursor = file.db.execute(f"select * from {table} where job = ?", (job,))
+        names = ", ".join(f'"{column[0]}"' for column in cursor.description)
+        marks = ", ".join("?" * len(cursor.description))
+        insert = f"insert into {table} ({names}) values ({marks}) on conflict do nothing"
+        counts[table] = 0
+        for rows in _groups(cursor):
+            with ledger.transaction():
+                ledger.db.executemany(insert, rows)
+            counts[table] += len(rows)
+        there = ledger.db.execute(f"select count(*) from {table} where job = ?", (job,)).fetchone()
+        if there[0] != counts[table]:
+            text = f"of {counts[table]} rows of {table} {there[0]} came to be in {ledger.name}"
+            raise JobExit(exits.SETTINGS, f"{text}: let LEDGER_DB name a database without others'")
+    return counts
+
+
+def _groups(rows: Iterator[Sequence[Any]]) -> Iterator[list[list[Any]]]:
+    while group := [[_text(value) for value in row] for row in islice(rows, _AT_ONCE)]:
+        yield group
+
+
+def _text(value: Any) -> Any:
+    # A damaged answer need not be text; nobody can use it, here or there.
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
