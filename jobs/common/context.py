@@ -18,7 +18,7 @@ from common.options import Options
 from common.process.progress import Progress
 from common.process.signals import Stop
 from common.settings import Settings
-from common.source.sqlite_source import Database
+from common.source.source_database import SourceDatabase
 from common.tally import Tally
 
 
@@ -30,7 +30,7 @@ class Context:
     job: Job
     options: Options
     settings: Settings
-    source: Database
+    source: SourceDatabase
     ledger: Ledger
     runs: Runs
     message_batches: MessageBatches

@@ -9,7 +9,6 @@ record.
 from __future__ import annotations
 
 import errno
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
@@ -19,10 +18,10 @@ from common.claude.faults import Fault
 from common.ledger.dead_letters import DeadLetters
 from common.ledger.states import RecordStatus
 from common.process import exits
+from common.process.database_errors import errors, is_about_the_statement, remedy_for_tables
 from common.process.exits import JobExit
 from common.process.log import brief, log
 from common.process.mark import Mark
-from common.process.sqlite_errors import is_about_the_statement, remedy_for_tables
 from common.tally import Tally
 
 IN_A_ROW = 3
@@ -56,15 +55,15 @@ class JobCode:
     ) -> T:
         """Call one of the job's functions for these records; `function` is its name in messages.
 
-        Raises CodeError for what it raises; JobExit, or sqlite3.Error, where the disk or the
-        database is to blame.
+        Raises CodeError for what it raises; JobExit, or the database's own error, where the disk or
+        the database is to blame.
         """
         try:
             with self.at_work(function, record_ids):
                 return call(*args, **kwargs)
         except CodeError:
             raise
-        except sqlite3.Error as error:
+        except errors() as error:
             if not is_about_the_statement(error):
                 raise
             if remedy := remedy_for_tables(error):

@@ -6,7 +6,8 @@ import sqlite3
 
 import pytest
 
-from common.source.sqlite_source import Database, open_source
+from common.source.source_database import open_source
+from common.source.sqlite_source import Database
 from rigs.source_files import failure, make
 
 EVENTS = "select id as record_id, content, created_at from events order by id"

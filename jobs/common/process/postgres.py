@@ -216,6 +216,11 @@ class Connection:
         """Whether a transaction was begun and not ended."""
         return 0 < int(self._connection.info.transaction_status) < 4  # 4: nobody knows
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether a statement has failed in this transaction, which can only be rolled back."""
+        return int(self._connection.info.transaction_status) == 3
+
     def execute(self, sql: str, values: Values = ()) -> psycopg.Cursor[Row]:
         """Run one statement; several without values. Raises psycopg.Error."""
         if not values:

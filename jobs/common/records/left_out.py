@@ -30,8 +30,10 @@ def tell(context: Context, rows: int) -> None:
     context.tally.told = True
     _tell_without_id(context, rows)
     tell_times(context)
-    newest, options = context.source.seen.newest, context.options
-    if not rows and newest and not context.job.per_day and (options.since or options.until):
+    options = context.options
+    if rows or context.job.per_day or not (options.since or options.until):
+        return
+    if newest := context.source.seen.newest:
         context.tally.newest = times.stamp(newest[0])
         log.info("no record in this window; the newest there is: %s", context.tally.newest)
 
@@ -74,7 +76,9 @@ def tell_times(context: Context) -> None:
     """
     seen = context.source.seen
     context.tally.undated = seen.undated
-    time, newest = context.job.time, seen.newest
+    time = context.job.time
+    # On a server it takes a pass over the table to say which is the newest.
+    newest = seen.newest if seen.undated or seen.may_be_numbers else None
     if seen.undated and newest is None:
         no_time = f"no row of the SELECT has a {time} that is a time: it is {seen.example}"
         remedy = "write it as YYYY-MM-DD HH:MM:SS in UTC in the SELECT, such as datetime(…)"

@@ -16,7 +16,7 @@ from common.job import Record
 from common.process import exits
 from common.process.exits import JobExit
 from common.row import Row
-from common.source.sqlite_source import Database
+from common.source.source_database import SourceDatabase
 
 SHOW = "show()"
 PREPARE = "prepare()"
@@ -102,7 +102,7 @@ def _with_more(context: Context, group: list[Record]) -> Iterator[Record]:
 
 
 def _note_all(
-    note: Callable[[Any, Record], object], database: Database, records: list[Record]
+    note: Callable[[Any, Record], object], database: SourceDatabase, records: list[Record]
 ) -> None:
     for record in records:
         must_have_run(NOTE, note(database.connection, copy(record)))

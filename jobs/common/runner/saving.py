@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ from common.delivery.triage import Reading
 from common.job import Origin, Record
 from common.job_code import DUMP, SAVE, VALIDATOR
 from common.ledger.states import RecordStatus
+from common.process.database_errors import errors
 from common.process.exits import JobExit
 from common.process.log import log
 
@@ -110,7 +110,9 @@ class Saving:
 
         try:
             source.write(save_all)
-        except (CodeError, sqlite3.Error):
+        except CodeError:
+            pass
+        except errors():
             pass
         else:
             return {}

@@ -33,7 +33,7 @@ from common.process.progress import Progress
 from common.process.signals import Stop
 from common.records.days import report_zone
 from common.settings import DEFAULT_MODEL, Settings
-from common.source.sqlite_source import open_source
+from common.source.source_database import open_source
 from common.tally import Tally
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ class Start:
             self._make_sample_records()
         writable = not self.job.per_day and not self.options.dry_run
         zone = report_zone(self.settings)[1] if self.job.has_window else UTC
-        source = open_source(self.settings.records_db(), writable=writable, zone=zone)
+        url, job = self.settings.records_db(), self.job.name
+        source = open_source(url, writable=writable, zone=zone, job=job)
         closing.callback(source.close)
         check_columns(self.job, source.columns(self.job.select))
         if lacking := source.lacking(self.job.tables):

@@ -34,14 +34,24 @@ def record_id(value: Any) -> str:
     if value is None or value == b"":
         return ""
     if isinstance(value, bytes | BrokenText):
-        kind = "binary" if isinstance(value, bytes) else "text that is not UTF-8"
-        example = shortened(repr(value), 60)
-        raise JobExit(
-            exits.SETTINGS,
-            f"the SELECT gives a record_id that is {kind}, such as {example}: write"
-            " `hex(id) as record_id` into it",
-        )
+        raise binary(value, "hex(id)")
     return str(value)
+
+
+def binary(value: bytes | BrokenText, remedy: str) -> JobExit:
+    """The end of a run whose SELECT gives an id that is no text: `remedy` makes one of it."""
+    kind = "binary" if isinstance(value, bytes) else "text that is not UTF-8"
+    return JobExit(
+        exits.SETTINGS,
+        f"the SELECT gives a record_id that is {kind}, such as {shortened(repr(value), 60)}: write"
+        f" `{remedy} as record_id` into it",
+    )
+
+
+def lacking_id() -> JobExit:
+    """The end of a run whose SELECT gives no record_id."""
+    without = "the SELECT gives no record_id"
+    return JobExit(exits.SETTINGS, f"{without}: write `id as record_id` into it")
 
 
 # Finds ids that are a number in one row and the same text in another. id_text() is record_id():

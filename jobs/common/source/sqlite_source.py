@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, timedelta, tzinfo
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from common.process import exits, sqlite_files
 from common.process.exits import JobExit
 from common.process.sqlite_errors import plain_errors
 from common.row import Row
-from common.source.record_ids import TWINS, decoded, record_id, twins
+from common.source.own_columns import statements_that_add, wanted_columns
+from common.source.record_ids import TWINS, decoded, lacking_id, record_id, twins
 from common.source.times_seen import TimesSeen
 
 # A row in a table that is this connection's alone tells whether what was written since `begin` was
@@ -85,8 +86,7 @@ class Database:
             for row in rows.execute(select, parameters):
                 record = Row(row)
                 if "record_id" not in record:
-                    without = "the SELECT gives no record_id"
-                    raise JobExit(exits.SETTINGS, f"{without}: write `id as record_id` into it")
+                    raise lacking_id()
                 kinds.add(type(record["record_id"]))
                 record["record_id"] = record_id(record["record_id"])
                 if record["record_id"]:
@@ -135,25 +135,13 @@ class Database:
 
         A table that is not there yet lacks nothing: create() makes it.
         """
-        with closing(sqlite3.connect(":memory:")) as wanted:
-            try:
-                wanted.executescript(tables)
-            except sqlite3.Error:  # it builds on the user's tables: only save() can tell
-                return ""
-            columns = wanted.execute(
-                "select t.name, c.name, c.type from sqlite_master t, pragma_table_info(t.name) c"
-                " where t.type = 'table'"
-            ).fetchall()
+        columns = wanted_columns(tables)
         there: dict[str, set[str]] = {}
         with self._plain_errors("read"):
             for table in {table for table, _, _ in columns}:
                 names = self.connection.execute("select name from pragma_table_info(?)", (table,))
                 there[table] = {name.lower() for (name,) in names}
-        adds = [
-            f"alter table {table} add column {name} {kind}".rstrip()
-            for table, name, kind in columns
-            if there[table] and name.lower() not in there[table]
-        ]
+        adds = statements_that_add(columns, there)
         return f"RECORDS_DB {self._path} is from before: run `{'; '.join(adds)}`" if adds else ""
 
     def write(self, save: Callable[[], object]) -> None:
@@ -229,11 +217,3 @@ def _statement(select: str) -> str:
         if sqlite3.complete_statement(select[: semicolon.end()]):  # it ends no text, no comment
             return select[: semicolon.start()]
     return select
-
-
-def open_source(url: str, *, writable: bool, zone: tzinfo = UTC) -> Database:
-    """The source database that RECORDS_DB names. Raises JobExit as Database does."""
-    if "://" in url:
-        scheme = url.partition("://")[0]
-        raise JobExit(exits.SETTINGS, f"RECORDS_DB={scheme}://…: give the path of a SQLite file")
-    return Database(Path(url).expanduser(), writable=writable, zone=zone)

@@ -15,8 +15,8 @@ class TimesSeen:
     def __init__(self, zone: tzinfo = UTC) -> None:
         """A date without a time is that date in `zone`."""
         self._zone = zone
-        self.undated = 0  # values that are no time
-        self.example = ""  # one of them
+        self._undated = 0
+        self._example = ""
         self._newest_plain = ""
         self._newest: tuple[datetime, object] | None = None
 
@@ -38,12 +38,27 @@ class TimesSeen:
         try:
             at = times.instant(value, self._zone)
         except ValueError:
-            self.undated += 1
-            self.example = shortened(repr(value), 40)
+            self._undated += 1
+            self._example = shortened(repr(value), 40)
             return None
         if self._newest is None or at > self._newest[0]:
             self._newest = at, value
         return at
+
+    @property
+    def undated(self) -> int:
+        """How many values were no time."""
+        return self._undated
+
+    @property
+    def example(self) -> str:
+        """One of those, as it may be shown."""
+        return self._example
+
+    @property
+    def may_be_numbers(self) -> bool:
+        """Whether the newest may be a number, which does not say what it counts."""
+        return True
 
     @property
     def newest(self) -> tuple[datetime, object] | None:

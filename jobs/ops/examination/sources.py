@@ -9,9 +9,10 @@ from pathlib import Path
 from common.definition.check import lacking_columns
 from common.job import Job
 from common.process.exits import JobExit
+from common.process.postgres import in_words, is_postgres
 from common.process.sqlite_errors import plain_errors
 from common.process.sqlite_files import unshared, unwritable
-from common.source.sqlite_source import open_source
+from common.source.source_database import open_source
 from ops.examination.installation import Installation
 from ops.examination.lines import Line, fail, ok, warn
 from ops.examination.scripts import Unusable, job_of
@@ -41,9 +42,9 @@ def _source(subject: str, job: Job, url: str) -> Iterator[Line]:
     database = open_source(url, writable=False)
     try:
         columns = database.columns(job.select)
+        lacking = database.lacking(job.tables)
         with plain_errors(f"RECORDS_DB {url}", "read"):
-            mode = _journal_mode(database.connection)
-            lacking = database.lacking(job.tables)
+            mode = "" if is_postgres(url) else _journal_mode(database.connection)
     finally:
         database.close()
     if reason := lacking_columns(job, columns) or lacking:
@@ -67,7 +68,7 @@ def _source(subject: str, job: Job, url: str) -> Iterator[Line]:
                 f" at once, and {path} is one",
                 "a Python with SQLite 3.51.3 or later, or run it when your application rests",
             )
-    yield ok(subject, f"imports, and its SELECT fits {url}: {', '.join(columns)}")
+    yield ok(subject, f"imports, and its SELECT fits {in_words(url)}: {', '.join(columns)}")
 
 
 def _journal_mode(connection: sqlite3.Connection) -> str:

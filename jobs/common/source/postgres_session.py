@@ -1,0 +1,110 @@
+"""Short transactions on a connection that may get lost, or be another server's the next time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus
+
+from common.process.postgres import BEGIN, Connection
+from common.process.postgres_errors import may_go_well_again
+
+# The forms in which values come as texts are the same for every role, and times are UTC.
+# To compile what within() has become would take longer than to compute it.
+_FORMS = "set local datestyle = 'ISO'; set local intervalstyle = 'postgres'; set local jit = off"
+READING = f"{BEGIN}; set transaction isolation level repeatable read, read only; {_FORMS}"
+# A commit that is told of is on the disk, whatever the server does for others.
+WRITING = (
+    f"{BEGIN}; {_FORMS}; select set_config('synchronous_commit', 'on', true)"
+    " where current_setting('synchronous_commit') in ('off', 'local')"
+)
+
+T = TypeVar("T")
+
+
+class Session:
+    """One transaction after the other. A method that says nothing else raises psycopg.Error."""
+
+    def __init__(self, db: Connection) -> None:
+        self.db = db
+        self._current: object = None
+
+    def start(self, begin: str = READING) -> object:
+        """Begin a transaction, in place of one that somebody has left open; its token."""
+        if self.db.in_transaction:
+            self.db.execute("rollback")
+        self.db.execute(begin)
+        self._current = object()
+        return self._current
+
+    def stop(self, token: object) -> None:
+        """End the transaction with that token, if it is still going on: roll it back."""
+        if self._current is token:
+            self._current = None
+            if self.db.in_transaction and not self.db.lost:
+                with suppress(psycopg.Error):
+                    self.db.execute("rollback")
+
+    def is_back(self, error: Exception) -> bool:
+        """Whether it is worth to do once more what has failed with `error`.
+
+        Where the connection is lost, it is opened anew: raises JobExit as Connection.reconnect.
+        """
+        if self.db.lost:
+            self.db.reconnect()
+            return True
+        return may_go_well_again(error)
+
+    def again(self, call: Callable[[], T]) -> T:
+        """Call `call`; once more where that may help."""
+        try:
+            return call()
+        except psycopg.Error as error:
+            if not self.is_back(error):
+                raise
+        return call()
+
+    def read(self, *statements: str) -> Any:
+        """The first row that the last of these statements gives."""
+
+        def read() -> Any:
+            token = self.start()
+            try:
+                for statement in statements:
+                    row = self.db.execute(statement).fetchone()
+            finally:
+                self.stop(token)
+            return row
+
+        return self.again(read)
+
+    def described(self, *statements: str) -> tuple[list[str], list[int]]:
+        """The columns that the last of these statements gives, and the types of its parameters.
+
+        Each statement is checked, and none is run.
+        """
+
+        def describe() -> tuple[list[str], list[int]]:
+            token = self.start()
+            try:
+                # The server forgets an unnamed one with the next.
+                server = self.db.raw.pgconn
+                for statement in statements:
+                    _checked(server.prepare(b"", statement.encode()))
+                found = _checked(server.describe_prepared(b""))
+            finally:
+                self.stop(token)
+            names = [(found.fname(n) or b"").decode() for n in range(found.nfields)]
+            return names, [found.param_type(n) for n in range(found.nparams)]
+
+        return self.again(describe)
+
+
+def _checked(result: Any) -> Any:
+    if result.status != ExecStatus.COMMAND_OK:
+        raise error_from_result(result, encoding="utf-8")
+    return result

@@ -1,0 +1,271 @@
+"""The source database on PostgreSQL: where records come from, and where a job's outputs go.
+
+Nothing is created in it but the job's own tables: a role that may only read, a hot standby and a
+pooler will do for a job that only reads. No transaction is open for longer than it takes to read a
+SELECT, or to save.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, timedelta, tzinfo
+from typing import Any
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from common import times
+from common.job import Record
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.postgres import Connection
+from common.process.postgres_errors import plain_errors
+from common.row import Row
+from common.source import postgres_tables
+from common.source.postgres_handle import Handle
+from common.source.postgres_seen import (
+    FORGOTTEN,
+    REMEMBERED,
+    Found,
+    SeenOnServer,
+    counting,
+    remembering,
+)
+from common.source.postgres_session import READING, WRITING, Session
+from common.source.postgres_times import Window, in_window
+from common.source.record_ids import binary, lacking_id, record_id
+from common.source.times_seen import TimesSeen
+from common.source.within_calls import Call, Standing, Statement
+
+_FIRST, _MOST = 100, 2_000  # rows fetched at once
+_AT_ONCE = 4 << 20  # bytes of them, about
+
+
+class PostgresDatabase:
+    """An open database on a server that holds the records."""
+
+    def __init__(self, url: str, *, writable: bool, zone: tzinfo = UTC, purpose: str = "") -> None:
+        """Connect. A date without a time is that date in `zone`.
+
+        Raises JobExit: 78 where the address is refused, or it must be written and may not; 69 where
+        the server cannot be reached.
+        """
+        self._session = Session(Connection(url, "RECORDS_DB", purpose or "records", texts=True))
+        self._begin = WRITING if writable else READING
+        self.zone = zone
+        # Of the last SELECT: the times that were read, and the rows without a record_id.
+        self.seen: TimesSeen = TimesSeen(zone)
+        self.without_id = 0
+        self._handle: Handle | None = None
+        self._kinds_of: dict[str, list[int]] = {}
+        if writable:
+            self._refuse_read_only()
+
+    def _refuse_read_only(self) -> None:
+        def read_only() -> bool:
+            token = self._session.start(WRITING)
+            try:
+                asked = "select current_setting('transaction_read_only')"
+                return self._db.execute(asked).fetchone() == ("on",)
+            finally:
+                self._session.stop(token)
+
+        with self._plain_errors("opened"):
+            if self._session.again(read_only):
+                why = "it may only be read here, and the results go there"
+                remedy = "name the primary server, and a user that may write"
+                raise JobExit(exits.SETTINGS, f"{self._db.name}: {why}: {remedy}")
+
+    @property
+    def _db(self) -> Connection:
+        return self._session.db
+
+    @property
+    def connection(self) -> Handle:
+        """What save() and note() write with."""
+        return self._handle or Handle(self._db)
+
+    def select(self, select: str, parameters: Mapping[str, object]) -> Iterator[Record]:
+        """Stream the records of a SELECT.
+
+        Raises JobExit: 78 where the SELECT does not fit the database, 69 where the server fails or
+        is lost.
+        """
+        statement = Statement(select)
+        with self._plain_errors("read"):
+            kinds = self._kinds(statement, select, parameters)
+            sql = statement.sql(parameters, self._windows(statement, kinds, parameters))
+
+        def asked(call: Standing, before: Sequence[str] = (), after: Sequence[str] = ()) -> Any:
+            inner = statement.sql(parameters, call)
+            counted = f"select count(*) from (\n{inner}\n) counted"
+            with self._plain_errors("read"):
+                return self._session.read(*before, counted, *after)
+
+        self.seen = SeenOnServer(
+            self.zone,
+            kinds,
+            lambda what: int(asked(counting(kinds, what))[0]),
+            lambda: Found.of(asked(remembering(kinds), (FORGOTTEN,), (REMEMBERED,))),
+        )
+        self.without_id = 0
+        with self._plain_errors("read"):
+            given = False
+            try:
+                for record in self._records(sql):
+                    given = True
+                    yield record
+            except psycopg.Error as error:
+                if given or not self._session.is_back(error):
+                    raise
+                yield from self._records(sql)
+
+    def _records(self, sql: str) -> Iterator[Record]:
+        """The records of a SELECT, in a transaction that ends with them. Raises psycopg.Error."""
+        token = self._session.start()
+        try:
+            self._db.execute(f"declare records no scroll cursor for {sql}")
+            count, names = _FIRST, None
+            while True:
+                cursor = self._db.raw.cursor(row_factory=tuple_row)
+                rows = cursor.execute(f"fetch forward {count} from records".encode()).fetchall()
+                names = names or _names(cursor.description or [])
+                if not any(name.lower() == "record_id" for name in names):
+                    raise lacking_id()
+                for row in rows:
+                    record = Row(zip(names, row, strict=False))
+                    found = record["record_id"]
+                    if found and type(found) is bytes:
+                        raise binary(found, "encode(id, 'hex')")
+                    record["record_id"] = text = found if type(found) is str else record_id(found)
+                    if text:
+                        yield record
+                    else:
+                        self.without_id += 1
+                if len(rows) < count:
+                    break
+                count = min(_MOST, max(1, _AT_ONCE * len(rows) // (1 + _size(rows))))
+        finally:
+            self._session.stop(token)
+
+    def columns(self, select: str) -> list[str]:
+        """The names of a SELECT's columns; no row is read.
+
+        Raises JobExit: 78 where the SELECT does not fit the database, 69 where the server fails.
+        """
+        end = times.now()
+        window = {"start": times.sql_time(end - timedelta(days=1)), "end": times.sql_time(end)}
+        statement = Statement(select)
+        with self._plain_errors("read"):
+            kinds = self._kinds(statement, select, window)
+            sql = statement.sql(window, self._windows(statement, kinds, window))
+            # A cursor is only declared for what gives rows, and does not change any.
+            names, _ = self._session.described(f"declare records cursor for {sql}", sql)
+        return names
+
+    def create(self, tables: str) -> None:
+        """Run the SQL that creates a job's own tables, before anything is sent.
+
+        Raises JobExit where the database refuses it, and 78 where a table is there already and
+        lacks a column: save() would fail on every answer.
+        """
+        with self._plain_errors("written"):
+            postgres_tables.create(self._session, self._begin, tables)
+        if lacking := self.lacking(tables):
+            raise JobExit(exits.SETTINGS, lacking)
+
+    def lacking(self, tables: str) -> str:
+        """What columns the job's own tables lack, with the statement that adds them; "" for none.
+
+        A table that is not there yet lacks nothing: create() makes it.
+        """
+        with self._plain_errors("read"):
+            adds = postgres_tables.additions(self._session, tables)
+        return f"{self._db.name} is from before: run `{'; '.join(adds)}`" if adds else ""
+
+    def write(self, save: Callable[[], object]) -> None:
+        """Call `save` in one transaction, which it may commit itself; where the server is lost
+        meanwhile, or others are in the way, once more.
+
+        Raises JobExit where the server is to blame, psycopg.Error where a statement of `save` is,
+        also for what the commit finds wrong with it and where `save` has rolled back what was
+        written before, and what `save` raises.
+        """
+        with self._plain_errors("written", statements=False):
+            try:
+                self._write(save)
+            except JobExit:
+                raise
+            except Exception as error:
+                if not self._session.is_back(error):
+                    raise
+                self._write(save)
+
+    def _write(self, save: Callable[[], object]) -> None:
+        token = self._session.start(self._begin)
+        self._handle = handle = Handle(self._db)
+        try:
+            save()
+            handle.check()
+            handle.commit()
+            handle.check()
+        finally:
+            self._handle = None
+            self._session.stop(token)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._db.close()
+
+    def _kinds(
+        self, statement: Statement, select: str, parameters: Mapping[str, object]
+    ) -> list[int]:
+        """The type of the value of each call of within(), which the server tells."""
+        if statement.calls and select not in self._kinds_of:
+            asking = statement.sql(
+                parameters,
+                lambda number, call: f"(coalesce(({call.value}), ${number + 1}) is null)",
+            )
+            _, self._kinds_of[select] = self._session.described(asking)
+        return self._kinds_of.get(select, [])
+
+    def _windows(
+        self, statement: Statement, kinds: list[int], parameters: Mapping[str, object]
+    ) -> Standing:
+        """What stands for each call: whether its value is in the window."""
+
+        def bound(sql: str) -> Any:
+            if sql[1:] in parameters and sql[0] == ":":
+                text = str(parameters[sql[1:]])
+            else:  # an expression of them
+                text = self._session.read(f"select ({Statement(sql).sql(parameters)})::text")[0]
+            return times.instant(text)
+
+        says_not = statement.says_not
+
+        def stands_for(number: int, call: Call) -> str:
+            window = Window(bound(call.start), bound(call.end), self.zone)
+            sql = in_window(kinds[number], call.value, window)
+            # NULL is in no window. An index serves without this, where nothing turns it around.
+            return f"coalesce({sql}, false)" if says_not else sql
+
+        return stands_for
+
+    def _plain_errors(self, done: str, *, statements: bool = True) -> AbstractContextManager[None]:
+        return plain_errors(self._db.name, done, statements=statements)
+
+
+def _names(columns: list[Any]) -> list[str]:
+    """The names of columns. Of several that are called the same the first one counts."""
+    names: list[str] = []
+    for column in columns:
+        names.append("" if column.name in names else column.name)
+    return names
+
+
+def _size(rows: list[tuple[Any, ...]]) -> int:
+    """About how many bytes these rows have, from some of them."""
+    some = rows[::16]
+    texts = (value for row in some for value in row if isinstance(value, str | bytes))
+    return sum(map(len, texts)) * len(rows) // max(1, len(some))

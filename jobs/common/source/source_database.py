@@ -1,0 +1,64 @@
+"""The source database, whichever it is: where records come from, and where outputs go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import Any, Protocol
+
+from common.job import Record
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.postgres import is_postgres
+from common.source import sqlite_source
+from common.source.times_seen import TimesSeen
+
+
+class SourceDatabase(Protocol):
+    """An open database that holds the records. sqlite_source.Database says what each one does."""
+
+    zone: tzinfo
+    without_id: int  # of the last SELECT: rows without a record_id
+
+    @property
+    def connection(self) -> Any:
+        """What save() and note() get."""
+
+    @property
+    def seen(self) -> TimesSeen:
+        """Of the last SELECT: the times that within() has read."""
+
+    def select(self, select: str, parameters: Mapping[str, object]) -> Iterator[Record]:
+        """Stream the records of a SELECT."""
+
+    def columns(self, select: str) -> list[str]:
+        """The names of a SELECT's columns; no row is read."""
+
+    def create(self, tables: str) -> None:
+        """Run the SQL that creates a job's own tables, before anything is sent."""
+
+    def lacking(self, tables: str) -> str:
+        """What columns the job's own tables lack, with the statement that adds them."""
+
+    def write(self, save: Callable[[], object]) -> None:
+        """Call `save` in one transaction, which it may commit itself."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+def open_source(url: str, *, writable: bool, zone: tzinfo = UTC, job: str = "") -> SourceDatabase:
+    """The source database that RECORDS_DB names.
+
+    Raises JobExit: 78 where it cannot be used, 69 where it cannot be reached.
+    """
+    if is_postgres(url):
+        from common.source.postgres_source import PostgresDatabase
+
+        return PostgresDatabase(url, writable=writable, zone=zone, purpose=job)
+    if "://" in url:
+        scheme = url.partition("://")[0]
+        one = "give the path of a SQLite file, or postgresql://…"
+        raise JobExit(exits.SETTINGS, f"RECORDS_DB={scheme}://…: {one}")
+    return sqlite_source.Database(Path(url).expanduser(), writable=writable, zone=zone)
