@@ -137,8 +137,9 @@ def test_a_locked_database_is_69_and_nothing_is_written(tmp_path):
 
 
 def test_a_url_is_78_without_its_password():
-    end = failure(open_source, "postgresql://me:secret@db/records", writable=False)
+    end = failure(open_source, "mysql://me:secret@db/records", writable=False)
     assert end.code == 78
+    assert "give the path of a SQLite file, or postgresql://…" in end.message
     assert "secret" not in end.message
 
 

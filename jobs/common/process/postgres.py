@@ -131,6 +131,15 @@ def _as_texts() -> AdaptContext:
     return Adapting()
 
 
+def check_installed(name: str) -> None:
+    """Raises JobExit (78) where the package is missing that the database `name` needs."""
+    try:
+        import psycopg  # noqa: F401
+    except ImportError as error:
+        needs = f"{name} needs psycopg, which is not installed"
+        raise JobExit(exits.SETTINGS, f"{needs}: ./run_job.sh --setup --with postgres") from error
+
+
 class Connection:
     """One connection, opened again where it is lost."""
 
@@ -164,14 +173,10 @@ class Connection:
         self._connection = self._connect()
 
     def _connect(self) -> psycopg.Connection[Row]:
-        try:
-            import psycopg
-            from psycopg.conninfo import conninfo_to_dict
-        except ImportError as error:
-            remedy = "./run_job.sh --setup --with postgres"
-            raise JobExit(
-                exits.SETTINGS, f"{self.name} needs psycopg, which is not installed: {remedy}"
-            ) from error
+        check_installed(self.name)
+        import psycopg
+        from psycopg.conninfo import conninfo_to_dict
+
         try:
             asked: dict[str, Any] = {**_DEFAULTS, **conninfo_to_dict(self._address), **self._most}
             asked.setdefault("application_name", f"claude-batch-jobs/{self._purpose}")

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.errors import error_from_result
+from psycopg.generators import execute
 from psycopg.pq import ExecStatus
 
 from common.process.postgres import BEGIN, Connection
@@ -92,10 +93,12 @@ class Session:
             token = self.start()
             try:
                 # The server forgets an unnamed one with the next.
-                server = self.db.raw.pgconn
+                server, wait = self.db.raw.pgconn, self.db.raw.wait
                 for statement in statements:
-                    _checked(server.prepare(b"", statement.encode()))
-                found = _checked(server.describe_prepared(b""))
+                    server.send_prepare(b"", statement.encode())
+                    _checked(wait(execute(server)))
+                server.send_describe_prepared(b"")
+                found = _checked(wait(execute(server)))
             finally:
                 self.stop(token)
             names = [(found.fname(n) or b"").decode() for n in range(found.nfields)]
@@ -104,7 +107,8 @@ class Session:
         return self.again(describe)
 
 
-def _checked(result: Any) -> Any:
+def _checked(results: list[Any]) -> Any:
+    result = results[-1]
     if result.status != ExecStatus.COMMAND_OK:
         raise error_from_result(result, encoding="utf-8")
     return result

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from common.job import Record
 from common.process import exits
 from common.process.exits import JobExit
-from common.process.postgres import is_postgres
+from common.process.postgres import check_installed, in_words, is_postgres
 from common.source import sqlite_source
 from common.source.times_seen import TimesSeen
 
@@ -54,6 +54,7 @@ def open_source(url: str, *, writable: bool, zone: tzinfo = UTC, job: str = "") 
     Raises JobExit: 78 where it cannot be used, 69 where it cannot be reached.
     """
     if is_postgres(url):
+        check_installed(f"RECORDS_DB {in_words(url)}")
         from common.source.postgres_source import PostgresDatabase
 
         return PostgresDatabase(url, writable=writable, zone=zone, purpose=job)
