@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from common.ledger.postgres_ledger import PostgresLedger, schema
-from common.source.sqlite_source import open_source
+from common.source.source_database import open_source
 
 # The tables of a ledger that users may query.
 LEDGER = ("records", "requests", "message_batches", "windows", "left_out", "runs")
