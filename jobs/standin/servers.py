@@ -61,6 +61,7 @@ class PostgreSQL(KeptServer):
             "listen_addresses": LOOPBACK,
             "port": str(self.port),
             "unix_socket_directories": "",
+            "dynamic_shared_memory_type": "mmap",  # in its folder, which is all that it leaves
             "log_timezone": "UTC",
             "timezone": "UTC",
             **self._settings,
@@ -68,7 +69,9 @@ class PostgreSQL(KeptServer):
             postgres += ["-c", f"{name}={value}"]
         if not anew:
             return [postgres]
-        initdb += ["-D", data, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+        initdb += ["-D", data, "-U", "postgres", "--no-sync", "-E", "UTF8", "--locale=C"]
+        # Its own, which is the same on every system.
+        initdb += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         password = self._secret_file("password", self.password + "\n")
         # A random password of 128 bits needs no iterations to be a good one.
         initdb += ["-A", "scram-sha-256", "-c", "scram_iterations=1", f"--pwfile={password}"]

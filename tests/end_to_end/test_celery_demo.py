@@ -97,6 +97,9 @@ def test_one_command_shows_two_workers_and_leaves_neither_user_nor_process_nor_f
     changed = {name for name in now if now[name] != then.get(name)}
     assert all(name == "state" or name.startswith("state/demo") for name in changed), changed
     assert Path("/etc/passwd").read_bytes() == users
+    # Its ledger went with it: no other demo misses it.
+    again = here.by_wrapper("bulk_classifier", "--demo")
+    assert again.returncode == 0 and "WARN" not in again.stderr, again.stderr
 
 
 @pytest.mark.slow

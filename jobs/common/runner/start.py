@@ -78,6 +78,7 @@ class Start:
             read_only=self.options.dry_run,
             # A demo holds nothing that was paid for.
             start_anew=self.options.reprocess or self.options.demo,
+            has_witness=not self.options.demo,  # one with workers took its ledger along
             sleep=stop.sleep,
         )
 
