@@ -128,6 +128,14 @@ def test_a_redis_that_tells_nothing_of_itself_is_a_warning(root, own_redis):
     assert SECRET not in line + wrong
 
 
+def test_a_redis_whose_settings_are_secret_is_asked_for_its_state(root, own_redis):
+    with redis_client.Redis.from_url(own_redis.url) as db:
+        db.acl_setuser("we", True, passwords=[f"+{SECRET}"], categories=["+@all"], keys=["*"],
+                       commands=["-config"])  # fmt: skip
+    (line,) = about_redis(root, by(f"we:{SECRET}", own_redis.url))
+    assert line.startswith("ok") and "noeviction" in line
+
+
 def test_a_redis_that_is_not_there_is_told_without_its_password(root, closed):
     (line,) = about_redis(root, f"redis://me:{SECRET}@127.0.0.1:{closed}/0")
     assert line.startswith("warn celery: CELERY_BROKER_URL redis://me@127.0.0.1")
@@ -164,7 +172,10 @@ def test_a_job_by_celery_needs_a_worker_that_is_alive(root, redis, postgres):
         (nobody, server) = by_celery(root, redis, LEDGER_DB=postgres)
         assert nobody.startswith("warn celery: no worker is alive") and server.startswith("ok")
         with ledger.transaction():
-            work_claims.check_in(ledger.db, "w1", "farm-1", 4711, "emails", 8)
+            for name in ("w1", "w2"):
+                work_claims.check_in(ledger.db, name, "farm-1", 4711, "emails", 8)
+            silent = "heartbeat_at = heartbeat_at - interval '5 minutes'"
+            ledger.db.execute(f"update workers set {silent} where worker = 'w2'")
         (worker, server) = by_celery(root, redis, LEDGER_DB=postgres)
         assert worker == "ok celery: 1 worker alive, on farm-1"
 

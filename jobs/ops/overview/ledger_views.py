@@ -54,7 +54,6 @@ class LedgerViews:
 
         try:
             if address not in self._looks:
-                self._looks[address] = None
                 self._looks[address] = PostgresLook(address, self._closing)
             if look := self._looks[address]:
                 figures = look.figures(job, since)
