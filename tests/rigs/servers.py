@@ -40,8 +40,9 @@ def held() -> Iterator[None]:
         _sweep(left)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     folder.chmod(0o711)  # the servers may run as `nobody`
-    os.mkfifo(folder / "lifeline", 0o600)
-    lifeline = os.open(folder / "lifeline", os.O_RDWR)
+    os.mkfifo(folder / "unheld", 0o600)
+    lifeline = os.open(folder / "unheld", os.O_RDWR)
+    (folder / "unheld").rename(folder / "lifeline")  # held from its first moment on: see _sweep()
     os.environ[SESSION] = str(folder)
     try:
         yield

@@ -279,6 +279,18 @@ def test_waits(postgres, redis):
 """
 
 
+def test_a_session_that_just_begins_is_not_taken_for_one_that_was_killed(monkeypatch):
+    make = os.mkfifo
+
+    def while_another_one_looks(path, mode):
+        make(path, mode)
+        session_servers._sweep(Path(path).parent)
+
+    monkeypatch.setattr(os, "mkfifo", while_another_one_looks)
+    with session_servers.held():
+        assert (Path(os.environ[session_servers.SESSION]) / "lifeline").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
 def test_a_session_of_tests_that_ends_in_the_middle_leaves_no_server(tmp_path, number):
     (tmp_path / "conftest.py").write_text("from conftest_of_ours import *\n")
