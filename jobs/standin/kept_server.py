@@ -37,7 +37,7 @@ class KeptServer(ABC):
     """One server, with its folder at `place`; as a context manager it runs inside the `with`.
 
     Without `lifeline` it ends with this process. With it, the path of a FIFO, it ends when nobody
-    holds that open for writing any more; `stop` and what follows is not for those. Making one
+    holds that open for writing any more; `keep` and what needs it is not for those. Making one
     raises ImportError where the package with the server is not installed.
     """
 
@@ -96,10 +96,12 @@ class KeptServer(ABC):
     def stop(self, keep: bool = False) -> None:
         """Stop it, and remove its folder; with `keep`, its folder stays for the next `start`."""
         if guard := self._guard:
-            assert guard.stdin
-            with suppress(OSError):  # somebody has killed it
-                guard.stdin.write(b"k" if keep else b"")
-            guard.stdin.close()
+            if guard.stdin:
+                with suppress(OSError):  # somebody has killed it
+                    guard.stdin.write(b"k" if keep else b"")
+                guard.stdin.close()
+            else:  # a lifeline that others hold, too
+                guard.terminate()
             guard.wait()
             self._guard = None
         if not keep:

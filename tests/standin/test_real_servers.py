@@ -192,11 +192,20 @@ class Unprepared(servers.Program):
 def test_a_server_that_does_not_start_says_why_in_one_line_and_leaves_nothing(tmp_path):
     refused = servers.PostgreSQL(tmp_path / "postgres", {"no_such_setting": "1"})
     unprepared = Unprepared(tmp_path / "program", "program", [], {}, "never")
-    for server, reason in ((refused, "no_such_setting"), (unprepared, "start: no luck")):
+    lifeline = tmp_path / "lifeline"
+    os.mkfifo(lifeline)
+    holding = os.open(lifeline, os.O_RDWR)
+    shared = servers.PostgreSQL(tmp_path / "shared", {"no_such_setting": "1"}, lifeline)
+    for server, reason in (
+        (refused, "no_such_setting"),
+        (unprepared, "start: no luck"),
+        (shared, "no_such_setting"),
+    ):
         with pytest.raises(kept_server.ServerFailed) as told:
             server.start()
         assert "\n" not in str(told.value) and reason in str(told.value)
-        assert not list(tmp_path.iterdir()) and not server.folder.exists()
+        assert list(tmp_path.iterdir()) == [lifeline] and not server.folder.exists()
+    os.close(holding)
 
 
 def test_without_the_packages_there_is_no_server_and_the_package_is_named(tmp_path, monkeypatch):
