@@ -82,6 +82,10 @@ _OF_TABLES = (
         r'syntax error at or near "(?:or|replace)"',
         "write `insert into … on conflict (…) do update set …`, which both databases know",
     ),
+    (
+        r'column reference "(.+?)" is ambiguous',
+        "write the name of its table before it, as in `labels.{0}`",
+    ),
     (r"no unique or exclusion constraint matching", "give the table that primary key in TABLES"),
     (
         r"did not supply a value for binding|placeholders? but \d+ parameter",

@@ -5,6 +5,20 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
+# Any other error may be for want of the user's own tables, which only the database has.
+_IS_NO_SQL = ("syntax error", "incomplete input", "unrecognized token")
+
+
+def fault_of_sqlite(tables: str) -> str:
+    """Why the SQL is none that SQLite knows, with the remedy; "" where it may be."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        try:
+            db.executescript(tables)
+        except (sqlite3.Error, ValueError) as error:
+            if isinstance(error, ValueError) or any(words in str(error) for words in _IS_NO_SQL):
+                return f"tables=… is no SQL ({error}): write `create table if not exists …`"
+    return ""
+
 
 def wanted_columns(tables: str) -> list[tuple[str, str, str]]:
     """Table, column and declared type of each.
@@ -14,7 +28,7 @@ def wanted_columns(tables: str) -> list[tuple[str, str, str]]:
     with closing(sqlite3.connect(":memory:")) as wanted:
         try:
             wanted.executescript(tables)
-        except sqlite3.Error:
+        except (sqlite3.Error, ValueError):
             return []
         return wanted.execute(
             "select t.name, c.name, c.type from sqlite_master t, pragma_table_info(t.name) c"

@@ -19,7 +19,7 @@ from common.process import exits, sqlite_files
 from common.process.exits import JobExit
 from common.process.sqlite_errors import plain_errors
 from common.row import Row
-from common.source.own_columns import statements_that_add, wanted_columns
+from common.source.own_columns import fault_of_sqlite, statements_that_add, wanted_columns
 from common.source.record_ids import TWINS, decoded, lacking_id, record_id, twins
 from common.source.times_seen import TimesSeen
 
@@ -133,8 +133,11 @@ class Database:
     def lacking(self, tables: str) -> str:
         """What columns the job's own tables lack, with the statement that adds them; "" for none.
 
-        A table that is not there yet lacks nothing: create() makes it.
+        Also why the SQL that makes them is none. A table that is not there yet lacks nothing:
+        create() makes it.
         """
+        if fault := fault_of_sqlite(tables):
+            return fault
         columns = wanted_columns(tables)
         there: dict[str, set[str]] = {}
         with self._plain_errors("read"):
