@@ -49,6 +49,13 @@ def test_a_database_without_a_ledger_is_that_of_jobs_that_never_ran(here):
         )
 
 
+def test_a_job_that_never_ran_beside_one_that_did_says_so(here):
+    here.records("sorter", "done", "a")
+    here.job("other")
+    found = job_of(here, "other")
+    assert (found["state"], found["records"], found["note"]) == ("never ran", None, "")
+
+
 def test_all_jobs_are_read_over_one_connection(here, monkeypatch):
     for job in ("sorter", "other", "third"):
         here.records(job, "done", job)

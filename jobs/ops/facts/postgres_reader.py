@@ -12,7 +12,7 @@ from common.process.postgres import Connection, Row, Values, plain
 if TYPE_CHECKING:
     import psycopg
 
-_CONNECT, _ANSWER, _ALL = 3, 4, 8  # seconds: for connecting, for one answer, for all of them
+_CONNECT, _ANSWER, _ALL = 3, 8, 15  # seconds: for connecting, for one answer, for all of them
 _BEGIN = (
     "begin isolation level repeatable read read only; set local timezone = 'UTC';"
     f" set local statement_timeout = '{_ANSWER}s'; set local lock_timeout = '1s'"

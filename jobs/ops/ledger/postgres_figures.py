@@ -30,8 +30,8 @@ class PostgresLook:
         )
 
     def figures(self, job: str, since: str) -> Figures | None:
-        """As figures(); None where no run has made a ledger yet. Raises JobExit."""
-        if not self.has_ledger:
+        """As figures(); None where no run of the job has begun a ledger yet. Raises JobExit."""
+        if not self.has_ledger or not self._lease(job):
             return None
         return figures(self._reader, job, since, "json_array_length(record_ids::json)")
 
@@ -43,14 +43,15 @@ class PostgresLook:
 
     def holder(self, job: str) -> Holder | None:
         """Who runs a job right now. Raises JobExit."""
-        if not self.has_ledger:
-            return None
-        row = self._reader.row(
-            "select holder, locked_until from leases"
-            " where job = ? and locked_until > clock_timestamp()",
+        row = self._lease(job) if self.has_ledger else None
+        return Holder(row["holder"], "", _stamp(row["locked_until"])) if row and row[2] else None
+
+    def _lease(self, job: str) -> Any:
+        return self._reader.row(
+            "select holder, locked_until, locked_until > clock_timestamp() from leases"
+            " where job = ?",
             (job,),
         )
-        return Holder(row[0], "", _stamp(row[1])) if row else None
 
     def queues(self, job: str) -> tuple[Queue, ...]:
         """What of a job waits for workers, queue by queue. Raises JobExit."""
