@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from common.ledger.for_workers import work_claims, work_queue
 from common.ledger.postgres_ledger import PostgresLedger
 from ops import prune
 from ops.ledger import retention
@@ -97,3 +98,27 @@ def test_a_server_that_is_not_there_is_a_line_for_each_job_and_69(here):
     assert said.code == 69
     assert said.out.startswith("sorter: LEDGER_DB postgresql://me@127.0.0.1:1/ledger could not be")
     assert "aSecretPassword" not in said.out + said.err
+
+
+def test_what_workers_left_goes_unless_a_run_has_still_to_take_it_over(here):
+    here.records("sorter", "done", "gone", at=ago(days=100))
+    here.records("sorter", "answered", "kept", at=ago(days=100))
+    here.records("sorter", "submitted", "waits", at=ago(days=100))
+    with closing(here.databases.open_ledger("sorter")) as ledger, ledger.transaction():
+        ids = dict(ledger.db.execute("select record_ids, request_id from requests").fetchall())
+        for record_id, ended in (("gone", "answered"), ("kept", "answered"), ("waits", None)):
+            work = work_queue.Work(ids[f'["{record_id}"]'], "chunk", "m", "{}", 0.5, False)
+            work_queue.add(ledger.db, "sorter", "emails", [work])
+            ledger.db.execute(
+                "update queue set ended = ? where request_id = ?", (ended, work.request_id)
+            )
+        for name in ("w1", "w2"):
+            work_claims.check_in(ledger.db, name, "farm-1", 4711, "emails", 8)
+        ledger.db.execute("update queue set created_at = created_at - interval '99 days'")
+        ledger.db.execute(
+            "update workers set heartbeat_at = now() - interval '99 days' where worker = 'w1'"
+        )
+    assert here.ask(prune, "--older-than", "90d").code == 0
+    left = {row[0] for row in here.rows("", "select request_id from queue")}
+    assert left == {ids['["kept"]'], ids['["waits"]']}
+    assert here.rows("", "select worker from workers") == [("w2",)]
