@@ -14,6 +14,7 @@ import redis as redis_client
 from common import times
 from common.ledger.for_workers import work_claims
 from common.ledger.postgres_ledger import PostgresLedger
+from ops import doctor
 from ops.examination import broker, postgres_servers
 from rigs.doctor_fixtures import furnish, installation, said
 from rigs.pgbouncer import pooled
@@ -183,3 +184,11 @@ def test_a_job_by_celery_needs_a_worker_that_is_alive(root, redis, postgres):
 def test_a_job_by_celery_fails_without_redis(root, closed, postgres):
     line = by_celery(root, f"redis://127.0.0.1:{closed}/0", LEDGER_DB=postgres)[-1]
     assert line.startswith("FAIL celery:") and "cannot be reached" in line
+
+
+def test_the_command_itself_asks_them(root, postgres, redis, capsys):
+    given = {"LEDGER_DB": postgres, "CELERY_BROKER_URL": redis, "RECORDS_DB": f"{root}/records.db"}
+    doctor.main(["--offline"], root, given)
+    said = capsys.readouterr().out
+    for line in ("postgresql", "ledger", "celery"):
+        assert re.search(rf"^ok +{line} ", said, re.MULTILINE), said

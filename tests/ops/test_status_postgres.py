@@ -17,6 +17,7 @@ from common.process.postgres import Connection
 from ops import status
 from ops.facts import postgres_reader
 from rigs.harness import REPOSITORY
+from rigs.pgbouncer import pooled
 from rigs.shared_ledger import Shared
 from rigs.status_site import StatusSite, ago
 
@@ -234,3 +235,23 @@ def test_nothing_slow_is_imported_but_psycopg(here):
     )
     assert done.returncode == 0, done.stderr
     assert not {"anthropic", "pydantic", "httpx", "httpx2", "celery"} & set(done.stderr.split())
+
+
+def test_through_a_pooler_it_is_the_same(here):
+    here.records("sorter", "dead", "a", at=ago(minutes=5))
+    with pooled(here.databases.url, connections=1) as pooler:
+        assert "1 dead" in here.ask(status, LEDGER_DB=pooler.url).out
+        assert "1 dead" in here.ask(status, "sorter", LEDGER_DB=pooler.url).out
+
+
+def test_a_job_with_a_ledger_elsewhere_is_shown_whatever_the_others_server_does(here):
+    here.records("sorter", "done", "a", "b", path="elsewhere/sorter.sqlite")
+    here.records("other", "done", "c")
+    here.job("third")
+    where = {
+        "LEDGER_DB_SORTER": "elsewhere/{job}.sqlite",
+        "LEDGER_DB_THIRD": "postgresql://me@127.0.0.1:1/ledger",
+    }
+    assert job_of(here, "sorter", **where)["records"]["done"] == 2
+    assert job_of(here, "other", **where)["records"]["done"] == 1
+    assert job_of(here, "third", **where)["note"].endswith(":1/ledger cannot be read")
