@@ -87,6 +87,14 @@ def test_requests_that_nobody_claims_are_told_on_top_and_how_to_mend_it(here):
     assert found["unclaimed_since"] == found["last_claim"] != ""
 
 
+def test_workers_that_live_and_claim_nothing_are_to_be_looked_at(here):
+    waiting(here, "a")
+    worker(here, claimed=9)
+    said = " ".join(here.ask(status).out.split())
+    assert "1 worker alive: is Redis? ./run_job.sh doctor; restart them" in said
+    assert "start one" not in said
+
+
 def test_where_no_worker_ever_was_it_is_since_the_oldest_request(here):
     waiting(here, "a")
     found = queue_of(here)

@@ -46,7 +46,7 @@ def facts(status: Status, job: JobStatus) -> Iterator[Fact]:
     for message_batch in job.message_batches:
         yield Fact("message batch", (_message_batch(message_batch, now),))
     for queue in job.queues:
-        yield from _queue(queue, now)
+        yield from _queue(queue, status)
     yield from _cost(job)
     if alert := _alert(job, now):
         yield Fact("alert", alert, needs_a_look=True)
@@ -64,16 +64,21 @@ def _since(stamp: str, now: str) -> str:
     return f"since {sentences.plain(stamp)} ({sentences.age(stamp, now)})"
 
 
-def _queue(queue: Queue, now: str) -> Iterator[Fact]:
+def _queue(queue: Queue, status: Status) -> Iterator[Fact]:
     oldest = ""
     if queue.age_seconds is not None:
         oldest = f"; the oldest has waited {span(queue.age_seconds)}"
     counts = f"{queue.waiting:,} waiting, {queue.claimed:,} with workers"
     yield Fact("queue", (f"{counts}{oldest} (queue {queue.queue})",))
     if queue.unclaimed_since:
-        said = f"no worker has claimed anything {_since(queue.unclaimed_since, now)}"
-        start = f"start one: ./run_job.sh worker --queue {queue.queue}"
-        yield Fact("workers", (said, start), needs_a_look=True)
+        said = f"no worker has claimed anything {_since(queue.unclaimed_since, status.at)}"
+        alive = sum(one.alive and one.queue == queue.queue for one in status.workers)
+        remedy = f"start one: ./run_job.sh worker --queue {queue.queue}"
+        if alive:
+            remedy = (
+                f"{counted(alive, 'worker')} alive: is Redis? ./run_job.sh doctor; restart them"
+            )
+        yield Fact("workers", (said, remedy), needs_a_look=True)
 
 
 def _when(run: Run, now: str) -> str:
