@@ -16,18 +16,20 @@ class CuttingProxy(Proxy):
         super().__init__(url)
         self._word = word
         self._after = after
+        self._doomed: set[socket.socket] = set()  # servers whose next word is not passed on
         self.left = times
 
     def _pass_on(self, one: socket.socket) -> None:
         if one not in self._peers:
             return
-        said = one.recv(_SIZE, socket.MSG_PEEK)
-        if not (self.left and self._word in said):
-            super()._pass_on(one)
+        if one in self._doomed:
+            self._doomed.discard(one)
+            self._close(one, reset=True)
             return
-        self.left -= 1
-        if self._after:
-            other = self._peers[one]
-            other.sendall(said)
-            other.recv(_SIZE)  # it was done
-        self._close(one, reset=True)
+        if self.left and self._word in one.recv(_SIZE, socket.MSG_PEEK):
+            self.left -= 1
+            if not self._after:
+                self._close(one, reset=True)
+                return
+            self._doomed.add(self._peers[one])
+        super()._pass_on(one)
