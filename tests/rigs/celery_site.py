@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import os
 import signal
 import subprocess
@@ -22,8 +23,9 @@ import psycopg
 import bulk_classifier
 from common import run
 from common.claude.retries import Clock
+from rigs.bills import usd_of
+from rigs.crash_rig import Bill, standin_process
 from rigs.harness import REPOSITORY, InstantClock, Result, Site, run_numbers
-from standin.standin import StandIn
 
 JOB = bulk_classifier.JOB
 LEASE = 2.0  # seconds
@@ -65,7 +67,7 @@ class CelerySite:
     root: Path
     postgres: str
     redis: str
-    standin: StandIn
+    bill: Bill
     lease: float = LEASE
     _workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
@@ -78,7 +80,7 @@ class CelerySite:
         return {
             "PATH": "/usr/bin:/bin",
             "ANTHROPIC_API_KEY": "sk-ant-test-key-000000",
-            "ANTHROPIC_BASE_URL": self.standin.url,
+            "ANTHROPIC_BASE_URL": self.bill.url,
             "RECORDS_DB": str(self.root / "records.db"),
             "LEDGER_DB": self.postgres,
             "CELERY_BROKER_URL": self.redis,
@@ -166,7 +168,36 @@ class CelerySite:
     @property
     def billed(self) -> int:
         """How many requests the stand-in has billed."""
-        return len(list(self.standin.billed))
+        return len(self.bill.lines())
+
+
+def worker_of(process: subprocess.Popen[bytes]) -> str:
+    """The pattern of the name that a worker of that process has in the ledger."""
+    return f"%-{process.pid}-%"
+
+
+def examine(site: CelerySite, records: int) -> dict[str, int]:
+    """What is lost, saved more than once, and billed although its answer is not in the ledger.
+
+    Fails where the ledger and the bill do not fit.
+    """
+    done = site.ledger("select count(*) from records where status = 'done'")[0][0]
+    saved = site.site.saved("select count(*), count(distinct record_id) from event_labels")[0]
+    answers = site.ledger("select answer from requests where answer is not null")
+    kept = {json.loads(answer)["id"] for (answer,) in answers}
+    billed = {line["id"]: line for line in site.bill.lines()}
+    assert len(kept) == len(answers), "an answer stands in the ledger twice"
+    assert kept <= billed.keys(), "an answer was never billed"
+    [(spent,)] = site.ledger("select sum(coalesce(usd, 0) + unsettled_usd) from requests")
+    assert spent >= usd_of([*billed.values()]) - 1e-9, "the ledger holds less than was billed"
+    assert site.ledger("select count(*) from queue") == [(0,)]
+    under_way = "select count(*) from requests where status in ('submitted', 'answered')"
+    assert site.ledger(under_way) == [(0,)]
+    return {
+        "lost": records - min(done, saved[1]),
+        "saved twice": saved[0] - saved[1],
+        "billed again": len(billed) - len(kept),
+    }
 
 
 def until(condition: Callable[[], object], seconds: float = 30) -> None:
@@ -186,8 +217,8 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 @contextmanager
 def celery_site(root: Path, postgres: str, redis: str, **standin: Any) -> Iterator[CelerySite]:
     """A site with a stand-in, whose workers end with it."""
-    with StandIn(**standin) as server:
-        site = CelerySite(root, postgres, redis, server)
+    with standin_process(root / "standin", **standin) as bill:
+        site = CelerySite(root, postgres, redis, bill)
         try:
             yield site
         finally:

@@ -137,11 +137,7 @@ class Publisher:
     def waiting(self) -> int | None:
         """How many messages wait in Redis; None where it does not say."""
         try:
-            channel = self._producer().channel
-            try:
-                return int(channel.queue_declare(self._queue, passive=True).message_count)
-            except self._connection.channel_errors:  # there is no such list, or Redis is full
-                return 0
+            return int(self._producer().channel.client.llen(self._queue))
         except Exception:  # as above
             self.close()
             return None

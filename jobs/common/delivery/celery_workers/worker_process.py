@@ -20,18 +20,21 @@ from common.ledger.for_workers import work_queue
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log, shortened
+from common.process.words import counted
 from common.settings import Settings
 
 _ONE_REQUEST = 1.0  # seconds in which a second signal counts as the first
-_SILENCE = 120.0  # seconds without a message while there are some: Celery has stopped to listen
-_LOOKED = 30.0
+# Seconds without a message while there are some: Celery does not listen any more. First it is told
+# to connect anew, and in the end started anew.
+_SILENT, _GIVEN_UP = 10.0, 120.0
+_LOST_ACK = "Couldn't ack"
 
 
 class _OneLine(logging.Handler):
     """What Celery has to say, on one line of our log."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno >= logging.WARNING:
+        if record.levelno >= logging.WARNING and not str(record.msg).startswith(_LOST_ACK):
             level = min(record.levelno, logging.ERROR)
             log.log(level, "celery: %s", shortened(record.getMessage(), 300))
 
@@ -52,14 +55,29 @@ class WorkerProcess:
         self._publisher = Publisher(self._app, queue)
         self._sweep = Sweep(self._database.transact, self._publisher, queue, lease)
         self._ended = threading.Event()
+        # Celery waits for ever for an acknowledgement that Redis did not take, and lets in one
+        # request less from then on; without any left it listens no more, and says nothing.
+        self._lost_ack = threading.Event()
         self._stopped_at = 0.0
         self._code = exits.DONE
+        self._worker: Any = None
 
     def run(self) -> int:
         """Work until a signal comes: the exit code. Raises JobExit where it cannot begin."""
         from celery import signals
+        from celery.worker.request import Request
 
-        self._app.task(name=TASK, ignore_result=True)(self.crew.work)
+        lost = self._lost_ack
+
+        class Noticing(Request):  # type: ignore[misc]
+            """A message that notices where its acknowledgement is lost."""
+
+            def acknowledge(self) -> None:
+                super().acknowledge()
+                if not self.message.acknowledged:
+                    lost.set()
+
+        self._app.task(name=TASK, ignore_result=True, Request=Noticing)(self.crew.work)
         signals.setup_logging.connect(_leave_it, weak=False)
         for name in ("celery", "kombu"):
             logging.getLogger(name).handlers[:] = [_OneLine()]
@@ -96,7 +114,7 @@ class WorkerProcess:
             def install_platform_tweaks(self, worker: object) -> None:
                 """None."""
 
-        worker = Tame(
+        self._worker = worker = Tame(
             app=self._app,
             pool="threads",
             concurrency=self._concurrency,
@@ -134,23 +152,34 @@ class WorkerProcess:
         while not self._ended.wait(1.0):
             with suppress(JobExit):  # the heartbeat tells of it
                 self._sweep.sweep()
-            if time.monotonic() - looked > _LOOKED:
+            if time.monotonic() - looked > _SILENT:
                 looked = time.monotonic()
                 self._watch()
 
     def _watch(self) -> None:
-        silent = time.monotonic() - self.crew.last_message
-        if self.crew.stopping or not self.crew.idle or silent < _SILENCE:
+        if self._lost_ack.is_set() and self._publisher.waiting() is not None:
+            self._lost_ack.clear()
+            log.warning("Redis did not take every acknowledgement: connecting anew")
+            self._worker.hub.call_soon(_connect_anew)
             return
-        if waiting := self._publisher.waiting():
-            log.error(
-                "%d messages wait in Redis, and Celery has taken none for %.0f s: stopped, to be"
-                " started again",
-                waiting,
-                silent,
-            )
-            self._code = exits.UNREACHABLE
-            self._stop()
+        silent = time.monotonic() - self.crew.last_message
+        if self.crew.stopping or not self.crew.idle or silent < _SILENT:
+            return
+        if not (waiting := self._publisher.waiting()):
+            return
+        what = f"{counted(waiting, 'message')} wait in Redis, and none came for {silent:.0f} s"
+        if silent < _GIVEN_UP:
+            log.warning("%s: connecting anew", what)
+            self._worker.hub.call_soon(_connect_anew)
+            return
+        log.error("%s: stopped, to be started again", what)
+        self._code = exits.UNREACHABLE
+        self._stop()
+
+
+def _connect_anew() -> None:
+    """What Celery's loop does at once where this is called in it."""
+    raise ConnectionError("no messages came")
 
 
 def _leave_it(**_: object) -> None:
