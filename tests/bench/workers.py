@@ -1,7 +1,7 @@
 """Celery's workers, measured: their rate, and what kills and outages of all parts cost.
 
 Usage: workers.py rate [REQUESTS] [LATENCY] | kill [KILLS OF WORKERS] [KILLS OF THE RUN]
-       | outage [redis-flush redis-restart redis-reset redis-silence postgres-restart postgres-drop …]
+       | outage [redis-flush redis-restart redis-reset redis-silence postgres-drop …]
 
 Everything runs here: a PostgreSQL and a Valkey from wheels, the stand-in, workers, runs.
 """
@@ -140,7 +140,7 @@ def outage(name: str, requests: int = 400, latency: float = 0.1) -> None:
         proxy, server = proxies[part], kept[part]
         acts: dict[str, Callable[[], object]] = {
             "flush": lambda: redis.Redis.from_url(server.url).flushall(),  # type: ignore[attr-defined]
-            "restart": lambda: server.restart(),  # type: ignore[attr-defined]
+            "restart": server.restart,  # type: ignore[attr-defined]
             "reset": proxy.reset_all,
             "drop": proxy.reset_all,
             "silence": partial(_silent, proxy, 45),

@@ -127,15 +127,19 @@ class CelerySite:
         )
 
     def go(
-        self, *arguments: str, at_wait: Callable[[], object] = lambda: None, **environ: str
+        self,
+        *arguments: str,
+        at_wait: Callable[[], object] = lambda: None,
+        by: str = "--celery",
+        **environ: str,
     ) -> Result:
-        """Run the job by Celery in this process, one record in a request."""
+        """Run the job in this process, one record in a request."""
         stdout, stderr = io.StringIO(), io.StringIO()
         os.environ.setdefault("RUN_ID", f"20261122T020000Z-{next(run_numbers)}")
         with redirect_stdout(stdout), redirect_stderr(stderr):
             code = run(
                 JOB,
-                ["--celery", "--chunk-size", "1", *arguments],
+                [by, "--chunk-size", "1", *arguments],
                 root=self.root,
                 environ=self.environ(**environ),
                 clock=QuickClock(at_wait),
