@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from common import times
 from common.claude.pricing import Tokens
 from common.ledger.ledger_database import LedgerDatabase
-from common.ledger.lookup import looked_up, marks
+from common.ledger.lookup import done_ids, looked_up, marks
 from common.ledger.set_aside import Answer, set_aside
 from common.ledger.states import (
     Ending,
@@ -49,6 +49,10 @@ class Ledger:
     def states(self, record_ids: Sequence[str]) -> dict[str, RecordState]:
         """What it holds of these records, by id; a fresh record is not in the answer."""
         return looked_up(self._db, self.job, record_ids)
+
+    def done_ids(self) -> Callable[[], Iterator[list[str]]] | None:
+        """What gives the ids of all that is done, sorted, in lists; None where these are few."""
+        return done_ids(self._db, self.job)
 
     def in_flight(self) -> Iterator[StoredRequest]:
         """The live requests without an answer: of runs that died, as long as this one sends none.

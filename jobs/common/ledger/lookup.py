@@ -1,13 +1,16 @@
-"""The states of many records at once."""
+"""The states of many records at once, and the ids of all that are done."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 
 from common.ledger.ledger_database import Statements
 from common.ledger.states import RecordState, RecordStatus
 
 _TOGETHER = 500  # records
+_IN_ORDER = 20_000  # ids at once
+_MANY = 50_000
 _STATUS = {str(status): status for status in RecordStatus}
 
 
@@ -37,6 +40,29 @@ def looked_up(db: Statements, job: str, record_ids: Sequence[str]) -> dict[str, 
                 record_id, _STATUS[status], request_id, run_id, failures, crashes, error
             )
     return states
+
+
+def done_ids(db: Statements, job: str) -> Callable[[], Iterator[list[str]]] | None:
+    """What gives the ids of all records that are done, in the order of their letters' numbers, in
+    lists; None where these are few.
+    """
+    sql = "select 1 from records where job = ? and status = 'done' limit 1 offset ?"
+    many = db.execute(sql, (job, _MANY)).fetchone() is not None
+    return partial(_done_ids, db, job) if many else None
+
+
+def _done_ids(db: Statements, job: str) -> Iterator[list[str]]:
+    last = ""
+    while True:
+        rows = db.execute(
+            "select record_id from records where job = ? and status = 'done' and record_id > ?"
+            " order by record_id limit ?",
+            (job, last, _IN_ORDER),
+        ).fetchall()
+        if not rows:
+            return
+        last = rows[-1][0]
+        yield [record_id for (record_id,) in rows]
 
 
 def marks(values: Collection[object]) -> str:

@@ -219,7 +219,10 @@ class PostgresStatements:
 
 def _note(found: Iterable[tuple[Step, Any]]) -> None:
     for step, cursor in found:
-        step.rows = [_unkept(row) for row in cursor.fetchall()] if cursor.description else []
+        rows = cursor.fetchall() if cursor.description else []
+        # Of a million ids hardly one is escaped: they are looked through together.
+        kept = any(_ESCAPE in value for row in rows for value in row if type(value) is str)
+        step.rows = [_unkept(row) for row in rows] if kept else rows
         step.rowcount = max(0, cursor.rowcount)
 
 

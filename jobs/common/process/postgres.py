@@ -96,6 +96,7 @@ def translated(sql: str, names: frozenset[str] | None = None) -> tuple[bytes, tu
 class Row(tuple[Any, ...]):
     """A row whose columns are found by place and by name, as those of sqlite3.Row are."""
 
+    __slots__ = ()
     names: tuple[str, ...] = ()
 
     def __getitem__(self, key: Any) -> Any:
@@ -110,7 +111,7 @@ class Row(tuple[Any, ...]):
 
 def _rows(cursor: Any) -> Callable[[Sequence[Any]], Row]:
     names = tuple(column.name for column in cursor.description or ())
-    return type("Row", (Row,), {"names": names})
+    return type("Row", (Row,), {"names": names, "__slots__": ()})
 
 
 @lru_cache(maxsize=1)

@@ -42,12 +42,14 @@ def _save_again(context: Context) -> None:
 
 
 def records_of(context: Context) -> Iterator[Record]:
-    """The records of the SELECT, in the window that the options name."""
-    rows = 0
-    for record in context.source.select(context.job.select, _bounds(context)):
-        rows += 1
-        yield record
-    tell(context, rows)
+    """The records of the SELECT, in the window that the options name.
+
+    Those that are done and not to be asked again may be left out, where they are many.
+    """
+    source = context.source
+    done = None if context.options.reprocess else context.ledger.done_ids()
+    yield from source.select(context.job.select, _bounds(context), done)
+    tell(context, source.rows)
 
 
 def _bounds(context: Context) -> Mapping[str, str]:

@@ -83,13 +83,14 @@ class Session:
 
         return self.again(read)
 
-    def described(self, *statements: str) -> tuple[list[str], list[int]]:
-        """The columns that the last of these statements gives, and the types of its parameters.
+    def described(self, *statements: str) -> tuple[list[str], list[int], list[int]]:
+        """The columns that the last of these statements gives, the types of its parameters, and
+        those of the columns.
 
         Each statement is checked, and none is run.
         """
 
-        def describe() -> tuple[list[str], list[int]]:
+        def describe() -> tuple[list[str], list[int], list[int]]:
             token = self.start()
             try:
                 # The server forgets an unnamed one with the next.
@@ -102,7 +103,8 @@ class Session:
             finally:
                 self.stop(token)
             names = [(found.fname(n) or b"").decode() for n in range(found.nfields)]
-            return names, [found.param_type(n) for n in range(found.nparams)]
+            given = [found.param_type(n) for n in range(found.nparams)]
+            return names, given, [found.ftype(n) for n in range(found.nfields)]
 
         return self.again(describe)
 

@@ -13,7 +13,6 @@ from datetime import UTC, timedelta, tzinfo
 from typing import Any
 
 import psycopg
-from psycopg.rows import tuple_row
 
 from common import times
 from common.job import Record
@@ -21,9 +20,10 @@ from common.process import exits, sqlite_errors
 from common.process.exits import JobExit
 from common.process.postgres import Connection
 from common.process.postgres_errors import plain_errors
-from common.row import Row
 from common.source import postgres_tables
 from common.source.postgres_handle import Handle
+from common.source.postgres_ids import wanted
+from common.source.postgres_records import Counted, records_of
 from common.source.postgres_seen import (
     FORGOTTEN,
     REMEMBERED,
@@ -34,12 +34,8 @@ from common.source.postgres_seen import (
 )
 from common.source.postgres_session import READING, WRITING, Session
 from common.source.postgres_times import Window, in_window
-from common.source.record_ids import binary, lacking_id, record_id
 from common.source.times_seen import TimesSeen
 from common.source.within_calls import Call, Standing, Statement
-
-_FIRST, _MOST = 100, 2_000  # rows fetched at once
-_AT_ONCE = 4 << 20  # bytes of them, about
 
 
 class PostgresDatabase:
@@ -54,9 +50,8 @@ class PostgresDatabase:
         self._session = Session(Connection(url, "RECORDS_DB", purpose or "records", texts=True))
         self._begin = WRITING if writable else READING
         self.zone = zone
-        # Of the last SELECT: the times that were read, and the rows without a record_id.
-        self.seen: TimesSeen = TimesSeen(zone)
-        self.without_id = 0
+        self.seen: TimesSeen = TimesSeen(zone)  # the times that the last SELECT has read
+        self._counted = Counted()
         self._handle: Handle | None = None
         self._kinds_of: dict[str, list[int]] = {}
         if writable:
@@ -82,12 +77,28 @@ class PostgresDatabase:
         return self._session.db
 
     @property
+    def rows(self) -> int:
+        """How many rows of the last SELECT had a record_id."""
+        return self._counted.rows
+
+    @property
+    def without_id(self) -> int:
+        """How many had none."""
+        return self._counted.without_id
+
+    @property
     def connection(self) -> Handle:
         """What save() and note() write with."""
         return self._handle or Handle(self._db)
 
-    def select(self, select: str, parameters: Mapping[str, object]) -> Iterator[Record]:
-        """Stream the records of a SELECT.
+    def select(
+        self,
+        select: str,
+        parameters: Mapping[str, object],
+        done: Callable[[], Iterator[list[str]]] | None = None,
+    ) -> Iterator[Record]:
+        """Stream the records of a SELECT. Those that are among the sorted ids that `done` gives, in
+        lists, are left out where that is quicker.
 
         Raises JobExit: 78 where the SELECT does not fit the database, 69 where the server fails or
         is lost.
@@ -109,45 +120,35 @@ class PostgresDatabase:
             lambda what: int(asked(counting(kinds, what))[0]),
             lambda: Found.of(asked(remembering(kinds), (FORGOTTEN,), (REMEMBERED,))),
         )
-        self.without_id = 0
+        self._counted = Counted()
         with self._plain_errors("read"):
             given = False
             try:
-                for record in self._records(sql):
+                for record in self._chosen(sql, done):
                     given = True
                     yield record
             except psycopg.Error as error:
                 if given or not self._session.is_back(error):
                     raise
-                yield from self._records(sql)
+                yield from records_of(self._session, sql, self._counted)
 
-    def _records(self, sql: str) -> Iterator[Record]:
-        """The records of a SELECT, in a transaction that ends with them. Raises psycopg.Error."""
-        token = self._session.start()
-        try:
-            self._db.execute(f"declare records no scroll cursor for {sql}")
-            count, names = _FIRST, None
-            while True:
-                cursor = self._db.raw.cursor(row_factory=tuple_row)
-                rows = cursor.execute(f"fetch forward {count} from records".encode()).fetchall()
-                names = names or _names(cursor.description or [])
-                if not any(name.lower() == "record_id" for name in names):
-                    raise lacking_id()
-                for row in rows:
-                    record = Row(zip(names, row, strict=False))
-                    found = record["record_id"]
-                    if found and type(found) is bytes:
-                        raise binary(found, "encode(id, 'hex')")
-                    record["record_id"] = text = found if type(found) is str else record_id(found)
-                    if text:
-                        yield record
-                    else:
-                        self.without_id += 1
-                if len(rows) < count:
-                    break
-                count = min(_MOST, max(1, _AT_ONCE * len(rows) // (1 + _size(rows))))
-        finally:
-            self._session.stop(token)
+    def _chosen(self, sql: str, done: Callable[[], Iterator[list[str]]] | None) -> Iterator[Record]:
+        """The records of a SELECT, without those that are done where that is quicker."""
+        if not (chosen := done and wanted(self._session, sql, done())):
+            yield from records_of(self._session, sql, self._counted)
+            return
+        lacking = chosen.ids
+        if lacking:
+            for record in records_of(self._session, chosen.of(sql), self._counted):
+                lacking.discard(record["record_id"])
+                yield record
+        if lacking:  # the SELECT gives other rows each time, such as some at random
+            yield from (
+                one
+                for one in records_of(self._session, sql, self._counted)
+                if one["record_id"] in lacking
+            )
+        self._counted = chosen.counted
 
     def columns(self, select: str) -> list[str]:
         """The names of a SELECT's columns; no row is read.
@@ -161,7 +162,7 @@ class PostgresDatabase:
             kinds = self._kinds(statement, select, window)
             sql = statement.sql(window, self._windows(statement, kinds, window))
             # A cursor is only declared for what gives rows, and does not change any.
-            names, _ = self._session.described(f"declare records cursor for {sql}", sql)
+            names, *_ = self._session.described(f"declare records cursor for {sql}", sql)
         return names
 
     def create(self, tables: str) -> None:
@@ -227,7 +228,7 @@ class PostgresDatabase:
                 parameters,
                 lambda number, call: f"(coalesce(({call.value}), ${number + 1}) is null)",
             )
-            _, self._kinds_of[select] = self._session.described(asking)
+            _, self._kinds_of[select], _ = self._session.described(asking)
         return self._kinds_of.get(select, [])
 
     def _windows(
@@ -260,18 +261,3 @@ class PostgresDatabase:
             plain_errors(self._db.name, done, statements=statements),
         ):
             yield
-
-
-def _names(columns: list[Any]) -> list[str]:
-    """The names of columns. Of several that are called the same the first one counts."""
-    names: list[str] = []
-    for column in columns:
-        names.append("" if column.name in names else column.name)
-    return names
-
-
-def _size(rows: list[tuple[Any, ...]]) -> int:
-    """About how many bytes these rows have, from some of them."""
-    some = rows[::16]
-    texts = (value for row in some for value in row if isinstance(value, str | bytes))
-    return sum(map(len, texts)) * len(rows) // max(1, len(some))

@@ -19,7 +19,14 @@ class SourceDatabase(Protocol):
     """An open database that holds the records. sqlite_source.Database says what each one does."""
 
     zone: tzinfo
-    without_id: int  # of the last SELECT: rows without a record_id
+
+    @property
+    def rows(self) -> int:
+        """How many rows of the last SELECT had a record_id."""
+
+    @property
+    def without_id(self) -> int:
+        """How many had none."""
 
     @property
     def connection(self) -> Any:
@@ -29,8 +36,13 @@ class SourceDatabase(Protocol):
     def seen(self) -> TimesSeen:
         """Of the last SELECT: the times that within() has read."""
 
-    def select(self, select: str, parameters: Mapping[str, object]) -> Iterator[Record]:
-        """Stream the records of a SELECT."""
+    def select(
+        self,
+        select: str,
+        parameters: Mapping[str, object],
+        done: Callable[[], Iterator[list[str]]] | None = None,
+    ) -> Iterator[Record]:
+        """Stream the records of a SELECT; those that are done may be left out."""
 
     def columns(self, select: str) -> list[str]:
         """The names of a SELECT's columns; no row is read."""
