@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import partial
 
 from common.ledger.ledger_database import Statements
 from common.ledger.states import RecordState, RecordStatus
@@ -43,26 +42,18 @@ def looked_up(db: Statements, job: str, record_ids: Sequence[str]) -> dict[str, 
 
 
 def done_ids(db: Statements, job: str) -> Callable[[], Iterator[list[str]]] | None:
-    """What gives the ids of all records that are done, in the order of their letters' numbers, in
-    lists; None where these are few.
-    """
-    sql = "select 1 from records where job = ? and status = 'done' limit 1 offset ?"
-    many = db.execute(sql, (job, _MANY)).fetchone() is not None
-    return partial(_done_ids, db, job) if many else None
+    """What gives the ids of all that is done, sorted, in lists; None where these are few."""
+    done = "from records where job = ? and status = 'done'"
+    if db.execute(f"select 1 {done} limit 1 offset ?", (job, _MANY)).fetchone() is None:
+        return None
+    page = f"select record_id {done} and record_id > ? order by record_id limit ?"
 
+    def pages() -> Iterator[list[str]]:
+        ids = [""]
+        while ids := [one for (one,) in db.execute(page, (job, ids[-1], _IN_ORDER)).fetchall()]:
+            yield ids
 
-def _done_ids(db: Statements, job: str) -> Iterator[list[str]]:
-    last = ""
-    while True:
-        rows = db.execute(
-            "select record_id from records where job = ? and status = 'done' and record_id > ?"
-            " order by record_id limit ?",
-            (job, last, _IN_ORDER),
-        ).fetchall()
-        if not rows:
-            return
-        last = rows[-1][0]
-        yield [record_id for (record_id,) in rows]
+    return pages
 
 
 def marks(values: Collection[object]) -> str:
