@@ -29,7 +29,7 @@ class Queue:
 
     def sql(self, sql, *values):
         found = self.transact(lambda db: db.execute(sql, values))
-        return found.fetchall() if found.description else found.rowcount
+        return found.fetchall() if sql.startswith("select") else found.rowcount
 
     def add(self, *names, capped=False, most_usd=0.5, record="record of {}"):
         for name in names:

@@ -59,6 +59,12 @@ class Accounts:
                 self._made[access] = Account(*access, self._concurrency)
             return self._made[access]
 
+    async def close(self) -> None:
+        """Let go of all connections."""
+        for account in self._made.values():
+            for client in account.clients:
+                await client.close()
+
 
 @dataclass(frozen=True)
 class Next:

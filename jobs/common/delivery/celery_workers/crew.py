@@ -13,6 +13,7 @@ import secrets
 import socket
 import time
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from functools import partial
 from threading import Event, Lock, Thread, Timer
 
@@ -99,8 +100,12 @@ class Crew:
             self._transact(lambda db: work_claims.check_out(db, self.name))
         except JobExit as end:
             log.warning("%s", end.message)
+        with suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(self._accounts.close(), self._loop).result(5)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._threads[0].join(timeout=5)
+        if not self._loop.is_running():
+            self._loop.close()
         log.info("%s answered", counted(self._answered, "request"))
 
     def _give_up(self) -> None:

@@ -102,28 +102,41 @@ def left(db: Statements, job: str) -> int:
 
 def standing(db: Statements, job: str, queue: str) -> Standing:
     """How a job's requests stand, and whether anybody works on that queue."""
-    row = db.execute(
-        "select count(*), count(worker),"
-        " extract(epoch from clock_timestamp() - min(greatest(not_before, created_at))"
-        "   filter (where worker is null and ended is null and not_before <= clock_timestamp()"
-        "     and not exists (select 1 from pace where pace.model = queue.model"
-        "       and pace.not_before > clock_timestamp() - interval '1 minute')))::float8"
-        " from queue where job = ?",
-        (job,),
+    in_flight = db.execute(
+        "select count(*) filter (where job = ?), count(*) from queue"
+        " where worker is not null and queue_name = ? and lease_until > clock_timestamp()",
+        (job, queue),
     ).fetchone()
-    others = db.execute(
+    workers = db.execute(
         "select count(*) filter (where heartbeat_at > clock_timestamp() - interval '1 minute'),"
         " extract(epoch from clock_timestamp() - max(claimed_at))::float8,"
-        " to_char(max(claimed_at) at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),"
-        " (select count(*) from queue where queue_name = ? and worker is not null"
-        "   and lease_until > clock_timestamp())"
+        " to_char(max(claimed_at) at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
         " from workers where queue_name = ?",
-        (queue, queue),
+        (queue,),
     ).fetchone()
-    waited = 0.0 if row[2] is None or others[3] else float(row[2])
-    if others[1] is not None:
-        waited = min(waited, float(others[1]))
-    return Standing(int(row[0]), int(row[1]), waited, int(others[0]), others[2] or "")
+    waited = 0.0 if in_flight[1] else _waited(db, job, queue)
+    if workers[1] is not None:
+        waited = min(waited, float(workers[1]))
+    return Standing(left(db, job), in_flight[0], waited, workers[0], workers[2] or "")
+
+
+def _waited(db: Statements, job: str, queue: str) -> float:
+    """Seconds for which the request that is next could have been claimed; 0 where none could."""
+    # Two that an index finds: the next one to be published, and the one published first.
+    rows = [
+        db.execute(
+            "select extract(epoch from clock_timestamp()"
+            "  - greatest(not_before, created_at))::float8 from queue"
+            " where queue_name = ? and job = ? and ended is null and worker is null"
+            f" and published_at {of_these} and not_before <= clock_timestamp()"
+            " and not exists (select 1 from pace where pace.model = queue.model"
+            "  and pace.not_before > clock_timestamp() - interval '1 minute')"
+            f" order by {order} limit 1",
+            (queue, job),
+        ).fetchone()
+        for of_these, order in (("is null", "sent_at, created_at"), ("is not null", "published_at"))
+    ]
+    return max((float(row[0]) for row in rows if row), default=0.0)
 
 
 def ended(db: Statements, job: str, most: int) -> list[Ended]:
@@ -179,25 +192,28 @@ def is_due(db: Statements, queue: str) -> bool:
 
 def expire(db: Statements) -> list[tuple[str, str]]:
     """Free what dead workers had in flight: (request, worker). It may have been billed."""
-    rows = db.execute(
-        "with dead as (select request_id, worker from queue"
-        "  where worker is not null and lease_until < clock_timestamp()"
-        "  order by request_id limit 500 for update skip locked),"
-        " freed as (update queue q set worker = null, lease_until = null, published_at = null,"
+    db.execute("delete from workers where heartbeat_at < clock_timestamp() - interval '1 day'")
+    dead = db.execute(
+        "select request_id, worker from queue"
+        " where worker is not null and lease_until < clock_timestamp()"
+        " order by request_id limit 500 for update skip locked"
+    ).fetchall()
+    if not dead:
+        return []
+    db.execute(
+        "with freed as (update queue set worker = null, lease_until = null, published_at = null,"
         "  deaths = deaths + 1, unsettled_usd = unsettled_usd + most_usd,"
         f"  ended = case when deaths + 1 >= {DEATHS} then 'failed' when capped then 'asks' end,"
         f"  body = case when deaths + 1 >= {DEATHS} then null else body end,"
         f"  reason = case when deaths + 1 >= {DEATHS}"
         f"   then 'in flight in {DEATHS} workers that died' end"
-        "  from dead where q.request_id = dead.request_id"
-        "  returning q.request_id, dead.worker, q.ended, q.unsettled_usd, q.most_usd),"
-        " noted as (update requests r set unsettled_usd = freed.unsettled_usd"
+        "  where request_id = any(?) returning request_id, ended, unsettled_usd, most_usd)"
+        " update requests r set unsettled_usd = freed.unsettled_usd"
         "  + case when freed.ended is null then freed.most_usd else 0 end"
-        "  from freed where r.request_id = freed.request_id)"
-        " select request_id, worker from freed"
-    ).fetchall()
-    db.execute("delete from workers where heartbeat_at < clock_timestamp() - interval '1 day'")
-    return [(row[0], row[1]) for row in rows]
+        " from freed where r.request_id = freed.request_id",
+        ([row[0] for row in dead],),
+    )
+    return [(row[0], row[1]) for row in dead]
 
 
 def doubtful(db: Statements, queue: str) -> bool:
