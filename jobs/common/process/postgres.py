@@ -69,24 +69,18 @@ def in_words(address: str) -> str:
 
 
 @lru_cache(maxsize=500)
-def translated(sql: str, names: frozenset[str] | None = None) -> tuple[bytes, tuple[str, ...]]:
+def translated(sql: str, *, named: bool) -> tuple[bytes, tuple[str, ...]]:
     """SQL with psycopg's placeholders in the place of SQLite's, and whose values they stand for.
 
-    `names` are those of the values; None: they have none, and `?` stands for each. Each `:name` is
-    a placeholder of its own, so that PostgreSQL finds a type for each by itself. Raises
-    psycopg.ProgrammingError for a name without a value.
+    `named`: the values have names; else `?` stands for each. Each `:name` is a placeholder of its
+    own, so that PostgreSQL finds a type for each by itself.
     """
     parts, order = [], []
     for token in tokens(sql):
-        if token.kind == NAMED and names is not None:
-            if (name := token.text[1:]) not in names:
-                import psycopg
-
-                lacking = f"You did not supply a value for binding parameter :{name}"
-                raise psycopg.ProgrammingError(lacking)
-            order.append(name)
+        if token.kind == NAMED and named:
+            order.append(token.text[1:])
             parts.append("%s")
-        elif token.kind == MARK and names is None:
+        elif token.kind == MARK and not named:
             parts.append("%s")
         else:
             parts.append(token.text.replace("%", "%%"))
@@ -231,14 +225,14 @@ class Connection:
         """Run one statement; several without values. Raises psycopg.Error."""
         if not values:
             return self._connection.execute(sql.encode())
-        query, order = translated(sql, _names(values))
+        query, order = translated(sql, named=isinstance(values, Mapping))
         return self._connection.execute(query, _storable(values, order))
 
     def executemany(self, sql: str, rows: Iterable[Values]) -> psycopg.Cursor[Row]:
         """Run one statement for each of these rows, in few round trips. Raises psycopg.Error."""
         cursor = self._connection.cursor()
         if given := list(rows):
-            query, order = translated(sql, _names(given[0]))
+            query, order = translated(sql, named=isinstance(given[0], Mapping))
             cursor.executemany(query, [_storable(values, order) for values in given])
         return cursor
 
@@ -247,16 +241,16 @@ class Connection:
         self._connection.close()
 
 
-def _names(values: Values) -> frozenset[str] | None:
-    return frozenset(values) if isinstance(values, Mapping) else None
-
-
 def _storable(values: Values, order: tuple[str, ...]) -> list[Any]:
-    return (
-        [storable(values[name]) for name in order]
-        if isinstance(values, Mapping)
-        else [*map(storable, values)]
-    )
+    if not isinstance(values, Mapping):
+        return [*map(storable, values)]
+    try:
+        return [storable(values[name]) for name in order]
+    except KeyError as error:
+        import psycopg
+
+        lacking = f"You did not supply a value for binding parameter :{error.args[0]}"
+        raise psycopg.ProgrammingError(lacking) from None
 
 
 def storable(value: Any) -> Any:
