@@ -55,8 +55,8 @@ class JobCode:
     ) -> T:
         """Call one of the job's functions for these records; `function` is its name in messages.
 
-        Raises CodeError for what it raises; JobExit, or the database's own error, where the disk or
-        the database is to blame.
+        Raises CodeError for what it raises; JobExit where the disk is to blame, or a database that
+        it opened itself.
         """
         try:
             with self.at_work(function, record_ids):
@@ -65,7 +65,8 @@ class JobCode:
             raise
         except errors() as error:
             if not is_about_the_statement(error):
-                raise
+                what = raised(function, error).reason
+                raise JobExit(exits.UNREACHABLE, f"{what}. {NOBODYS}") from error
             if remedy := remedy_for_tables(error):
                 what = raised(function, error).reason
                 raise JobExit(exits.SETTINGS, f"{what}: {remedy}. {NOBODYS}") from error

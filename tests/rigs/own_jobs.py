@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Literal
 
+import psycopg
 from pydantic import BaseModel
 
 from common import Job, Record
@@ -30,16 +31,23 @@ def save(db: Any, record: Record, output: Label) -> None:
     """Insert or replace the record's label. The column `saved` counts how often."""
     db.execute(
         "insert into labels values (?, ?, ?, 1) on conflict (record_id) do update set"
-        " label = excluded.label, reason = excluded.reason, saved = saved + 1",
+        " label = excluded.label, reason = excluded.reason, saved = labels.saved + 1",
         (record["record_id"], output.label, output.reason),
     )
 
 
-def locked_save(*_: object) -> None:
+def locked_save(db: object, *_: object) -> None:
     """A save() that meets a locked database: nobody's fault, so that the answers wait."""
+    if not isinstance(db, sqlite3.Connection):
+        raise psycopg.errors.LockNotAvailable("canceling statement due to lock timeout")
+    raise locked()
+
+
+def locked() -> sqlite3.Error:
+    """What SQLite says of a file that another program keeps locked."""
     error = sqlite3.OperationalError("database is locked")
     error.sqlite_errorcode = sqlite3.SQLITE_BUSY
-    raise error
+    return error
 
 
 def in_a_child(site: Site, job: Job, *arguments: str) -> int:

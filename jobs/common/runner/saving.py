@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from common.claude.answers import Validated, foreign_ids, outputs_per_record, validated
-from common.claude.code_faults import CodeError, must_have_run
+from common.claude.code_faults import CodeError, ends_the_run, must_have_run
 from common.claude.faults import Fault, Kind
 from common.claude.request import Request
 from common.context import Context
@@ -18,7 +18,6 @@ from common.delivery.triage import Reading
 from common.job import Origin, Record
 from common.job_code import DUMP, SAVE, VALIDATOR
 from common.ledger.states import RecordStatus
-from common.process.database_errors import errors
 from common.process.exits import JobExit
 from common.process.log import log
 
@@ -106,16 +105,15 @@ class Saving:
 
         def save_all() -> None:
             for output in outputs:
-                self._code.call(SAVE, [output.record_id], self._call, output)
+                with self._code.at_work(SAVE, [output.record_id]):
+                    self._call(output)
 
         try:
             source.write(save_all)
-        except CodeError:
-            pass
-        except errors():
-            pass
-        else:
             return {}
+        except BaseException as error:  # it is met again below, where its record is known
+            if ends_the_run(error):
+                raise
         faults: dict[int, Fault] = {}
         for output in outputs:
             # The commit is in it, since a constraint can be checked as late as there.

@@ -8,7 +8,7 @@ SELECT, or to save.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, timedelta, tzinfo
 from typing import Any
 
@@ -16,7 +16,7 @@ import psycopg
 
 from common import times
 from common.job import Record
-from common.process import exits, sqlite_errors
+from common.process import exits
 from common.process.exits import JobExit
 from common.process.postgres import Connection
 from common.process.postgres_errors import plain_errors
@@ -253,11 +253,5 @@ class PostgresDatabase:
 
         return stands_for
 
-    @contextmanager
-    def _plain_errors(self, done: str, *, statements: bool = True) -> Iterator[None]:
-        # What save() does to a SQLite file of its own may fail, too.
-        with (
-            sqlite_errors.plain_errors(self._db.name, done, statements=statements),
-            plain_errors(self._db.name, done, statements=statements),
-        ):
-            yield
+    def _plain_errors(self, done: str, *, statements: bool = True) -> AbstractContextManager[None]:
+        return plain_errors(self._db.name, done, statements=statements)
