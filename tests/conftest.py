@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rigs import servers
-from rigs.databases import Databases, Mixed, SqliteFiles
+from rigs.databases import Databases, SqliteFiles
 from rigs.harness import Site
 from rigs.proxy import Proxy
 from standin.servers import PostgreSQL, Valkey
@@ -77,7 +77,7 @@ def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Databases:
 
     found = PostgresDatabase(request.getfixturevalue("shared_postgres"), tmp_path)
     found.empty()
-    return Mixed(SqliteFiles(tmp_path), found)
+    return found
 
 
 @pytest.fixture

@@ -36,7 +36,11 @@ class Label(BaseModel):
 
 
 def save(db: sqlite3.Connection, record: dict[str, Any], output: Label) -> None:
-    db.execute("insert or replace into labels values (?, ?)", (record["record_id"], output.label))
+    db.execute(
+        "insert into labels values (?, ?)"
+        " on conflict (record_id) do update set label = excluded.label",
+        (record["record_id"], output.label),
+    )
 
 
 LABELS = Job(

@@ -9,6 +9,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
 from itertools import count
+from operator import methodcaller
 from typing import Any
 
 import pytest
@@ -75,7 +76,7 @@ def test_a_constraint_that_rolls_back_takes_back_its_own_record_and_no_other(cla
     assert site.saved(SAVED) == [(59,)]
 
 
-@pytest.mark.parametrize("meddle", [sqlite3.Connection.commit, lambda db: db.executescript("")])
+@pytest.mark.parametrize("meddle", [methodcaller("commit"), methodcaller("executescript", "")])
 def test_a_save_may_commit_by_itself(claude, meddle):
     site = claude()
     events(site, 60)
@@ -91,7 +92,7 @@ def test_a_save_may_commit_by_itself(claude, meddle):
 def test_a_save_that_closes_the_connection_costs_its_record_alone(claude):
     site = claude()
     events(site, 120)
-    result = site.run(labels(save=then("17", sqlite3.Connection.close)))
+    result = site.run(labels(save=then("17", methodcaller("close"))))
     assert result.code == 3, result.log
     assert [record_id for record_id, _ in site.ledger(DEAD, "labels")] == ["17"]
     assert site.saved(SAVED) == [(119,)]

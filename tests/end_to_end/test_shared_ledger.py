@@ -23,7 +23,7 @@ def two(claude, site, postgres, tmp_path):
     (tmp_path / "second").mkdir()
     second = Site(tmp_path / "second", site.standin)
     for one in (site, second):
-        one.environ = {"LEDGER_DB": postgres, "RECORDS_DB": str(site.source)}
+        one.environ = {"LEDGER_DB": postgres, "RECORDS_DB": site.databases.settings()["RECORDS_DB"]}
         (one.root / "jobs").mkdir()
         for job in (bulk_classifier.JOB, daily_report.JOB):
             (one.root / f"jobs/{job.name}.py").touch()

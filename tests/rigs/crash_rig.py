@@ -49,7 +49,7 @@ def show(record):
 def save(db, record, output):
     {save}
     db.execute("insert into labels values (?, ?, 1) on conflict (record_id)"
-        " do update set label = excluded.label, saves = saves + 1",
+        " do update set label = excluded.label, saves = labels.saves + 1",
         (record["record_id"], output.label))
 
 JOB = Job(name=Path(__file__).stem,

@@ -16,9 +16,15 @@ from typing import Any, Protocol
 from common.ledger.sqlite_ledger import LedgerFile
 from common.source.sqlite_source import Database
 
+# What a user reads of a table or a column that is not there.
+NO_TABLE = 'no such table: {0}|relation "{0}" does not exist'
+NO_COLUMN = 'no such column: {0}|column "{0}" does not exist'
+
 
 class Databases(Protocol):
     """The databases of one site."""
+
+    holds_nul: bool  # whether a text can hold this sign
 
     def settings(self) -> dict[str, str]:
         """The settings that lead a job to them."""
@@ -56,6 +62,7 @@ class SqliteFiles:
     """SQLite files, where a run finds them that is told of the records alone."""
 
     root: Path
+    holds_nul = True
 
     @property
     def path(self) -> Path:
@@ -105,6 +112,7 @@ class Mixed:
 
     def __init__(self, records: Databases, ledgers: Databases) -> None:
         self._both = (records, ledgers)
+        self.holds_nul = records.holds_nul
         self._settings = {
             "RECORDS_DB": records.settings()["RECORDS_DB"],
             "LEDGER_DB": ledgers.settings().get("LEDGER_DB", ""),

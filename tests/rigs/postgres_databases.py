@@ -18,7 +18,7 @@ from common.source.source_database import open_source
 LEDGER = ("records", "requests", "message_batches", "windows", "left_out", "runs")
 # All of a ledger, kept from test to test.
 KEPT = {*re.findall(r"create table if not exists (\w+)", schema())}
-_TEXT = psycopg.adapters.types["text"].oid
+_TEXT, _DATE = (psycopg.adapters.types[name].oid for name in ("text", "date"))
 _TYPED = re.compile(r"\w+\s+(?!primary key$)\S", re.IGNORECASE)
 
 
@@ -32,7 +32,8 @@ class Connection:
         """Run one statement; the cursor gives its rows."""
         if not values:
             return self.raw.execute(sql.encode())
-        return self.raw.execute(sql.replace("%", "%%").replace("?", "%s").encode(), values)
+        stored = [_storable(value) for value in values]
+        return self.raw.execute(sql.replace("%", "%%").replace("?", "%s").encode(), stored)
 
 
 @dataclass
@@ -41,6 +42,7 @@ class PostgresDatabase:
 
     url: str
     root: Path
+    holds_nul = False
 
     def settings(self) -> dict[str, str]:
         return {"RECORDS_DB": self.url, "LEDGER_DB": self.url}
@@ -75,10 +77,11 @@ class PostgresDatabase:
             db.execute(f"create table if not exists {name} ({', '.join(typed)})")
             there = db.execute(f"select * from {name} limit 0").description
             for n, (column, kind) in enumerate(zip(there, kinds, strict=True)):
-                if kind == "text" and column.type_code != _TEXT and any(row[n] for row in made):
+                is_text = column.type_code in (_TEXT, _DATE)
+                if kind == "text" and not is_text and any(row[n] for row in made):
                     # What is there already are numbers.
                     db.execute(f"alter table {name} alter {column.name} type text")
-                if kind == "text" or column.type_code == _TEXT:
+                if kind == "text" or is_text:
                     for row in made:
                         row[n] = _text(row[n])
             marks = ", ".join(["%s"] * len(given))

@@ -47,12 +47,14 @@ def test_long_ids_cost_no_more_than_short_ones_and_nothing_is_cut_off(claude, de
 @DELIVERIES
 def test_ids_that_look_alike_or_cannot_be_seen_are_kept_apart(claude, delivery):
     site = claude(message_batch_seconds=0.0)
-    add(site, ODD)
+    odd = [one for one in ODD if site.databases.holds_nul or "\0" not in one]
+    add(site, odd)
     result = site.run(labels(), delivery, "--chunk-size", "7")
     assert result.code == 0, result.log
-    assert saved(site) == sorted(ODD)
+    assert saved(site) == sorted(odd)
     assert int(result.summary["attempts"]) == 4, "nothing is asked again"
-    assert site.ledger("select count(*) from records where status = 'done'", "labels") == [(27,)]
+    done = "select count(*) from records where status = 'done'"
+    assert site.ledger(done, "labels") == [(len(odd),)]
 
 
 def test_a_model_that_trims_and_composes_what_it_repeats_confuses_no_records(claude):

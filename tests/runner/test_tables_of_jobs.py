@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
 
 from common import Job, Record
+from rigs.databases import NO_TABLE
 from rigs.own_jobs import SELECT, Label, labels
 from rigs.report_site import events
 
@@ -34,19 +36,19 @@ TABLES = {
     "a new field that is only updated": (
         OLD,
         "update verdicts set why = :why where id = :id",
-        "run `alter table … add column why text` for the table that lacks it",
+        "run `alter table (verdicts|…) add column why text`",
         "alter table verdicts add column why text",
     ),
     "a new field without names": (
         OLD,
         f"{INTO} values (?, ?, ?)",
-        "a field that is new needs a column, `alter table verdicts add column …`",
+        "a field that is new needs a column, `alter table (verdicts|…) add column …`",
         "alter table verdicts add column why text",
     ),
     "no table": (
         "",
         f"{INTO} values (:id, :label)",
-        "give the job tables=`create table if not exists verdicts (…)`",
+        r"give the job tables=`create table if not exists verdicts \(…\)`",
         OLD,
     ),
 }
@@ -62,7 +64,7 @@ def test_a_table_that_lacks_something_is_78_with_the_line_that_mends_it(claude, 
         site.change(before)
     result = site.run(saving(sql))
     assert result.code == 78, result.log
-    assert expected in result.log and "Traceback" not in result.log
+    assert re.search(expected, result.log) and "Traceback" not in result.log
     assert "mend the SELECT" not in result.log
     states = site.ledger("select status, count(*) from records group by 1", "labels")
     assert states == [("answered", count)]
@@ -113,4 +115,5 @@ def test_on_their_own_database_the_select_is_to_blame(claude):
     site.events(events("2026-11-21", 1))
     result = site.run(labels(select="select id as record_id, subject as content from tickets"))
     assert result.code == 78
-    assert "no such table: tickets: mend the SELECT" in result.log and "--demo" not in result.log
+    assert re.search(f"({NO_TABLE.format('tickets')}): mend the SELECT", result.log)
+    assert "--demo" not in result.log
