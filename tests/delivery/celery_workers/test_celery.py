@@ -182,6 +182,41 @@ def test_a_worker_that_is_told_to_stop_finishes_what_it_has_and_takes_nothing_ne
     assert examine(site, 40) == FINE
 
 
+def test_outputs_are_saved_while_others_are_still_under_way(make, monkeypatch):
+    monkeypatch.setattr(queue_delivery, "_SHARED_EVERY", 0.0)
+    site = make(30, latency=0.2)
+    site.worker("--concurrency", "2")
+    run = []
+
+    def look():
+        saved = site.saved() if site.billed > 10 else []
+        run.append(len(saved))
+
+    result = site.go(at_wait=look)
+    assert result.code == 0, result.log
+    assert any(1 < saved < 30 for saved in run), run
+    assert examine(site, 30) == FINE
+
+
+def test_workers_of_another_queue_or_installation_take_nothing(make):
+    site = make(4)
+    site.worker("--queue", "another")
+    until(lambda: READY in site.worker_log())
+    assert site.go("--wait", "1s").code == 75
+    assert site.billed == 1
+    worker = site.worker()
+    assert site.go().code == 0
+    assert "queue claude-batch-jobs" in site.worker_log()
+    assert worker.poll() is None
+    marks = dict(site.ledger("select queue_name, mark from queues"))
+    assert len({*marks.values()}) == 2
+    with redis_py.Redis.from_url(site.redis) as server:
+        keys = [key.decode() for key in server.keys("*")]
+    assert all(
+        key.startswith(tuple(f"claude-batch-jobs:{m}:" for m in marks.values())) for key in keys
+    )
+
+
 def test_a_redis_that_forgets_everything_delays_a_run_and_no_more(make, monkeypatch):
     monkeypatch.setattr("common.ledger.for_workers.work_queue._LOST_AFTER", 0.5)
     site = make(10)

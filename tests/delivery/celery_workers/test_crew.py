@@ -78,17 +78,17 @@ def test_an_answer_that_comes_when_the_database_is_away_is_kept_and_stored_later
     make, database, tmp_path, monkeypatch
 ):
     crew = make()
-    real = crew_module.work_claims.store
+    real = work_claims.store
 
     def away(db, answer):
         raise JobExit(exits.UNREACHABLE, "LEDGER_DB could not be reached")
 
-    monkeypatch.setattr(crew_module.work_claims, "store", away)
+    monkeypatch.setattr(work_claims, "store", away)
     crew.work("a")
     [kept] = (tmp_path / "state/answers").iterdir()
     assert rows(database, "select status from requests") == [("submitted",)]
     assert rows(database, "select worker is not null from queue") == [(True,)]  # nobody pays again
-    monkeypatch.setattr(crew_module.work_claims, "store", real)
+    monkeypatch.setattr(work_claims, "store", real)
     until(lambda: not kept.exists())
     assert rows(database, "select status, usd is not null from requests") == [("answered", True)]
 
