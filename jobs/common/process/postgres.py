@@ -16,12 +16,12 @@ from common.process import exits
 from common.process.exits import JobExit
 from common.process.patient_connection import patient_connection
 from common.process.postgres_errors import is_about_the_statement, plain
+from common.process.postgres_texts import as_texts, load_any
 from common.process.redaction import redacted
 from common.process.sql_text import MARK, NAMED, tokens
 
 if TYPE_CHECKING:
     import psycopg
-    from psycopg.abc import AdaptContext
 
 __all__ = [
     "BEGIN",
@@ -54,8 +54,7 @@ BEGIN = (
 )
 
 Values = Sequence[Any] | Mapping[str, Any]
-# Types whose values come as Python has them where all others come as texts.
-_AS_PYTHON_HAS_THEM = ("bool", "bytea", "int2", "int4", "int8", "oid", "float4", "float8")
+_ANY = "SQL_ASCII"  # the encoding of a database that keeps any bytes
 
 
 def is_postgres(address: str) -> bool:
@@ -108,24 +107,6 @@ def _rows(cursor: Any) -> Callable[[Sequence[Any]], Row]:
     return type("Row", (Row,), {"names": names, "__slots__": ()})
 
 
-@lru_cache(maxsize=1)
-def _as_texts() -> AdaptContext:
-    """How values come as texts, which travel, and can be set aside, whatever their type is."""
-    import psycopg
-    from psycopg.adapt import AdaptersMap
-    from psycopg.types.string import TextLoader
-
-    class Adapting:
-        adapters = AdaptersMap(psycopg.adapters)
-        connection = None
-
-    for info in psycopg.adapters.types:
-        if info.name not in _AS_PYTHON_HAS_THEM:
-            Adapting.adapters.register_loader(info.oid, TextLoader)
-        Adapting.adapters.register_loader(info.array_oid, TextLoader)
-    return Adapting()
-
-
 def check_installed(name: str) -> None:
     """Raises JobExit (78) where the package is missing that the database `name` needs."""
     try:
@@ -145,7 +126,7 @@ class Connection:
         purpose: str,
         sleep: Callable[[float], object] = time.sleep,
         *,
-        texts: bool = False,
+        texts: Callable[[bytes], str] | None = None,
         connect_seconds: int = 0,
         silence: float = SILENCE,
     ) -> None:
@@ -153,7 +134,8 @@ class Connection:
         `connect_seconds`: how long that may take, whatever the address says.
 
         `silence`: for how many seconds the server may say nothing before it is taken for gone.
-        `texts`: all values that are no number, bool or bytea come as texts, as psql shows them.
+        `texts`: all values that are no number, bool or bytea come as texts, as psql shows them;
+        it makes one of bytes where the database keeps any bytes, which need not be UTF-8.
 
         Raises JobExit: 78 where the package is missing, or the address or what it says of user,
         password or database is refused; 69 where the server cannot be reached.
@@ -175,13 +157,14 @@ class Connection:
         try:
             asked: dict[str, Any] = {**_DEFAULTS, **conninfo_to_dict(self._address), **self._most}
             asked.setdefault("application_name", f"claude-batch-jobs/{self._purpose}")
-            made = patient_connection().connect(
-                **{**asked, "client_encoding": "utf8"},
-                autocommit=True,
-                context=_as_texts() if self._texts else None,
-                prepare_threshold=None,
-                row_factory=_rows,
-            )
+            asked |= {"autocommit": True, "prepare_threshold": None, "row_factory": _rows}
+            context = as_texts() if self._texts else None
+            connect = patient_connection().connect
+            made = connect(**{**asked, "client_encoding": "utf8"}, context=context)
+            if self._texts and made.info.parameter_status("server_encoding") == _ANY:
+                made.close()  # to UTF-8 it would not let all of its texts go
+                made = connect(**{**asked, "client_encoding": _ANY}, context=context)
+                load_any(made.adapters, self._texts)
             made.patience = self._silence
             return cast("psycopg.Connection[Row]", made)
         except psycopg.Error as error:

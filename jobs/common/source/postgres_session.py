@@ -30,15 +30,18 @@ T = TypeVar("T")
 class Session:
     """One transaction after the other. A method that says nothing else raises psycopg.Error."""
 
-    def __init__(self, db: Connection) -> None:
+    def __init__(self, db: Connection, timeout: float, patience: float) -> None:
+        """`timeout`: seconds to wait for others' locks; `patience`: for a server that is gone."""
         self.db = db
+        self._locks = f"; set local lock_timeout = '{max(1, int(timeout * 1000))}ms'"
+        self._patience = patience
         self._current: object = None
 
     def start(self, begin: str = READING) -> object:
         """Begin a transaction, in place of one that somebody has left open; its token."""
         if self.db.in_transaction:
             self.db.execute("rollback")
-        self.db.execute(begin)
+        self.db.execute(begin + self._locks)
         self._current = object()
         return self._current
 
@@ -56,7 +59,7 @@ class Session:
         Where the connection is lost, it is opened anew: raises JobExit as Connection.reconnect.
         """
         if self.db.lost:
-            self.db.reconnect()
+            self.db.reconnect(self._patience)
             return True
         return may_go_well_again(error)
 

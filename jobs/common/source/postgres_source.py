@@ -18,7 +18,7 @@ from common import times
 from common.job import Record
 from common.process import exits
 from common.process.exits import JobExit
-from common.process.postgres import Connection
+from common.process.postgres import PATIENCE, Connection
 from common.process.postgres_errors import plain_errors
 from common.source import postgres_tables
 from common.source.postgres_handle import Handle
@@ -34,6 +34,7 @@ from common.source.postgres_seen import (
 )
 from common.source.postgres_session import READING, WRITING, Session
 from common.source.postgres_times import Window, in_window
+from common.source.record_ids import decoded
 from common.source.times_seen import TimesSeen
 from common.source.within_calls import Call, Standing, Statement
 
@@ -41,13 +42,24 @@ from common.source.within_calls import Call, Standing, Statement
 class PostgresDatabase:
     """An open database on a server that holds the records."""
 
-    def __init__(self, url: str, *, writable: bool, zone: tzinfo = UTC, purpose: str = "") -> None:
-        """Connect. A date without a time is that date in `zone`.
+    def __init__(
+        self,
+        url: str,
+        *,
+        writable: bool,
+        timeout: float = 30,
+        patience: float = PATIENCE,
+        zone: tzinfo = UTC,
+        purpose: str = "records",
+    ) -> None:
+        """Connect. Wait `timeout` seconds for others' locks, and `patience` for a server that is
+        restarted. A date without a time is that date in `zone`; the server sees the `purpose`.
 
         Raises JobExit: 78 where the address is refused, or it must be written and may not; 69 where
         the server cannot be reached.
         """
-        self._session = Session(Connection(url, "RECORDS_DB", purpose or "records", texts=True))
+        connection = Connection(url, "RECORDS_DB", purpose, texts=decoded)
+        self._session = Session(connection, timeout, patience)
         self._begin = WRITING if writable else READING
         self.zone = zone
         self.seen: TimesSeen = TimesSeen(zone)  # the times that the last SELECT has read
@@ -55,7 +67,11 @@ class PostgresDatabase:
         self._handle: Handle | None = None
         self._kinds_of: dict[str, list[int]] = {}
         if writable:
-            self._refuse_read_only()
+            try:
+                self._refuse_read_only()
+            except JobExit:
+                self.close()
+                raise
 
     def _refuse_read_only(self) -> None:
         def read_only() -> bool:
@@ -124,7 +140,7 @@ class PostgresDatabase:
         with self._plain_errors("read"):
             given = False
             try:
-                for record in self._chosen(sql, done):
+                for record in self._chosen(sql, None if statement.gives_others else done):
                     given = True
                     yield record
             except psycopg.Error as error:

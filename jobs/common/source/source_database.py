@@ -69,7 +69,7 @@ def open_source(url: str, *, writable: bool, zone: tzinfo = UTC, job: str = "") 
         check_installed(f"RECORDS_DB {in_words(url)}")
         from common.source.postgres_source import PostgresDatabase
 
-        return PostgresDatabase(url, writable=writable, zone=zone, purpose=job)
+        return PostgresDatabase(url, writable=writable, zone=zone, purpose=job or "records")
     if "://" in url:
         scheme = url.partition("://")[0]
         one = "give the path of a SQLite file, or postgresql://…"

@@ -36,6 +36,14 @@ class Statement:
         self.calls = [*_calls(self._tokens)]
 
     @property
+    def gives_others(self) -> bool:
+        """Whether it may give other rows each time, or none that a condition added to it finds."""
+        return bool(self._words() & {"random", "limit", "fetch", "offset", "tablesample"})
+
+    def _words(self) -> set[str]:
+        return {token.text.lower() for token in self._tokens if token.kind == WORD}
+
+    @property
     def says_not(self) -> bool:
         """Whether it turns any condition around; `is not null` and the like do not."""
         words = [token.text.lower() for token in self._tokens if token.kind != BLANK]
