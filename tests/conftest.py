@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rigs import servers
-from rigs.databases import Databases, SqliteFiles
+from rigs.databases import Databases, Mixed, SqliteFiles
 from rigs.harness import Site
 from rigs.proxy import Proxy
 from standin.servers import PostgreSQL, Valkey
@@ -47,7 +47,9 @@ ON_BOTH = (
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     path = metafunc.definition.path.relative_to(TESTS).as_posix()
-    if "databases" in metafunc.fixturenames and path.startswith(tuple(ON_BOTH)):
+    marks = metafunc.definition.iter_markers("parametrize")
+    is_named = any(mark.args[0] == "databases" for mark in marks)
+    if "databases" in metafunc.fixturenames and path.startswith(tuple(ON_BOTH)) and not is_named:
         metafunc.parametrize("databases", ["sqlite", "postgres"], indirect=True)
 
 
@@ -70,14 +72,18 @@ def shared_postgres() -> Iterator[str]:
 @pytest.fixture
 def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Databases:
     """Where the site of a test keeps records and ledgers."""
-    if getattr(request, "param", "sqlite") == "sqlite":
-        return SqliteFiles(tmp_path)
+    where = getattr(request, "param", "sqlite")
+    files = SqliteFiles(tmp_path)
+    if where == "sqlite":
+        return files
     # psycopg is loaded where it is asked for.
     from rigs.postgres_databases import PostgresDatabase
 
-    found = PostgresDatabase(request.getfixturevalue("shared_postgres"), tmp_path)
-    found.empty()
-    return found
+    server = PostgresDatabase(request.getfixturevalue("shared_postgres"), tmp_path)
+    server.empty()
+    if where == "records in postgres":
+        return Mixed(server, files)
+    return Mixed(files, server) if where == "ledger in postgres" else server
 
 
 @pytest.fixture

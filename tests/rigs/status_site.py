@@ -51,7 +51,7 @@ class StatusSite:
     def __post_init__(self) -> None:
         self.databases = self.databases or SqliteFiles(self.root)
         for folder in ("jobs", "state", "logs"):
-            (self.root / folder).mkdir()
+            (self.root / folder).mkdir(exist_ok=True)
 
     def job(self, name: str) -> None:
         """A job with a script."""
