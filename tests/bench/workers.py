@@ -1,7 +1,6 @@
-"""Celery's workers, measured: their rate, and what kills and outages of all parts cost.
+"""Celery's workers, measured: their rate, and what kills of them and of the run cost.
 
 Usage: workers.py rate [REQUESTS] [LATENCY] | kill [KILLS OF WORKERS] [KILLS OF THE RUN]
-       | outage [redis-flush redis-restart redis-reset redis-silence postgres-drop …]
 
 Everything runs here: a PostgreSQL and a Valkey from wheels, the stand-in, workers, runs.
 """
@@ -9,19 +8,15 @@ Everything runs here: a PostgreSQL and a Valkey from wheels, the stand-in, worke
 from __future__ import annotations
 
 import random
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve()
 sys.path[:1] = [str(HERE.parents[2] / "jobs"), str(HERE.parents[1])]
-
-import redis  # noqa: E402
 
 from rigs import servers  # noqa: E402
 from rigs.celery_site import (  # noqa: E402
@@ -32,36 +27,26 @@ from rigs.celery_site import (  # noqa: E402
     until,
     worker_of,
 )
-from rigs.proxy import Proxy  # noqa: E402
 
 
 @contextmanager
-def site(latency: float) -> Iterator[tuple[CelerySite, dict[str, Proxy], dict[str, object]]]:
-    """A site whose PostgreSQL and Valkey stand behind proxies."""
+def site(latency: float) -> Iterator[CelerySite]:
+    """A site with a PostgreSQL and a Valkey of its own."""
     with (
         tempfile.TemporaryDirectory() as folder,
         servers.held(),
         servers.postgres_server() as postgres,
         servers.redis_server() as valkey,
-        Proxy(postgres.url) as to_postgres,
-        Proxy(valkey.url) as to_redis,
-        celery_site(Path(folder), to_postgres.url, to_redis.url, latency=latency) as found,
+        celery_site(Path(folder), postgres.url, valkey.url, latency=latency) as found,
     ):
-        proxies = {"postgres": to_postgres, "redis": to_redis}
-        yield found, proxies, {"postgres": postgres, "redis": valkey}
+        yield found
 
 
 def rate(requests: int, latency: float) -> None:
     """The rate of two workers against twice that of one."""
     rates = []
     for workers in (1, 2):
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            servers.held(),
-            servers.postgres_server() as postgres,
-            servers.redis_server() as valkey,
-            celery_site(Path(folder), postgres.url, valkey.url, latency=latency) as here,
-        ):
+        with site(latency) as here:
             here.fill(requests)
             for _ in range(workers):
                 here.worker()
@@ -85,7 +70,7 @@ def rate(requests: int, latency: float) -> None:
 def kills(of_workers: int, of_runs: int, requests: int = 2000, latency: float = 0.1) -> None:
     """Kill workers and the run on the way, at random."""
     chance = random.Random(1)
-    with site(latency) as (here, _, _):
+    with site(latency) as here:
         here.fill(requests)
         crew = [here.worker() for _ in range(2)]
         in_flight = killed_workers = killed_runs = 0
@@ -127,75 +112,14 @@ def kills(of_workers: int, of_runs: int, requests: int = 2000, latency: float = 
         assert found["billed again"] <= in_flight, here.worker_log()[-3000:]
 
 
-def outage(name: str, requests: int = 400, latency: float = 0.1) -> None:
-    """One outage in the middle of a run."""
-    with site(latency) as (here, proxies, kept):
-        here.fill(requests)
-        for _ in range(2):
-            here.worker()
-        began = time.monotonic()
-        run = here.start()
-        until(lambda: here.billed > requests // 4, 60)
-        part, _, what = name.partition("-")
-        proxy, server = proxies[part], kept[part]
-        acts: dict[str, Callable[[], object]] = {
-            "flush": lambda: redis.Redis.from_url(server.url).flushall(),  # type: ignore[attr-defined]
-            "restart": server.restart,  # type: ignore[attr-defined]
-            "reset": proxy.reset_all,
-            "drop": proxy.reset_all,
-            "silence": partial(_silent, proxy, 45),
-            "outage": partial(_away, proxy, 20),
-            "forget": partial(_forgotten, proxy),
-        }
-        acts[what]()
-        try:
-            code = run.wait(150)
-        except subprocess.TimeoutExpired:
-            print((here.root / "run.log").read_text()[-3000:], here.worker_log()[-6000:])
-            raise
-        seconds = time.monotonic() - began
-        assert code == 0, (here.root / "run.log").read_text()[-3000:] + here.worker_log()[-3000:]
-        found = examine(here, requests)
-        print(f"{name}: the run finished after {seconds:.0f} s, {found}", flush=True)
-
-
-def _silent(proxy: Proxy, seconds: float) -> None:
-    proxy.drop_silently()
-    time.sleep(seconds)
-    proxy.heal()
-
-
-def _away(proxy: Proxy, seconds: float) -> None:
-    proxy.refuse()
-    proxy.reset_all()
-    time.sleep(seconds)
-    proxy.heal()
-
-
-def _forgotten(proxy: Proxy) -> None:
-    """The connections that went silent never come back; new ones do."""
-    proxy.drop_silently()
-    time.sleep(3)
-    with proxy._lock:
-        proxy._silent = False
-
-
 def main() -> int:
     what, *more = sys.argv[1:]
     if what == "rate":
         rate(int(more[0]) if more else 2000, float(more[1]) if more[1:] else 0.2)
-    elif what == "kill":
-        kills(*(int(one) for one in more or ("20", "10")))
     else:
-        every = ["redis-flush", "redis-restart", "redis-reset", "redis-silence", "redis-forget"]
-        every += ["redis-outage", "postgres-restart", "postgres-drop", "postgres-outage"]
-        for name in more or every:
-            outage(name)
+        kills(*(int(one) for one in more or ("20", "10")))
     return 0
 
 
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main())
-    except subprocess.SubprocessError as error:
-        raise SystemExit(f"{error}") from error
+    raise SystemExit(main())

@@ -80,6 +80,11 @@ class Proxy:
                 if one in self._selector.get_map():
                     self._selector.unregister(one)
 
+    def forget_silent(self) -> None:
+        """Forward new connections again; those that have gone silent stay so."""
+        with self._lock:
+            self._silent = False
+
     def refuse(self) -> None:
         """Refuse new connections; those that are open stay."""
         with self._lock:
