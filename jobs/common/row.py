@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+SEPARATOR = "\x1f"  # stands between record_ids that travel as one text
+
 
 class Row(dict[str, Any]):
     """A row's columns. A name is found whatever its case, as SQL finds it.

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from common import times
 from common.claude.pricing import Tokens
 from common.ledger.ledger_database import LedgerDatabase
-from common.ledger.lookup import done_ids, looked_up, marks
+from common.ledger.lookup import NotDone, looked_up, marks, not_done
 from common.ledger.set_aside import Answer, set_aside
 from common.ledger.states import (
     Ending,
@@ -33,6 +33,7 @@ class Ledger:
     """The tables `records` and `requests`: the state of every record and request of one job."""
 
     def __init__(self, file: LedgerDatabase, job: str, run_id: str) -> None:
+        self._file = file
         self._db = file.db
         self.aside = file.answers
         self._select = (
@@ -50,9 +51,9 @@ class Ledger:
         """What it holds of these records, by id; a fresh record is not in the answer."""
         return looked_up(self._db, self.job, record_ids)
 
-    def done_ids(self) -> Callable[[], Iterator[list[str]]] | None:
-        """What gives the ids of all that is done, sorted, in lists; None where these are few."""
-        return done_ids(self._db, self.job)
+    def not_done(self) -> NotDone | None:
+        """What finds those of many ids whose records are not done; None where few are done."""
+        return not_done(self._file, self.job)
 
     def in_flight(self) -> Iterator[StoredRequest]:
         """The live requests without an answer: of runs that died, as long as this one sends none.

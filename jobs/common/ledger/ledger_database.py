@@ -59,6 +59,17 @@ class LedgerDatabase(Protocol):
         """What stands before a column that no index had better be used for."""
 
     @property
+    def given(self) -> str:
+        """The SQL for a table of many ids, `given`, which come as one value."""
+
+    @property
+    def given_at_once(self) -> int:
+        """How many characters that value had better have."""
+
+    def as_given(self, joined: str, /) -> str:
+        """That value, of ids that are joined by SEPARATOR."""
+
+    @property
     def answers(self) -> Path | None:
         """The file of this machine for answers that it cannot take; None where it can always."""
 

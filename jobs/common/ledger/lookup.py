@@ -1,15 +1,17 @@
-"""The states of many records at once, and the ids of all that are done."""
+"""The states of many records at once, and which of a great many are not done."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-from common.ledger.ledger_database import Statements
+from common.ledger.ledger_database import LedgerDatabase, Statements
 from common.ledger.states import RecordState, RecordStatus
+from common.row import SEPARATOR
 
 _TOGETHER = 500  # records
-_IN_ORDER = 20_000  # ids at once
-_MANY = 50_000
+_MANY = 20_000
+# Takes ids in lists; gives those whose records are not done, and perhaps some of others.
+NotDone = Callable[[Iterable[list[str]]], Iterator[str]]
 _STATUS = {str(status): status for status in RecordStatus}
 
 
@@ -41,19 +43,36 @@ def looked_up(db: Statements, job: str, record_ids: Sequence[str]) -> dict[str, 
     return states
 
 
-def done_ids(db: Statements, job: str) -> Callable[[], Iterator[list[str]]] | None:
-    """What gives the ids of all that is done, sorted, in lists; None where these are few."""
+def not_done(file: LedgerDatabase, job: str) -> NotDone | None:
+    """What finds those of many ids whose records are not done; None where few are done."""
     done = "from records where job = ? and status = 'done'"
-    if db.execute(f"select 1 {done} limit 1 offset ?", (job, _MANY)).fetchone() is None:
+    if file.db.execute(f"select 1 {done} limit 1 offset {_MANY}", (job,)).fetchone() is None:
         return None
-    page = f"select record_id {done} and record_id > ? order by record_id limit ?"
+    sql = (
+        f"select given.record_id from {file.given}"
+        f" where not exists (select 1 {done} and record_id = given.record_id)"
+    )
 
-    def pages() -> Iterator[list[str]]:
-        ids = [""]
-        while ids := [one for (one,) in db.execute(page, (job, ids[-1], _IN_ORDER)).fetchall()]:
-            yield ids
+    def ask(texts: list[str]) -> Iterator[str]:
+        given = file.as_given(SEPARATOR.join(texts))
+        return (record_id for (record_id,) in file.db.execute(sql, (given, job)))
 
-    return pages
+    def found(lists: Iterable[list[str]]) -> Iterator[str]:
+        texts, size = [], 0
+        for ids in lists:
+            text = SEPARATOR.join(ids)
+            if text.count(SEPARATOR) >= len(ids):  # these few may be done or not
+                yield from (one for one in ids if SEPARATOR in one)
+                text = SEPARATOR.join(one for one in ids if SEPARATOR not in one)
+            texts += [text] if text else []
+            size += len(text)
+            if size >= file.given_at_once:
+                yield from ask(texts)
+                texts, size = [], 0
+        if texts:
+            yield from ask(texts)
+
+    return found
 
 
 def marks(values: Collection[object]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from common.ledger.ledger_database import LedgerDatabase
 from common.ledger.sqlite_ledger import LedgerFile
-from common.ledger.witness import Told, told_in_history
+from common.process.witness import Told, told_in_history
 from common.settings import Settings
 
 

@@ -104,7 +104,7 @@ class PostgresStatements:
             if not is_read:
                 with self.transaction():
                     return self._do(step)
-            self._persistently(lambda: self._send([step]))
+            self._persistently(lambda: _note(self._asked([step])))
         else:
             self._steps.append(step)
             if is_read:
@@ -151,7 +151,7 @@ class PostgresStatements:
                 raise JobExit(exits.UNREACHABLE, f"{self._connection.name} counts otherwise")
         left = self._steps[self._sent :]
         if not commit:
-            self._send(left)
+            _note(self._asked(left))
             self._sent = len(self._steps)
             return
         with self._connection.raw.pipeline():
@@ -159,9 +159,6 @@ class PostgresStatements:
             self._in_doubt = True
             self._connection.raw.execute("commit")
         _note(found)
-
-    def _send(self, steps: Sequence[Step]) -> None:
-        _note(self._asked(steps))
 
     def _asked(self, steps: Sequence[Step]) -> list[tuple[Step, Any]]:
         connection = self._connection

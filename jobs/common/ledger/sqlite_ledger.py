@@ -6,6 +6,7 @@ disk space in reserve, so that the last answers find a place on a full disk.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -17,12 +18,13 @@ from common import times
 from common.ledger import ballast, upgrade
 from common.ledger.ballast import Ballast
 from common.ledger.ledger_errors import Connection, gone_or_broken, in_plain_words
-from common.ledger.witness import Told
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.files import check_ours, disk_fault, open_ours, said
 from common.process.lock import hold_byte, is_at
 from common.process.log import log
+from common.process.witness import Told
+from common.row import SEPARATOR
 
 _APPLICATION_ID = 0x436C6A62  # "Cljb": tells this file from any other SQLite file
 _SCHEMA = Path(__file__).with_name("ledger.sql")
@@ -41,6 +43,8 @@ class LedgerFile:
     # Bytes, since what a damaged file holds need not be text.
     answer_as_bytes = "cast(answer as blob)"
     not_by_index = "+"
+    given = "(select value as record_id from json_each(?)) as given"
+    given_at_once = 1 << 20
     answers = None  # it stands on a disk of this machine itself
 
     def __init__(
@@ -201,6 +205,10 @@ class LedgerFile:
         mark = f"pragma application_id = {_APPLICATION_ID};" if new else ""
         # In one transaction, so that nobody ever sees half of it.
         self.db.executescript(f"begin immediate; {script} {mark} commit;")
+
+    def as_given(self, joined: str) -> str:
+        """Ids as `given` takes them."""
+        return json.dumps(joined.split(SEPARATOR))
 
     def ready(self, most_bytes: int) -> None:
         """Make sure, before anything is sent, that answers of so many bytes could be stored.

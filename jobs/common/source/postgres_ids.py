@@ -5,14 +5,13 @@ A million ids take half a second, a million rows five.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from psycopg.rows import scalar_row
 
 from common.source.postgres_records import Counted
 from common.source.postgres_session import Session
-from common.source.sorted_ids import missing
 
 _TOGETHER = 20_000  # ids
 _MOST = 20_000  # ids by which rows are looked for; to find more, all rows had better be read
@@ -37,8 +36,10 @@ class Wanted:
         return f"select * from (\n{sql}\n) rows where record_id = any(E'{text}'::{self.kind}[])"
 
 
-def wanted(session: Session, sql: str, done: Iterator[list[str]]) -> Wanted | None:
-    """The records of a SELECT that are not among the sorted ids in `done`.
+def wanted(
+    session: Session, sql: str, not_done: Callable[[Iterable[list[str]]], Iterator[str]]
+) -> Wanted | None:
+    """The records of a SELECT that are not done.
 
     None where that cannot be told by ids, or they are many: all rows are to be read then. Raises
     psycopg.Error.
@@ -54,21 +55,20 @@ def wanted(session: Session, sql: str, done: Iterator[list[str]]) -> Wanted | No
         return None
     counted = Counted()
     ids: set[str] = set()
-    for some in missing(_sorted_ids(session, sql, counted), done):
-        ids |= some
+    for one in not_done(_ids(session, sql, counted)):
+        ids.add(one)
         if len(ids) > _MOST:
             return None
     (name,) = session.read(f"select format_type({kind}, null)")
     return Wanted(ids, counted, str(name))
 
 
-def _sorted_ids(session: Session, sql: str, counted: Counted) -> Iterator[list[str]]:
+def _ids(session: Session, sql: str, counted: Counted) -> Iterator[list[str]]:
     """The ids that a SELECT gives, and how many rows have one."""
     token = session.start()
-    text = 'record_id::text collate "C"'
     try:
         session.db.execute(
-            f"declare ids no scroll cursor for select {text} from (\n{sql}\n) rows order by 1"
+            f"declare ids no scroll cursor for select record_id::text from (\n{sql}\n) rows"
         )
         while True:
             cursor = session.db.raw.cursor(row_factory=scalar_row)

@@ -7,7 +7,7 @@ SELECT, or to save.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, timedelta, tzinfo
 from typing import Any
@@ -111,10 +111,10 @@ class PostgresDatabase:
         self,
         select: str,
         parameters: Mapping[str, object],
-        done: Callable[[], Iterator[list[str]]] | None = None,
+        not_done: Callable[[Iterable[list[str]]], Iterator[str]] | None = None,
     ) -> Iterator[Record]:
-        """Stream the records of a SELECT. Those that are among the sorted ids that `done` gives, in
-        lists, are left out where that is quicker.
+        """Stream the records of a SELECT. `not_done` takes ids in lists, and gives those of records
+        that are not done: others are left out where that is quicker.
 
         Raises JobExit: 78 where the SELECT does not fit the database, 69 where the server fails or
         is lost.
@@ -140,7 +140,7 @@ class PostgresDatabase:
         with self._plain_errors("read"):
             given = False
             try:
-                for record in self._chosen(sql, None if statement.gives_others else done):
+                for record in self._chosen(sql, None if statement.gives_others else not_done):
                     given = True
                     yield record
             except psycopg.Error as error:
@@ -148,9 +148,11 @@ class PostgresDatabase:
                     raise
                 yield from records_of(self._session, sql, self._counted)
 
-    def _chosen(self, sql: str, done: Callable[[], Iterator[list[str]]] | None) -> Iterator[Record]:
+    def _chosen(
+        self, sql: str, not_done: Callable[[Iterable[list[str]]], Iterator[str]] | None
+    ) -> Iterator[Record]:
         """The records of a SELECT, without those that are done where that is quicker."""
-        if not (chosen := done and wanted(self._session, sql, done())):
+        if not (chosen := not_done and wanted(self._session, sql, not_done)):
             yield from records_of(self._session, sql, self._counted)
             return
         lacking = chosen.ids

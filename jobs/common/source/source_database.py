@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any, Protocol
@@ -40,9 +40,11 @@ class SourceDatabase(Protocol):
         self,
         select: str,
         parameters: Mapping[str, object],
-        done: Callable[[], Iterator[list[str]]] | None = None,
+        not_done: Callable[[Iterable[list[str]]], Iterator[str]] | None = None,
     ) -> Iterator[Record]:
-        """Stream the records of a SELECT; those that are done may be left out."""
+        """Stream the records of a SELECT. `not_done` takes ids in lists, and gives those of records
+        that are not done: others may be left out.
+        """
 
     def columns(self, select: str) -> list[str]:
         """The names of a SELECT's columns; no row is read."""

@@ -45,7 +45,7 @@ def _place(job: str, path: Path, mountinfo: str | None) -> Iterator[Line]:
 
 def _ledger(job: str, path: Path, history: Path) -> Line:
     from common.ledger.sqlite_ledger import LedgerFile
-    from common.ledger.witness import told_in_history
+    from common.process.witness import told_in_history
 
     # Raises JobExit where one is gone or broken.
     ledger = LedgerFile(path, read_only=True, witness=partial(told_in_history, history, job))
