@@ -19,7 +19,7 @@ from common.job import Record
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.postgres import PATIENCE, Connection
-from common.process.postgres_errors import plain_errors
+from common.process.postgres_errors import plain_errors, said
 from common.source import postgres_tables
 from common.source.postgres_handle import Handle
 from common.source.postgres_ids import wanted
@@ -144,6 +144,10 @@ class PostgresDatabase:
                     given = True
                     yield record
             except psycopg.Error as error:
+                if given and self._db.lost:  # whoever has them knows no order to go on in
+                    lost = "was lost while it was read: the next run reads it again"
+                    reason = f"{self._db.name} {lost} ({said(error)})"
+                    raise JobExit(exits.UNREACHABLE, reason) from error
                 if given or not self._session.is_back(error):
                     raise
                 yield from records_of(self._session, sql, self._counted)
