@@ -38,7 +38,7 @@ class Context:
     recovery: Recovery
     code: JobCode
     claude: Claude
-    delivery: str  # live, or message_batch
+    delivery: str  # live, message_batch or celery
     run_cap: float | None  # --max-cost, in USD
     day_cap: float | None  # MAX_COST_USD
     stop: Stop

@@ -177,6 +177,17 @@ def test_one_that_has_to_wait_is_not_claimed_and_a_pace_is_told_to_the_claim(que
     assert queue.do(work_queue.take_due, Q) == []
 
 
+def test_what_waited_long_for_a_worker_has_all_its_time_for_claude(queue):
+    queue.add("a")
+    for minutes, least in ((1, 59), (20, 0)):
+        queue.do(work_claims.again, queue.claim("a"), 0.0, billed=False, wasted=0)
+        for column in ("sent_at", "not_before"):
+            queue.sql(f"update queue set {column} = {column} - interval '{minutes} minutes'")
+        claimed = queue.claim("a")
+        assert least <= claimed.seconds < least + 30
+        queue.do(work_claims.again, claimed, 0.0, billed=False, wasted=0)
+
+
 def test_few_are_published_at_a_time_and_what_was_sent_before_comes_first(queue, monkeypatch):
     monkeypatch.setattr(work_queue, "_LEAST", 2)
     queue.add("a", "b", "c", "d")

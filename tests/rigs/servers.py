@@ -53,7 +53,7 @@ def held() -> Iterator[None]:
             if time.monotonic() > deadline:
                 break
             time.sleep(0.01)
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # a session that begins may remove it, too
         os.environ.pop(SESSION)
         if before is not None:
             os.environ[SESSION] = before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 from base64 import b64decode
 
 import pytest
@@ -215,6 +216,25 @@ def test_workers_of_another_queue_or_installation_take_nothing(make):
     assert all(
         key.startswith(tuple(f"claude-batch-jobs:{m}:" for m in marks.values())) for key in keys
     )
+
+
+def test_a_worker_that_is_told_twice_to_stop_does_not_wait_for_answers(make):
+    site = make(6, latency=8)
+    worker = site.worker("--concurrency", "2")
+    until(lambda: READY in site.worker_log())
+    site.start()
+    until(lambda: site.ledger("select count(worker) from queue") == [(2,)])
+    worker.send_signal(signal.SIGTERM)
+    until(lambda: "TERM: finishing what is in flight" in site.worker_log())
+    began = time.monotonic()
+
+    def again():
+        worker.send_signal(signal.SIGTERM)
+        return worker.poll() is not None
+
+    until(again)
+    assert worker.returncode == 75 and time.monotonic() - began < 5
+    assert "stopped at once by a second signal" in site.worker_log()
 
 
 def test_a_redis_that_forgets_everything_delays_a_run_and_no_more(make, monkeypatch):

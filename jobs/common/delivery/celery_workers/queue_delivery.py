@@ -264,4 +264,8 @@ def _nobody(standing: Standing) -> str:
         since = f"for {duration(standing.waited)}"
     else:
         since = f"since {standing.last_claim}"
-    return f"no worker has claimed anything {since}: start one: ./run_job.sh worker"
+    said = f"no worker has claimed anything {since}"
+    if standing.workers:
+        alive = counted(standing.workers, "worker")
+        return f"{said}, though there is {alive}: is Redis (CELERY_BROKER_URL) within their reach?"
+    return f"{said}: start one: ./run_job.sh worker"

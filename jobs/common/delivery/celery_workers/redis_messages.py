@@ -23,8 +23,9 @@ TASK = "claude_batch_jobs.send"
 DEFAULT_URL = "redis://127.0.0.1:6379/0"
 DEFAULT_QUEUE = "claude-batch-jobs"
 _VISIBLE = 3600  # seconds after which Redis delivers a message anew; one request takes minutes
-# Whatever Redis does not answer in time is tried again on another connection.
-_SOCKET = {"socket_timeout": 15, "socket_connect_timeout": 10, "socket_keepalive": True}
+# A Redis that has gone silent holds up a run for three times as long, and one that is told to stop
+# has JOB_KILL_AFTER for all.
+_SOCKET = {"socket_timeout": 5, "socket_connect_timeout": 5, "socket_keepalive": True}
 
 
 def url_of(settings: Settings) -> str:

@@ -52,7 +52,9 @@ def claim(db: Statements, worker: str, request_id: str, lease: float) -> Claim |
     row = db.execute(
         "update queue q set worker = ?, fence = fence + 1, attempts = q.attempts + 1,"
         " lease_until = clock_timestamp() + ? * interval '1 second',"
-        " sent_at = coalesce(sent_at, clock_timestamp())"
+        # What waited long for a worker begins anew: that was no fault of Claude's.
+        " sent_at = case when not_before > clock_timestamp() - interval '5 minutes'"
+        "  then coalesce(sent_at, clock_timestamp()) else clock_timestamp() end"
         " from requests r where q.request_id = ? and r.request_id = q.request_id"
         " and q.ended is null and q.worker is null and q.not_before <= clock_timestamp()"
         " returning q.request_id, q.fence, q.job, q.label, q.model, q.body, q.attempts, q.wasted,"
