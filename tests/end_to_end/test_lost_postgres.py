@@ -25,6 +25,7 @@ from rigs.own_jobs import labels
 from standin.servers import PostgreSQL
 
 RECORDS = 60
+pytestmark = pytest.mark.sqlite("the records; the ledger is always in PostgreSQL")
 OPTIONS = ("--live", "--chunk-size", "1", "--concurrency", "8")
 
 
@@ -149,3 +150,30 @@ def test_a_run_that_is_told_to_stop_does_not_wait_for_a_dead_server(here, own_po
     own_postgres.start()
     assert run(here, own_postgres.url).code == 0
     check(here, own_postgres.url)
+
+
+FULL = """
+    create function full_disk() returns trigger language plpgsql as $$ begin
+        raise exception 'could not extend file: No space left on device' using errcode = '53100';
+    end $$;
+    create trigger full_disk before update of answer on requests
+        for each row execute function full_disk()
+"""
+
+
+def test_a_full_disk_of_the_server_ends_the_run_with_74_and_costs_no_answer(here, postgres):
+    def at_save(count: int) -> None:
+        if count == 9:
+            with closing(psycopg.connect(postgres, autocommit=True)) as db:
+                db.execute(FULL)
+
+    first = run(here, postgres, at_save)
+    assert first.code == 74, first.log
+    assert "its disk is full" in first.log and "Traceback" not in first.log
+    kept = here.root / "state/labels.answers"
+    assert kept.exists()
+    with closing(psycopg.connect(postgres, autocommit=True)) as db:
+        db.execute("drop trigger full_disk on requests")
+    second = run(here, postgres)
+    assert second.code == 0, second.log
+    check(here, postgres)
