@@ -162,8 +162,8 @@ class Settings:
             return value if "://" in value else str(self.root / Path(value).expanduser())
         raise JobExit(
             exits.SETTINGS,
-            "RECORDS_DB is not set: put the path of your SQLite file into .env, or try the sample"
-            " records with --demo",
+            "RECORDS_DB is not set: put the path of your SQLite file, or postgresql://…, into .env,"
+            " or try the sample records with --demo",
         )
 
     def api_key(self) -> str:

@@ -45,7 +45,8 @@ def wanted(
     psycopg.Error.
     """
     server = session.db.raw.info
-    if server.server_version < _SERVER or server.parameter_status("server_encoding") != "UTF8":
+    any_bytes = server.parameter_status("server_encoding") == "SQL_ASCII"
+    if server.server_version < _SERVER or any_bytes:
         return None
     names, _, kinds = session.described(sql)
     if [name.lower() for name in names].count("record_id") != 1 or "record_id" not in names:
