@@ -81,7 +81,7 @@ def tell_times(context: Context) -> None:
     newest = seen.newest if seen.undated or seen.may_be_numbers else None
     if seen.undated and newest is None:
         no_time = f"no row of the SELECT has a {time} that is a time: it is {seen.example}"
-        remedy = "write it as YYYY-MM-DD HH:MM:SS in UTC in the SELECT, such as datetime(…)"
+        remedy = "write it as a time in UTC in the SELECT, with datetime(…) or to_timestamp(…)"
         raise JobExit(exits.SETTINGS, f"{no_time}, for one: {remedy}")
     if seen.undated:
         log.warning(
