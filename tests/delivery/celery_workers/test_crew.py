@@ -87,7 +87,11 @@ def test_an_answer_that_comes_when_the_database_is_away_is_kept_and_stored_later
     crew.work("a")
     [kept] = (tmp_path / "state/answers").iterdir()
     assert rows(database, "select status from requests") == [("submitted",)]
-    assert rows(database, "select worker is not null from queue") == [(True,)]  # nobody pays again
+    # Nobody else sends it, and pays again.
+    database.transact(lambda db: db.execute("update queue set lease_until = '2026-01-01'").rowcount)
+    database.transact(crew._beat)
+    kept_alive = "select worker is not null and lease_until > clock_timestamp() from queue"
+    assert rows(database, kept_alive) == [(True,)]
     monkeypatch.setattr(work_claims, "store", real)
     until(lambda: not kept.exists())
     assert rows(database, "select status, usd is not null from requests") == [("answered", True)]
