@@ -1,4 +1,5 @@
--- What a ledger in PostgreSQL has beside the tables of ledger.sql: several machines share it.
+-- What a ledger in PostgreSQL has beside the tables of ledger.sql: several machines share it. All of it runs
+-- where an older one is brought up to date: a column that comes later is `alter table … add column if not exists`.
 
 create table if not exists ledger_version (version bigint not null);
 

@@ -19,7 +19,7 @@ from common.ledger.postgres_statements import PostgresStatements
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
-from common.process.postgres import BEGIN, Connection, plain
+from common.process.postgres import Connection, plain
 from common.process.witness import Told
 
 _LOCK = 0x436C6A62  # "Cljb": only who makes tables takes it
@@ -127,10 +127,9 @@ class PostgresLedger:
             log.warning("%s is an old copy, for %s: %s", self.name, told.words, again)
 
     def _begin(self) -> int:
-        if self._lease:
-            return self._lease.begin(self._connection)
-        self._connection.raw.execute(f"{BEGIN}; set transaction read only")
-        return 0
+        if not self._lease:
+            raise JobExit(exits.CANNOT_WRITE, f"{self.name} may only be read here")
+        return self._lease.begin(self._connection)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Commit everything inside together. Raises JobExit: 69, 74."""
