@@ -1,7 +1,8 @@
 """A Celery worker: sends what runs with --celery have queued, on as many machines as you like.
 
 Usage   ./run_job.sh worker [--concurrency N] [--queue Q]
-Exit    0 when it was told to stop; 69 PostgreSQL cannot be reached, 78 a setting is wrong
+Exit    0 when it was told to stop; 69 PostgreSQL cannot be reached, or Redis tells it nothing any
+        more; 75 told twice; 78 a setting is wrong
 
 It needs LEDGER_DB=postgresql://…, CELERY_BROKER_URL and ANTHROPIC_API_KEY as the runs have them.
 TERM ends it in order: it takes nothing new, and what is in flight has 20 seconds to be answered.
@@ -49,6 +50,9 @@ def main(
     except JobExit as end:
         log.error("worker: %s", end.message)
         return end.code
+    except Exception:
+        log.exception("worker: a bug")
+        return exits.BUG
 
 
 def _work(
