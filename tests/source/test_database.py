@@ -60,7 +60,7 @@ def test_a_select_that_does_not_fit_is_78_and_says_where_to_mend_it(databases, s
 def test_a_url_is_78_without_its_password():
     end = failure(open_source, "mysql://me:secret@db/records", writable=False)
     assert end.code == 78
-    assert "give the path of a SQLite file, or postgresql://…" in end.message
+    assert "give the path of a SQLite file, or postgresql://USER@HOST/DATABASE" in end.message
     assert "secret" not in end.message
 
 

@@ -193,6 +193,14 @@ def test_a_role_that_may_only_read_leaves_nothing_behind(postgres):
         change(postgres, f"drop owned by reader_{name}", f"drop role reader_{name}")
 
 
+def test_a_select_that_changes_something_or_finds_no_table_is_78_with_the_remedy(postgres):
+    make(postgres, "id int")
+    end = failure(read, postgres, "select id as record_id from events for update")
+    assert end.code == 78 and "mend the SELECT" in end.message and "change nothing" in end.message
+    end = failure(read, postgres, "select id as record_id from other_events")
+    assert end.code == 78 and "its schema, as shop.events" in end.message
+
+
 def test_a_text_that_is_no_utf8_is_read_from_a_database_that_keeps_any_bytes(postgres):
     change(postgres, "create database any_bytes encoding 'SQL_ASCII' locale 'C' template template0")
     theirs = f"{postgres.rpartition('/')[0]}/any_bytes"

@@ -54,6 +54,8 @@ BEGIN = (
 )
 
 Values = Sequence[Any] | Mapping[str, Any]
+# A sign in a user or a password that means something else in an address, and was not encoded.
+_UNENCODED = re.compile(r"//.*(?:[@/?]|%(?![0-9a-f]{2})).*@", re.IGNORECASE | re.DOTALL)
 _ANY = "SQL_ASCII"  # the encoding of a database that keeps any bytes
 
 
@@ -168,6 +170,10 @@ class Connection:
             made.patience = self._silence
             return cast("psycopg.Connection[Row]", made)
         except psycopg.Error as error:
+            if _UNENCODED.search(self._address):  # what libpq says of it shows the password
+                signs = "@ as %40, / as %2F, ? as %3F and % as %25"
+                remedy = f"in its user and password write {signs}, or use ~/.pgpass"
+                raise JobExit(exits.SETTINGS, f"{self.name} cannot be used: {remedy}") from None
             raise plain(error, self.name, "opened") from error
 
     def reconnect(self, patience: float = PATIENCE) -> None:

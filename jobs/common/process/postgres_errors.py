@@ -59,6 +59,18 @@ def _is_operational(error: Exception) -> bool:
     return isinstance(error, psycopg.OperationalError | psycopg.InternalError)
 
 
+_OF_SELECTS = {
+    "42P01": "mend the SELECT at the top of the job; a table may need its schema, as shop.events",
+    _READ_ONLY: "mend the SELECT at the top of the job, which must change nothing",
+}
+# What PostgreSQL, PgBouncer and libpq say where only another address will do.
+_REFUSALS = (
+    r"authentication failed|(?:database|role) .* does not exist|no such (?:database|user)"
+    r"|no pg_hba.conf entry|not permitted to log in|unsupported startup parameter|certificate"
+    r"|not support SSL|definition of service|invalid (?:\w+ )?value|invalid port"
+)
+
+
 # What a statement that writes wants of a table, and how the table comes to have it. It would be so
 # for every record.
 _OF_TABLES = (
@@ -127,30 +139,27 @@ def plain(error: Exception, name: str, done: str) -> JobExit:
     state = getattr(error, "sqlstate", None) or ""
     text = said(error)
     failed = f"{name} could not be {done}"
-    if state[:2] in ("28", "3D", "3F") or _is_refusal(text):
+    if "no password supplied" in text:
+        remedy = "give one in the address, or in ~/.pgpass, which nobody else may read (chmod 600)"
+        return JobExit(exits.SETTINGS, f"{name} was refused: it asks for a password: {remedy}")
+    if state[:2] in ("28", "3D", "3F") or (not state and re.search(_REFUSALS, text)):
         return JobExit(exits.SETTINGS, f"{name} was refused: {text}: mend the address")
     if state == _NOT_GRANTED:
         return JobExit(exits.SETTINGS, f"{failed}: {text}: grant that to its user")
-    if state == _READ_ONLY:
+    if state == _READ_ONLY and done != "read":
         return JobExit(exits.SETTINGS, f"{failed}: it may only be read ({text})")
     if state == _DISK_FULL:
         return JobExit(exits.CANNOT_WRITE, f"{failed}: its disk is full ({text})")
     if state == _LOCKED:
         keeps = "another program keeps a lock on what it needs: run the job when that one rests"
         return JobExit(exits.UNREACHABLE, f"{failed}: {keeps} ({text})")
-    if is_about_the_statement(error):
+    if is_about_the_statement(error) or state == _READ_ONLY:
         if done == "opened":
             return JobExit(exits.SETTINGS, f"{name} cannot be used: {text}: mend the address")
-        remedy = "mend the SELECT at the top of the job"
-        if done != "read":
-            remedy = remedy_for_tables(error) or "mend TABLES or save() at the top of the job"
+        remedy = _OF_SELECTS.get(state, "") if done == "read" else remedy_for_tables(error)
+        where = "the SELECT" if done == "read" else "TABLES or save()"
+        remedy = remedy or f"mend {where} at the top of the job"
         return JobExit(exits.SETTINGS, f"{name} does not fit the job: {text}: {remedy}")
     if state == _TIMED_OUT:
         return JobExit(exits.UNREACHABLE, f"{failed} in ten minutes ({text})")
     return JobExit(exits.UNREACHABLE, f"{failed}: {text}")
-
-
-def _is_refusal(text: str) -> bool:
-    """Whether connecting failed for good: then psycopg gives the server's words without a code."""
-    words = r"authentication failed|(?:database|role) .* does not exist|no pg_hba.conf entry"
-    return re.search(words, text) is not None

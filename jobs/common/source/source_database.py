@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -55,6 +56,9 @@ class SourceDatabase(Protocol):
     def lacking(self, tables: str) -> str:
         """What columns the job's own tables lack, with the statement that adds them."""
 
+    def unwritable(self, tables: str) -> str:
+        """Why the job's own tables cannot be made or written; "" where they can."""
+
     def write(self, save: Callable[[], object]) -> None:
         """Call `save` in one transaction, which it may commit itself."""
 
@@ -72,8 +76,9 @@ def open_source(url: str, *, writable: bool, zone: tzinfo = UTC, job: str = "") 
         from common.source.postgres_source import PostgresDatabase
 
         return PostgresDatabase(url, writable=writable, zone=zone, purpose=job or "records")
-    if "://" in url:
-        scheme = url.partition("://")[0]
-        one = "give the path of a SQLite file, or postgresql://…"
-        raise JobExit(exits.SETTINGS, f"RECORDS_DB={scheme}://…: {one}")
+    scheme, is_url, _ = url.partition("://")
+    if is_url or re.search(r"\b(?:host|dbname|password)\s*=", url):
+        given = f"{scheme}://…" if is_url else "…"
+        one = "give the path of a SQLite file, or postgresql://USER@HOST/DATABASE"
+        raise JobExit(exits.SETTINGS, f"RECORDS_DB={given}: {one}")
     return sqlite_source.Database(Path(url).expanduser(), writable=writable, zone=zone)
