@@ -191,12 +191,21 @@ class PostgresDatabase:
         """Run the SQL that creates a job's own tables, before anything is sent.
 
         Raises JobExit where the database refuses it, and 78 where a table is there already and
-        lacks a column: save() would fail on every answer.
+        lacks a column, or may not be written: save() would fail on every answer.
         """
+        if reason := self.unwritable(tables):
+            raise JobExit(exits.SETTINGS, reason)
         with self._plain_errors("written"):
             postgres_tables.create(self._session, self._begin, tables)
         if lacking := self.lacking(tables):
             raise JobExit(exits.SETTINGS, lacking)
+
+    def unwritable(self, tables: str) -> str:
+        """What rights the job's own tables lack, with the statement that gives them; or ""."""
+        with self._plain_errors("read"):
+            grants = postgres_tables.grants(self._session, tables)
+        name = self._db.name
+        return f"{name} may not be written by its user: run `{'; '.join(grants)}`" if grants else ""
 
     def lacking(self, tables: str) -> str:
         """What columns the job's own tables lack, with the statement that adds them; "" for none.

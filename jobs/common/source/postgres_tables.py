@@ -12,6 +12,16 @@ _COLUMNS = (
     " where c.relname in (:name, lower(:name)) and pg_table_is_visible(c.oid)"
     " and a.attnum > 0 and not a.attisdropped"
 )
+# The tables of a job that its role may not fill, NULL for those that it may not make.
+_RIGHTS = """
+    select distinct c.oid::regclass::text, quote_ident(coalesce(current_schema(), 'public')),
+        quote_ident(current_user)
+    from unnest(?::text[]) name
+    left join pg_class c on c.relname in (name, lower(name)) and pg_table_is_visible(c.oid)
+    where not coalesce(case when c.oid is null then has_schema_privilege(current_schema(), 'create')
+        else has_any_column_privilege(c.oid, 'insert') end, false)
+    order by 1
+"""
 _RACED = ("23505", "42P07", "42710")  # two runs have made the same table at once
 _NOT_GRANTED = "42501"
 
@@ -45,6 +55,28 @@ def additions(session: Session, tables: str) -> list[str]:
     """The statements that add what columns they lack. Raises psycopg.Error."""
     wanted = wanted_columns(tables)
     return statements_that_add(wanted, _there(session, wanted))
+
+
+def grants(session: Session, tables: str) -> list[str]:
+    """The statements that grant what their role lacks to make and to fill them. Raises
+    psycopg.Error.
+    """
+    names = sorted({table for table, _, _ in wanted_columns(tables)})
+
+    def lacking() -> list[str]:
+        token = session.start()
+        try:
+            found = session.db.execute(_RIGHTS, (names,)).fetchall()
+        finally:
+            session.stop(token)
+        return [
+            f"grant select, insert, update, delete on {table} to {role}"
+            if table
+            else f"grant create on schema {schema} to {role}"
+            for table, schema, role in found
+        ]
+
+    return session.again(lacking) if names else []
 
 
 def _are_all_there(session: Session, tables: str) -> bool:

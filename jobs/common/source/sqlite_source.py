@@ -185,6 +185,11 @@ class Database:
         adds = statements_that_add(columns, there)
         return f"RECORDS_DB {self._path} is from before: run `{'; '.join(adds)}`" if adds else ""
 
+    def unwritable(self, tables: str) -> str:
+        """Why the file cannot be written; "" where it can."""
+        refused = sqlite_files.unwritable(self._path)
+        return f"RECORDS_DB={self._path}: {refused}" if refused else ""
+
     def write(self, save: Callable[[], object]) -> None:
         """Call `save` in one transaction, which it may commit itself.
 

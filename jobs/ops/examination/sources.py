@@ -11,7 +11,7 @@ from common.job import Job
 from common.process.exits import JobExit
 from common.process.postgres import in_words, is_postgres
 from common.process.sqlite_errors import plain_errors
-from common.process.sqlite_files import unshared, unwritable
+from common.process.sqlite_files import unshared
 from common.source.source_database import open_source
 from ops.examination.installation import Installation
 from ops.examination.lines import Line, fail, ok, warn
@@ -43,19 +43,17 @@ def _source(subject: str, job: Job, url: str) -> Iterator[Line]:
     try:
         columns = database.columns(job.select)
         lacking = database.lacking(job.tables)
+        refused = "" if job.per_day else database.unwritable(job.tables)
         with plain_errors(f"RECORDS_DB {url}", "read"):
             mode = "" if is_postgres(url) else _journal_mode(database.connection)
     finally:
         database.close()
-    if reason := lacking_columns(job, columns) or lacking:
+    if reason := lacking_columns(job, columns) or lacking or refused:
         yield fail(subject, reason)
         return
     writes = not job.per_day
     if writes and "://" not in url:
         path = Path(url).expanduser()
-        if refused := unwritable(path):
-            yield fail(subject, f"RECORDS_DB={path}: {refused}")
-            return
         if alone := unshared(path):
             yield warn(
                 subject, f"RECORDS_DB={path}: where a run is killed while it writes, {alone}"
