@@ -86,6 +86,23 @@ def test_a_server_that_is_gone_for_good_ends_the_run_with_69(
         assert counts[0] == counts[1] > 0, "it waited for the second one, too"
 
 
+def test_a_database_that_is_dropped_meanwhile_is_what_the_run_ends_for_to_the_last(
+    postgres, tmp_path
+):
+    theirs = f"{postgres}_dropped"
+    with closing(psycopg.connect(postgres, autocommit=True)) as db:
+        name = theirs.rpartition("/")[2]
+        db.execute(f"create database {name}")
+        with postgres_book(theirs, tmp_path) as book:
+            book.submit("r1", "a")
+            db.execute(f"drop database {name} with (force)")
+            for _ in range(2):
+                with pytest.raises(JobExit) as end:
+                    book.answer("r1", "a")
+                assert end.value.code == 78
+                assert f'database "{name}" does not exist' in end.value.message
+
+
 @pytest.mark.parametrize("power", [False, True], ids=["restart", "kill -9"])
 def test_a_restart_of_the_server_is_waited_for(own_postgres, tmp_path, power):
     with postgres_book(own_postgres.url, tmp_path) as book:

@@ -201,3 +201,14 @@ def test_who_keeps_the_ledger_in_sqlite_never_loads_psycopg():
         PATH=sys.exec_prefix,
     )
     assert ended.stdout == "False\n", ended.stderr
+
+
+def test_a_time_limit_that_others_have_set_for_statements_is_not_the_ledgers(postgres, tmp_path):
+    name = postgres.rpartition("/")[2]
+    with psycopg.connect(postgres, autocommit=True) as db:
+        db.execute(f"alter database {name} set statement_timeout = '150ms'")
+    with postgres_book(postgres, tmp_path) as book:
+        slow = "select 1 from pg_sleep(0.2)"
+        assert len(book.rows(slow)) == 1
+        with book.ledger.transaction():
+            assert len(book.rows(slow)) == 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,11 +18,12 @@ from common.ledger.ledger_errors import gone_or_broken
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
-from common.process.postgres import PATIENCE, Connection, Row, is_about_the_statement, plain
-from common.process.postgres_errors import said, without_details
+from common.process.postgres import BEGIN, PATIENCE, Connection, Row, plain
+from common.process.postgres_errors import is_about_the_statement, said, without_details
 
 # Another transaction is in the way, or the server: the same again, on a new connection, may do.
 PASSING = ("08", "40", "57P", "25P", "25006", "53300", "55P03", "58")
+READING = f"{BEGIN}; set transaction read only"
 _LACKING = ("42P01", "42703")  # a table, a column
 # A key is never changed, and PostgreSQL takes no NUL: it stands for itself and, with a 0, for NUL.
 _ESCAPE = "\U0010fffe"
@@ -88,7 +89,7 @@ class PostgresStatements:
         self._sent = 0  # of these steps
         self._number: int | None = None  # of this transaction
         self._in_doubt = False
-        self._patience = PATIENCE
+        self._end: JobExit | None = None  # once the server is gone for good
 
     def execute(self, sql: str, values: Values = (), /) -> Result:
         """One statement. Raises JobExit."""
@@ -104,7 +105,8 @@ class PostgresStatements:
             if not is_read:
                 with self.transaction():
                     return self._do(step)
-            self._persistently(lambda: _note(self._asked([step])))
+            # A statement by itself would have no more time than its role is given.
+            self._persistently(lambda: self._commit([step], READING))
         else:
             self._steps.append(step)
             if is_read:
@@ -154,23 +156,21 @@ class PostgresStatements:
             _note(self._asked(left))
             self._sent = len(self._steps)
             return
+        self._in_doubt = True
+        self._commit(left)
+
+    def _commit(self, steps: Sequence[Step], begin: str = "") -> None:
+        """Send these and the end of the transaction, in one journey."""
+        if begin:
+            self._connection.execute(begin)
         with self._connection.raw.pipeline():
-            found = self._asked(left)
-            self._in_doubt = True
+            found = self._asked(steps)
             self._connection.raw.execute("commit")
         _note(found)
 
     def _asked(self, steps: Sequence[Step]) -> list[tuple[Step, Any]]:
-        connection = self._connection
-        return [
-            (
-                step,
-                (connection.executemany if step.many else connection.execute)(
-                    step.sql, step.values
-                ),
-            )
-            for step in steps
-        ]
+        one, many = self._connection.execute, self._connection.executemany
+        return [(step, (many if step.many else one)(step.sql, step.values)) for step in steps]
 
     def _persistently(self, act: Callable[[], None]) -> None:
         """Do something that a lost connection does not spoil. Raises JobExit."""
@@ -183,7 +183,7 @@ class PostgresStatements:
                 return
             except psycopg.Error as error:
                 self._lost(error)
-                until = until or time.monotonic() + self._patience
+                until = until or time.monotonic() + PATIENCE
                 self._reconnect(until, error)
             # A server that takes connections need not do anything yet.
             self._connection.sleep(pause)
@@ -201,16 +201,18 @@ class PostgresStatements:
         raise plain(error, self._connection.name, "used") from error
 
     def _reconnect(self, until: float, error: Exception) -> None:
+        if self._end:  # what is left of this run does not wait once more
+            raise self._end
         left = until - time.monotonic()
-        log.warning("%s: connecting again", plain(error, self._connection.name, "used").message)
+        failed = plain(error, self._connection.name, "used")
+        log.warning("%s: connecting again", failed.message)
         try:
             if left < 0:
-                raise plain(error, self._connection.name, "used") from error
+                raise failed from error
             self._connection.reconnect(left)
-        except JobExit:
-            self._patience = 0.0  # what is left of this run asks once, and does not wait
-            with suppress(Exception):
-                self._connection.close()
+        except JobExit as end:
+            self._end = end
+            self._connection.close()
             raise
 
 
