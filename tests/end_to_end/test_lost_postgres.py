@@ -177,3 +177,14 @@ def test_a_full_disk_of_the_server_ends_the_run_with_74_and_costs_no_answer(here
     second = run(here, postgres)
     assert second.code == 0, second.log
     check(here, postgres)
+
+
+def test_a_file_of_answers_that_cannot_be_read_ends_the_run_before_anything_is_asked(
+    here, postgres
+):
+    kept = here.root / "state/labels.answers"
+    kept.parent.mkdir()
+    kept.write_text('{"request_id": "r1"}\n')
+    ended = run(here, postgres)
+    assert ended.code == 78 and f"{kept}, which holds answers" in ended.log
+    assert not here.billed() and kept.exists()

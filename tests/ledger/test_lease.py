@@ -93,6 +93,16 @@ def test_another_installation_is_told_who_has_it(address, postgres, tmp_path, he
     assert f" pid {held.pid} holds the ledger of {JOB} in LEDGER_DB postgresql://" in message
 
 
+def test_so_it_is_where_the_holder_is_in_the_middle_of_a_transaction(
+    address, postgres, tmp_path, held, monkeypatch
+):
+    soon = f"{lease.DURABLE_BEGIN}; set local lock_timeout = '100ms'"
+    monkeypatch.setattr(lease, "DURABLE_BEGIN", soon)
+    with closing(psycopg.connect(postgres)) as db:
+        db.execute("update leases set commits = commits + 1")
+        assert f" pid {held.pid} holds" in refusal(address, tmp_path / "two")
+
+
 def test_another_job_has_a_lease_of_its_own(address, postgres, tmp_path, held):
     with postgres_book(address, tmp_path / "one", job="weekly_report"):
         pass

@@ -71,6 +71,8 @@ class Lease:
         self._renewal.start()
 
     def _take(self, connection: Connection) -> int:
+        from psycopg.errors import LockNotAvailable
+
         token = secrets.token_hex(16)
         before = self._tokens()
         # Before it is in the database, so that no death in between makes the next run wait.
@@ -83,7 +85,9 @@ class Lease:
         }
         while True:
             connection.raw.execute(DURABLE_BEGIN)
-            row = connection.execute(_TAKE, values).fetchone()
+            row = None
+            with suppress(LockNotAvailable):  # its holder is in the middle of a transaction
+                row = connection.execute(_TAKE, values).fetchone()
             connection.raw.execute("commit")
             if row:
                 self._write_down([token])
@@ -149,10 +153,10 @@ class Lease:
         while not self._closed.wait(RENEWED_EACH):
             # Whatever is wrong shows in the run's own transactions, too, and is told there.
             with suppress(Exception):
-                if connection is None:
-                    purpose = f"{self._job}/lease"
-                    connection = Connection(self._address, "LEDGER_DB", purpose, silence=SILENCE)
-                elif connection.lost:
+                connection = connection or Connection(
+                    self._address, "LEDGER_DB", f"{self._job}/lease", silence=SILENCE
+                )
+                if connection.lost:
                     connection.reconnect(0)
                 if connection.execute(self._renew()).fetchone() is None:
                     self._lost.set()

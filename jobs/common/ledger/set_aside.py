@@ -48,19 +48,11 @@ def left_aside(path: Path) -> list[Answer]:
     """The answers in the file, none where there is no file. Raises JobExit (73, 78)."""
     check_ours(path)
     try:
-        lines = path.read_text(encoding="ascii").splitlines()
+        found = [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
+        return [Answer(**{**one, "tokens": Tokens(**one["tokens"])}) for one in found]
     except FileNotFoundError:
         return []
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(path, error) from error
-    try:
-        found = [json.loads(line) for line in lines]
-        return [Answer(**{**one, "tokens": Tokens(**one["tokens"])}) for one in found]
-    except (ValueError, TypeError, KeyError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> JobExit:
-    holds = f"{path}, which holds answers that were paid for, cannot be read"
-    remedy = "mend it, or move it away"
-    return JobExit(exits.SETTINGS, f"{holds} ({type(error).__name__}): {remedy}")
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        holds = f"{path}, which holds answers that were paid for, cannot be read"
+        remedy = "mend it, or move it away"
+        raise JobExit(exits.SETTINGS, f"{holds} ({type(error).__name__}): {remedy}") from error
