@@ -135,7 +135,11 @@ def test_a_table_that_vanishes_in_the_middle_of_a_run_ends_it_with_78(used, tmp_
         change(used, "drop table requests")
         with pytest.raises(JobExit) as end:
             book.answer("r1", "a")
-    assert end.value.code == 78 and "is gone or broken" in end.value.message
+        assert end.value.code == 78 and "is gone or broken" in end.value.message
+        with pytest.raises(JobExit):
+            list(book.ledger.unsaved())
+    with postgres_book(used, tmp_path / "other", start_anew=True):
+        pass  # the lease was given back
 
 
 def test_a_ledger_that_knows_no_run_of_which_history_tells_is_refused(postgres, used, tmp_path):

@@ -194,6 +194,8 @@ class PostgresStatements:
         state = getattr(error, "sqlstate", None) or ""
         if self._connection.lost or state.startswith(PASSING):
             return
+        if self._connection.in_transaction:
+            self._roll_back()
         if state in _LACKING:
             raise gone_or_broken(self._connection.name, said(error)) from error
         if is_about_the_statement(error):  # a bug
