@@ -148,7 +148,7 @@ def test_one_whose_first_results_name_no_request_may_be_ours_and_nothing_is_sent
     faults = [at_create("create_lost"), rule]
     site = claude(state=folder, message_batch_seconds=0, faults=faults)
     fill(site, 2)
-    result = go(site)
+    result = go(site, "--wait", "2h")
     assert result.code in (69, 75) and calls(site, CREATE) == 1, result.log
     site = claude(state=folder, message_batch_seconds=0)
     assert go(site).code == 0 and not site.billed()

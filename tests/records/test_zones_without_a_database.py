@@ -18,15 +18,21 @@ def bare(claude) -> Installation:
 
 WINDOW = ("--date", "2026-11-21")
 NONE = {"PYTHONTZPATH": "/nowhere"}
+BEFORE = pytest.mark.sqlite("what is found out before a database is opened")
+NAMES = [
+    pytest.param(name, marks=BEFORE)
+    for name in ("Etc/UTC", "GMT", "utc", "Etc/GMT", "Zulu", "UTC0")
+]
 
 
-@pytest.mark.parametrize("name", ["UTC", "Etc/UTC", "GMT", "utc", "Etc/GMT", "Zulu", "UTC0"])
+@pytest.mark.parametrize("name", ["UTC", *NAMES])
 def test_utc_needs_no_database_of_zones(bare, name):
     ended = bare.run(*WINDOW, **NONE, REPORT_TZ=name)
     assert ended.returncode == 0, ended.stderr
     assert "report of 3 records" in ended.stderr
 
 
+@BEFORE
 @pytest.mark.parametrize("given", ["REPORT_TZ", "TZ"])
 @pytest.mark.parametrize("options", [WINDOW, (*WINDOW, "--dry-run"), ("--demo",)])
 def test_another_zone_is_refused_with_what_to_install(bare, given, options):
@@ -37,6 +43,7 @@ def test_another_zone_is_refused_with_what_to_install(bare, given, options):
     assert "REPORT_TZ=UTC" in line
 
 
+@BEFORE
 @pytest.mark.parametrize("job", ["bulk_classifier", "daily_report"])
 def test_a_misspelt_zone_is_one_line_in_a_demo_too(bare, job):
     script = bare.root / f"jobs/{job}.py"
