@@ -27,8 +27,8 @@ SENDING = (
     "common/claude/event_loop.py",
     "common/claude/transport.py",
     "common/delivery/live.py",
-    "common/delivery/celery_workers/attempt.py",
-    "common/delivery/celery_workers/crew.py",
+    "ops/crew/attempt.py",
+    "ops/crew/crew.py",
     "ops/examination/claude_account.py",
     "standin/",
 )

@@ -58,7 +58,7 @@ def main(
 def _work(
     arguments: Sequence[str], root: Path, environ: Mapping[str, str] | None, lease: float
 ) -> int:
-    from common.delivery.celery_workers.worker_process import WorkerProcess
+    from ops.crew.worker_process import WorkerProcess
 
     parser = Parser(prog="./run_job.sh worker", description="Sends what runs have queued.")
     add = parser.add_argument

@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from common.claude.pricing import Tokens
-from common.delivery.celery_workers.patient_database import PatientDatabase
-from common.ledger.for_workers import work_claims, work_queue
-from common.ledger.for_workers.kept_answers import KeptAnswers
-from common.ledger.for_workers.work_claims import Answer
+from common.ledger.for_workers import work_queue
 from common.ledger.for_workers.work_queue import DEATHS, Work
+from ops.crew.kept_answers import KeptAnswers
+from ops.crew.patient_database import PatientDatabase
+from ops.ledger import work_claims
+from ops.ledger.work_claims import Answer
 
 Q = "q"
 

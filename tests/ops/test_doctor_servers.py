@@ -12,10 +12,10 @@ import pytest
 import redis as redis_client
 
 from common import times
-from common.ledger.for_workers import work_claims
 from common.ledger.postgres_ledger import PostgresLedger
 from ops import doctor
 from ops.examination import broker, postgres_servers
+from ops.ledger import work_claims
 from rigs.doctor_fixtures import furnish, installation, said
 from rigs.pgbouncer import pooled
 

@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from common.ledger.for_workers import work_claims, work_queue
+from common.ledger.for_workers import work_queue
 from common.ledger.postgres_ledger import PostgresLedger
 from ops import prune
-from ops.ledger import retention
+from ops.ledger import retention, work_claims
 from rigs.shared_ledger import Shared
 from rigs.status_site import StatusSite, ago
 

@@ -8,8 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from common.ledger.for_workers import work_claims, work_queue
+from common.ledger.for_workers import work_queue
 from ops import status
+from ops.ledger import work_claims
 from rigs.shared_ledger import Shared
 from rigs.status_site import StatusSite
 

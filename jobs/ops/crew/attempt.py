@@ -16,8 +16,8 @@ from common.claude.request import Outcome, Request
 from common.claude.retries import Clock, Retry
 from common.claude.send import send
 from common.delivery.spending import Budget, Spending
-from common.ledger.for_workers.work_claims import Answer, Claim
 from common.settings import Settings
+from ops.ledger.work_claims import Answer, Claim
 
 if TYPE_CHECKING:
     import asyncio

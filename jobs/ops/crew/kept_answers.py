@@ -11,9 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from common.claude.pricing import Tokens
-from common.ledger.for_workers.work_claims import Answer
 from common.process import files
 from common.process.log import log
+from ops.ledger.work_claims import Answer
 
 
 class KeptAnswers:

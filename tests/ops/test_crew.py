@@ -10,13 +10,14 @@ import pytest
 
 from common import settings
 from common.claude.pricing import Tokens
-from common.delivery.celery_workers import crew as crew_module
-from common.delivery.celery_workers.crew import Crew
-from common.delivery.celery_workers.patient_database import PatientDatabase
-from common.ledger.for_workers import work_claims, work_queue
+from common.ledger.for_workers import work_queue
 from common.ledger.for_workers.work_queue import Work
 from common.process import exits
 from common.process.exits import JobExit
+from ops.crew import crew as crew_module
+from ops.crew.crew import Crew
+from ops.crew.patient_database import PatientDatabase
+from ops.ledger import work_claims
 from rigs.celery_site import until
 from standin.standin import StandIn
 

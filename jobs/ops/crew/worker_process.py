@@ -12,8 +12,6 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
-from common.delivery.celery_workers.crew import Crew
-from common.delivery.celery_workers.patient_database import PatientDatabase
 from common.delivery.celery_workers.redis_messages import TASK, Publisher, application
 from common.delivery.celery_workers.sweep import Sweep
 from common.ledger.for_workers import work_queue
@@ -22,6 +20,8 @@ from common.process.exits import JobExit
 from common.process.log import log, shortened
 from common.process.words import counted
 from common.settings import Settings
+from ops.crew.crew import Crew
+from ops.crew.patient_database import PatientDatabase
 
 _ONE_REQUEST = 1.0  # seconds in which a second signal counts as the first
 # Seconds without a message while there are some: Celery does not listen any more. First it is told

@@ -21,18 +21,19 @@ from common.claude.event_loop import PatientLoop
 from common.claude.faults import Fault, Kind
 from common.claude.retries import Clock, Retry
 from common.claude.send import SECONDS_TO_DRAIN
-from common.delivery.celery_workers.attempt import Account, Accounts, Attempt, next_after
-from common.delivery.celery_workers.patient_database import PatientDatabase
 from common.delivery.celery_workers.sweep import LEASE
-from common.ledger.for_workers import work_claims, work_queue
-from common.ledger.for_workers.kept_answers import KeptAnswers
-from common.ledger.for_workers.work_claims import Answer, Claim
+from common.ledger.for_workers import work_queue
 from common.ledger.ledger_database import Statements
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log, shortened
 from common.process.words import counted, duration
 from common.settings import Settings
+from ops.crew.attempt import Account, Accounts, Attempt, next_after
+from ops.crew.kept_answers import KeptAnswers
+from ops.crew.patient_database import PatientDatabase
+from ops.ledger import work_claims
+from ops.ledger.work_claims import Answer, Claim
 
 
 class Crew:
