@@ -216,3 +216,14 @@ def test_a_time_limit_that_others_have_set_for_statements_is_not_the_ledgers(pos
         assert len(book.rows(slow)) == 1
         with book.ledger.transaction():
             assert len(book.rows(slow)) == 1
+
+
+def test_a_database_into_which_not_every_answer_fits_is_refused(postgres, tmp_path):
+    theirs = f"{postgres}_latin"
+    name = theirs.rpartition("/")[2]
+    change(postgres, f"create database {name} encoding 'LATIN1' locale 'C' template template0")
+    try:
+        message = refusal(theirs, tmp_path)
+        assert "the encoding LATIN1" in message and "encoding 'UTF8'" in message
+    finally:
+        change(postgres, f"drop database {name} with (force)")

@@ -177,6 +177,12 @@ def make_tables(connection: Connection) -> None:
 
 def _version(connection: Connection) -> int | None:
     """Which version its tables have; None where there are none. Raises JobExit (78)."""
+    own = (
+        "let LEDGER_DB name another one: create database ledger encoding 'UTF8' template template0"
+    )
+    if (encoding := connection.raw.info.parameter_status("server_encoding")) not in ("UTF8", None):
+        lossy = f"{connection.name}: the encoding {encoding} has not every sign of an answer"
+        raise JobExit(exits.SETTINGS, f"{lossy}: {own}")
     there = _tables(connection)
     if "ledger_version" in there:
         row = connection.execute("select max(version) from ledger_version").fetchone()
@@ -187,8 +193,7 @@ def _version(connection: Connection) -> int | None:
         return version
     if there:
         others = f"{connection.name} has a table {min(there)} of another program"
-        remedy = "let LEDGER_DB name a database of its own (create database ledger)"
-        raise JobExit(exits.SETTINGS, f"{others}: {remedy}")
+        raise JobExit(exits.SETTINGS, f"{others}: {own}")
     return None
 
 
