@@ -223,7 +223,7 @@ def _note(found: Iterable[tuple[Step, Any]]) -> None:
         rows = cursor.fetchall() if cursor.description else []
         # Of a million ids hardly one is escaped: they are looked through together.
         kept = any(_ESCAPE in value for row in rows for value in row if type(value) is str)
-        step.rows = [_unkept(row) for row in rows] if kept else rows
+        step.rows = [type(row)(map(_unescaped, row)) for row in rows] if kept else rows
         step.rowcount = max(0, cursor.rowcount)
 
 
@@ -240,12 +240,6 @@ def _escaped(value: Any) -> Any:
     if isinstance(value, str) and ("\0" in value or _ESCAPE in value):
         return value.replace(_ESCAPE, f"{_ESCAPE}1").replace("\0", f"{_ESCAPE}0")
     return value
-
-
-def _unkept(row: Row) -> Row:
-    if any(isinstance(value, str) and _ESCAPE in value for value in row):
-        return type(row)(_unescaped(value) for value in row)
-    return row
 
 
 def _unescaped(value: Any) -> Any:
