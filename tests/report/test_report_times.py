@@ -57,8 +57,8 @@ def at(*times: object) -> list[tuple[int, str, object]]:
     return [(n, f"Message {n} about a parcel", time) for n, time in enumerate(times, 1)]
 
 
-@pytest.mark.parametrize("column_type", ["TEXT", "INTEGER", "REAL", "DATETIME", "TIMESTAMP", ""])
 @pytest.mark.sqlite("a column that holds values of every type")
+@pytest.mark.parametrize("column_type", ["TEXT", "INTEGER", "REAL", "DATETIME", "TIMESTAMP", ""])
 def test_every_form_of_time_is_understood_in_one_table_whatever_its_column_is_declared_as(
     claude, column_type
 ):
@@ -69,6 +69,16 @@ def test_every_form_of_time_is_understood_in_one_table_whatever_its_column_is_de
     assert f"**{len(FORMS)} records**" in site.report("2026-11-20")
     assert f"Busiest hour: 10:00, with {len(FORMS)} records" in site.report("2026-11-20")
     assert len(digested(site)) == len(FORMS)
+
+
+def test_every_form_but_those_with_names_of_days_is_understood_in_a_column_of_texts(claude):
+    site = claude()
+    forms = [form for form in FORMS if not str(form).startswith("Fri")]
+    site.events(at(*forms), "text")
+    result = report(site, "--date", "2026-11-20")
+    assert result.code == 0, result.log
+    assert f"**{len(forms)} records**" in site.report("2026-11-20")
+    assert len(digested(site)) == len(forms) == len(FORMS) - 2
 
 
 def test_times_nobody_can_read_are_counted_and_said_in_the_log_and_in_the_report(claude):
