@@ -179,7 +179,7 @@ def test_a_user_that_may_not_make_tables_is_told_what_to_grant(postgres, tmp_pat
         host = parts.netloc.rpartition("@")[2]
         url = parts._replace(netloc=f"{name}:guest-secret-1@{host}").geturl()
         message = refusal(url, tmp_path)
-        assert "permission denied" in message and "grant that to its user" in message
+        assert "permission denied" in message and "doctor says how" in message
     finally:
         change(postgres, f"drop role {name}")
 

@@ -241,6 +241,10 @@ REMEDIES = {
         "write the name of its table before it, as in `labels.label`"
     ),
     "insert into labels values (?, '') on conflict (label) do nothing": "primary key in TABLES",
+    "update labels set label = '' where '{}'::jsonb ? 'a' and id = ?": "jsonb_exists(…)",
+    "create table more (id integer primary key autoincrement, label text default ?)": "as identity",
+    "update labels set label = datetime('now') where id = ?": "`current_timestamp`",
+    "delete from labels where id = ?; delete from labels": "a db.execute(…) of its own",
 }
 
 
@@ -250,3 +254,9 @@ def test_what_would_fail_for_every_record_is_told_with_the_remedy(db, sql):
     assert REMEDIES[sql] in remedy_for_tables(
         refused(db, lambda: db.connection.execute(sql, ("1",)))
     )
+
+
+def test_a_mapping_as_a_value_is_told_how_to_become_a_text(db):
+    update = "update labels set label = ?"
+    error = refused(db, lambda: db.connection.execute(update, ({"a": 1},)))
+    assert "json.dumps(…)" in remedy_for_tables(error)

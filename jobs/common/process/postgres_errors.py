@@ -18,7 +18,7 @@ from common.process.redaction import redacted
 # The classes of SQLSTATE, and whole ones, for which a statement or its values are to blame.
 _STATEMENT = ("0A", "21", "22", "23", "2B", "2F", "34", "38", "39", "3B", "42", "44", "54", "P0")
 _STATEMENTS = ("25P02", "25001")
-_NOT_GRANTED = "42501"
+_NOT_GRANTED, _NO_SCHEMA = "42501", "3F000"
 _READ_ONLY = "25006"
 _LOCKED = "55P03"
 _TIMED_OUT = "57014"
@@ -101,8 +101,12 @@ _OF_TABLES = (
     (r"no unique or exclusion constraint matching", "give the table that primary key in TABLES"),
     (
         r"did not supply a value for binding|placeholders? but \d+ parameter",
-        "give save() what its SQL names",
+        "give save() what its SQL names; the operator ? of jsonb is jsonb_exists(…) here",
     ),
+    (r'at or near "autoincrement"', "write `bigint generated always as identity primary key`"),
+    (r"function (?:date|time|datetime)\(", "write `current_timestamp`, which both databases know"),
+    (r"insert multiple commands", "give each statement a db.execute(…) of its own"),
+    (r"cannot adapt type 'dict'", "make a text of it, with json.dumps(…)"),
 )
 
 
@@ -142,10 +146,11 @@ def plain(error: Exception, name: str, done: str) -> JobExit:
     if "no password supplied" in text:
         remedy = "give one in the address, or in ~/.pgpass, which nobody else may read (chmod 600)"
         return JobExit(exits.SETTINGS, f"{name} was refused: it asks for a password: {remedy}")
-    if state[:2] in ("28", "3D", "3F") or (not state and re.search(_REFUSALS, text)):
+    if state[:2] in ("28", "3D") or (not state and re.search(_REFUSALS, text)):
         return JobExit(exits.SETTINGS, f"{name} was refused: {text}: mend the address")
-    if state == _NOT_GRANTED:
-        return JobExit(exits.SETTINGS, f"{failed}: {text}: grant that to its user")
+    if state in (_NOT_GRANTED, _NO_SCHEMA):
+        remedy = "grant that to its user (./run_job.sh doctor says how)"
+        return JobExit(exits.SETTINGS, f"{failed}: {text}: {remedy}")
     if state == _READ_ONLY and done != "read":
         return JobExit(exits.SETTINGS, f"{failed}: it may only be read ({text})")
     if state == _DISK_FULL:
