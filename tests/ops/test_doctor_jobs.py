@@ -14,6 +14,7 @@ from common.ledger.sqlite_ledger import LedgerFile
 from ops.examination import folders, ledgers, mounts, packages, scripts, sources
 from rigs.doctor_fixtures import JOB, installation, levels, said, write_job
 from rigs.harness import REPOSITORY
+from rigs.postgres_tables import change, login, make
 
 
 @pytest.fixture
@@ -34,6 +35,34 @@ def test_a_job_that_fits_its_database_is_named_with_its_columns(root):
     assert line.startswith("ok job mine: imports") and line.endswith(
         "records.db: record_id, content"
     )
+
+
+def test_what_a_user_of_postgresql_may_not_do_or_see_is_told_with_what_mends_it(root, postgres):
+    make(postgres, "id int, content text")
+    name = postgres.rpartition("/")[2]
+    change(
+        postgres,
+        f"create role guest_{name} login password 'hunter22'",
+        f"grant select on events to guest_{name}",
+        f"create schema own_{name} authorization guest_{name}",
+    )
+    tables = 'tables="create table if not exists labels (id text primary key, label text)"'
+    write_job(root, "mine", JOB.replace("    save=save,", f"    save=save,\n    {tables},"))
+    settings = {"RECORDS_DB": login(postgres, f"guest_{name}")}
+    try:
+        (line,) = said(sources.check(installation(root, settings)))
+        assert line.startswith("FAIL job mine:") and "hunter22" not in line
+        assert line.endswith(f"run `grant create on schema public to guest_{name}`")
+        change(
+            postgres,
+            f"alter role guest_{name} set search_path = own_{name}, public",
+            "alter table events enable row level security",
+        )
+        hidden, fits = said(sources.check(installation(root, settings)))
+        assert hidden.startswith("warn job mine:") and "may hide rows" in hidden
+        assert fits.startswith("ok job mine: imports")
+    finally:
+        change(postgres, f"drop owned by guest_{name}", f"drop role guest_{name}")
 
 
 def test_the_shipped_jobs_import(root):

@@ -201,6 +201,24 @@ def test_a_select_that_changes_something_or_finds_no_table_is_78_with_the_remedy
     assert end.code == 78 and "its schema, as shop.events" in end.message
 
 
+def test_rows_that_a_policy_hides_are_told_of(postgres):
+    make(postgres, "id int, content text, created_at timestamptz", (1, "a", "2026-11-21"))
+    name = postgres.rpartition("/")[2]
+    change(
+        postgres,
+        f"create role tenant_{name} login password 'hunter22'",
+        f"grant select on events to tenant_{name}",
+    )
+    try:
+        with source(login(postgres, f"tenant_{name}")) as db:
+            assert db.columns(EVENTS) and db.hidden == ""
+            change(postgres, "alter table events enable row level security")
+            assert db.columns(EVENTS) and 'security policy for table "events"' in db.hidden
+            assert [*db.select(EVENTS, {})] == []
+    finally:
+        change(postgres, f"drop owned by tenant_{name}", f"drop role tenant_{name}")
+
+
 def test_a_text_that_is_no_utf8_is_read_from_a_database_that_keeps_any_bytes(postgres):
     change(postgres, "create database any_bytes encoding 'SQL_ASCII' locale 'C' template template0")
     theirs = f"{postgres.rpartition('/')[0]}/any_bytes"

@@ -28,6 +28,7 @@ from common.ledger.runs import Runs
 from common.options import Options
 from common.process import exits, files
 from common.process.exits import JobExit
+from common.process.log import log
 from common.process.mark import Mark
 from common.process.progress import Progress
 from common.process.signals import Stop
@@ -92,6 +93,8 @@ class Start:
         source = open_source(url, writable=writable, zone=zone, job=job)
         closing.callback(source.close)
         check_columns(self.job, source.columns(self.job.select))
+        if source.hidden:
+            log.info("%s", source.hidden)
         if lacking := source.lacking(self.job.tables):
             raise JobExit(exits.SETTINGS, lacking)
         claude = self._claude(stop)

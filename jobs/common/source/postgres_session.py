@@ -12,7 +12,7 @@ from psycopg.generators import execute
 from psycopg.pq import ExecStatus
 
 from common.process.postgres import BEGIN, Connection
-from common.process.postgres_errors import may_go_well_again
+from common.process.postgres_errors import may_go_well_again, said
 
 # The forms in which values come as texts are the same for every role, and times are UTC.
 # To compile what within() has become would take longer than to compute it.
@@ -23,6 +23,7 @@ WRITING = (
     f"{BEGIN}; {_FORMS}; select set_config('synchronous_commit', 'on', true)"
     " where current_setting('synchronous_commit') in ('off', 'local')"
 )
+_NOT_GRANTED = "42501"
 
 T = TypeVar("T")
 
@@ -86,7 +87,19 @@ class Session:
 
         return self.again(read)
 
-    def described(self, *statements: str) -> tuple[list[str], list[int], list[int]]:
+    def hiding(self, sql: str) -> str:
+        """That row security may hide rows of a SELECT from our role, in words; else ""."""
+        try:
+            self.described(sql, begin=f"{READING}; set local row_security = off")
+        except psycopg.Error as error:
+            if error.sqlstate != _NOT_GRANTED:
+                raise
+            return f"{self.db.name} may hide rows from its user: {said(error)}"
+        return ""
+
+    def described(
+        self, *statements: str, begin: str = READING
+    ) -> tuple[list[str], list[int], list[int]]:
         """The columns that the last of these statements gives, the types of its parameters, and
         those of the columns.
 
@@ -94,7 +107,7 @@ class Session:
         """
 
         def describe() -> tuple[list[str], list[int], list[int]]:
-            token = self.start()
+            token = self.start(begin)
             try:
                 # The server forgets an unnamed one with the next.
                 server, wait = self.db.raw.pgconn, self.db.raw.wait

@@ -63,6 +63,7 @@ class PostgresDatabase:
         self._begin = WRITING if writable else READING
         self.zone = zone
         self.seen: TimesSeen = TimesSeen(zone)  # the times that the last SELECT has read
+        self.hidden = ""
         self._counted = Counted()
         self._handle: Handle | None = None
         self._kinds_of: dict[str, list[int]] = {}
@@ -185,6 +186,7 @@ class PostgresDatabase:
             sql = statement.sql(window, self._windows(statement, kinds, window))
             # A cursor is only declared for what gives rows, and does not change any.
             names, *_ = self._session.described(f"declare records cursor for {sql}", sql)
+            self.hidden = self._session.hiding(sql)
         return names
 
     def create(self, tables: str) -> None:

@@ -20,6 +20,8 @@ class SourceDatabase(Protocol):
     """An open database that holds the records. sqlite_source.Database says what each one does."""
 
     zone: tzinfo
+    # Why rows may be hidden from the SELECT whose columns were asked for; "" where none are.
+    hidden: str
 
     @property
     def rows(self) -> int:

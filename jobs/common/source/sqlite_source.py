@@ -50,6 +50,7 @@ class Database:
         self._writable = writable
         self._timeout = timeout
         self.zone = zone
+        self.hidden = ""
         # Of the last SELECT: the times that were read, the rows with a record_id and without.
         self.seen = TimesSeen(zone)
         self.rows = self.without_id = 0

@@ -51,6 +51,8 @@ def _source(subject: str, job: Job, url: str) -> Iterator[Line]:
     if reason := lacking_columns(job, columns) or lacking or refused:
         yield fail(subject, reason)
         return
+    if database.hidden:
+        yield warn(subject, database.hidden, "a policy for it, or `alter role … bypassrls`")
     writes = not job.per_day
     if writes and "://" not in url:
         path = Path(url).expanduser()
