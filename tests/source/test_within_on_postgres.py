@@ -122,6 +122,8 @@ def test_a_column_is_read_as_python_reads_its_values(postgres, kind, zone):
         ('within("created_at" -- , :x)\n, :start, :end)', "2"),
         ("'within(created_at, :start, :end)' <> '' and theirs.within(id, 1, 2)", "1 2"),
         ("id = (select percentile_disc(0.5) within group (order by id) from events)", "2"),
+        ("within(coalesce(created_at, :start::timestamptz), :start, :end)", "2 4"),
+        ("within(:start, :start, :end) and id < 3", "1 2"),
         ("within(case when id = 2 then created_at end, :start, :end)", "2"),
         ("within(created_at::text, :start, :end) and within(created_at::date, :start, :end)", "2"),
     ],

@@ -64,7 +64,8 @@ class Statement:
         ]
         if call:
             for number, found in enumerate(self.calls):
-                parts[found.first] = call(number, found)
+                value = Statement(found.value).sql(parameters)
+                parts[found.first] = call(number, found._replace(value=value))
                 parts[found.first + 1 : found.last + 1] = [""] * (found.last - found.first)
         return "".join(parts)
 
