@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
+import psycopg
 import pytest
 
-from common.process.postgres import Connection
+from common.process.postgres import Connection, plain
 from common.process.redaction import hide
 from common.source.source_database import open_source
 from rigs.source_files import failure
@@ -34,6 +37,17 @@ def test_an_address_that_can_never_do_is_78(port, parameter):
         "test",
     )
     assert end.code == 78 and "mend the address" in end.message
+
+
+def test_a_server_that_does_not_answer_is_told_of_in_few_words(postgres):
+    end = failure(Connection, "postgresql://me@127.0.0.1:1,127.0.0.2:1/x", "LEDGER_DB", "test")
+    assert end.code == 69
+    refused = 'connection to server at "127.0.0.{}", port 1 failed: Connection refused'
+    assert refused.format(1) in end.message and end.message.endswith(refused.format(2))
+    with closing(Connection(postgres, "LEDGER_DB", "test")) as db:
+        with pytest.raises(psycopg.Error) as lost:
+            db.execute("select pg_terminate_backend(pg_backend_pid())")
+        assert "probably" not in plain(lost.value, "LEDGER_DB", "read").message
 
 
 def test_a_server_without_tls_that_is_asked_for_it_is_78(postgres):

@@ -23,6 +23,11 @@ _READ_ONLY = "25006"
 _LOCKED = "55P03"
 _TIMED_OUT = "57014"
 _DISK_FULL = "53100"
+# What libpq and psycopg say around the reason.
+_CHATTER = re.compile(
+    r"^(?:connection (?:failed|is bad)|consuming input failed|sending query failed[^:]*): "
+    r"| Is the server running [^?]*\?| This probably means [^.]*\."
+)
 
 
 def said(error: Exception) -> str:
@@ -31,7 +36,7 @@ def said(error: Exception) -> str:
     text = getattr(diagnosis, "message_primary", None) or str(error)
     if hint := getattr(diagnosis, "message_hint", None):
         text += f" ({hint})"
-    return redacted(one_line(text)) or type(error).__name__
+    return redacted(_CHATTER.sub("", one_line(text))) or type(error).__name__
 
 
 def without_details(error: Exception) -> Exception:
