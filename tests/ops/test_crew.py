@@ -18,7 +18,7 @@ from ops.crew import crew as crew_module
 from ops.crew.crew import Crew
 from ops.crew.patient_database import PatientDatabase
 from ops.ledger import work_claims
-from rigs.celery_site import until
+from rigs.celery_site import in_flight, until
 from standin.standin import StandIn
 
 PARAMS = {
@@ -132,7 +132,7 @@ def test_what_does_not_answer_before_the_stop_is_given_back_as_perhaps_paid_for(
     thread = threading.Thread(target=crew.work, args=("a",))
     thread.start()
     until(lambda: rows(database, "select count(worker) from queue") == [(1,)])
-    until(lambda: any(crew._in_flight.values()))
+    until(lambda: in_flight(crew._accounts._settings.base_url()))
     crew.stop()
     thread.join(10)
     assert not thread.is_alive()

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import psycopg
 
@@ -26,6 +27,7 @@ from common.claude.retries import Clock
 from rigs.bills import usd_of
 from rigs.crash_rig import Bill, standin_process
 from rigs.harness import REPOSITORY, InstantClock, Result, Site, run_numbers
+from standin.endpoints import COUNTS
 
 JOB = bulk_classifier.JOB
 LEASE = 2.0  # seconds
@@ -173,6 +175,12 @@ class CelerySite:
     def billed(self) -> int:
         """How many requests the stand-in has billed."""
         return len(self.bill.lines())
+
+
+def in_flight(url: str) -> int:
+    """How many requests a stand-in has got and not answered."""
+    with urlopen(f"{url}{COUNTS}") as reply:
+        return int(json.load(reply)["in_flight"])
 
 
 def worker_of(process: subprocess.Popen[bytes]) -> str:

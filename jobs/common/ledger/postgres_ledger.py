@@ -199,8 +199,9 @@ def _version(connection: Connection) -> int | None:
 
 def _tables(connection: Connection) -> frozenset[str]:
     """Those of the tables of a ledger that are there."""
+    # Of one moment: to_regclass() would see what another first run commits in the middle.
     rows = connection.execute(
-        "select name from unnest(?::text[]) name where to_regclass(name) is not null",
+        "select relname from pg_class where relname = any(?) and pg_table_is_visible(oid)",
         ([*_names()],),
     )
     return frozenset(row[0] for row in rows)

@@ -13,7 +13,7 @@ import redis as redis_py
 
 import bulk_classifier
 from common.delivery.celery_workers import queue_delivery
-from rigs.celery_site import LEASE, celery_site, examine, kill, until, worker_of
+from rigs.celery_site import LEASE, celery_site, examine, in_flight, kill, until, worker_of
 from rigs.harness import Site
 
 FINE = {"lost": 0, "saved twice": 0, "billed again": 0}
@@ -223,7 +223,7 @@ def test_a_worker_that_is_told_twice_to_stop_does_not_wait_for_answers(make):
     worker = site.worker("--concurrency", "2")
     until(lambda: READY in site.worker_log())
     site.start()
-    until(lambda: site.ledger("select count(worker) from queue") == [(2,)])
+    until(lambda: in_flight(site.bill.url) == 2)
     worker.send_signal(signal.SIGTERM)
     until(lambda: "TERM: finishing what is in flight" in site.worker_log())
     began = time.monotonic()
