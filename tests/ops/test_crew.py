@@ -7,6 +7,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+from kombu.message import Message
 
 from common import settings
 from common.claude.pricing import Tokens
@@ -17,6 +18,7 @@ from common.process.exits import JobExit
 from ops.crew import crew as crew_module
 from ops.crew.crew import Crew
 from ops.crew.patient_database import PatientDatabase
+from ops.crew.worker_process import Acknowledgements
 from ops.ledger import work_claims
 from rigs.celery_site import in_flight, until
 from standin.standin import StandIn
@@ -165,3 +167,17 @@ def test_a_worker_tells_how_much_it_has_done(make, database, monkeypatch):
     crew.work("a")  # a message that came twice
     assert rows(database, "select status from requests") == [("answered",)]
     assert crew._claimed == 1
+
+
+def test_only_an_acknowledgement_that_redis_did_not_take_in_time_is_lost():
+    watched = Acknowledgements()
+    messages = [Message(delivery_tag=tag) for tag in ("1", "2")]
+    for at, message in enumerate(messages):
+        watched.add(message, float(at))
+    assert not watched.lost(before=0.0)  # Celery's loop has not come to it yet
+    assert watched.lost(before=0.5)
+    messages[0]._state = "ACK"
+    assert not watched.lost(before=0.5)
+    assert watched.lost(before=1.5)
+    watched.forget()
+    assert not watched.lost(before=9.0)

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 import warnings
+from collections import deque
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -39,6 +40,31 @@ class _OneLine(logging.Handler):
             log.log(level, "celery: %s", shortened(record.getMessage(), 300))
 
 
+class Acknowledgements:
+    """Those that Celery's loop was asked to send to Redis.
+
+    Celery waits for ever for one that Redis did not take, and lets in one request less from then
+    on; without any left it listens no more, and says nothing.
+    """
+
+    def __init__(self) -> None:
+        self._asked: deque[tuple[float, Any]] = deque()
+
+    def add(self, message: Any, at: float) -> None:
+        """Watch a message of kombu's that is to be acknowledged, from `at` on, in seconds."""
+        self._asked.append((at, message))
+
+    def lost(self, before: float) -> bool:
+        """Whether one of those added before an instant has not been taken."""
+        while self._asked and self._asked[0][1].acknowledged:
+            self._asked.popleft()
+        return bool(self._asked) and self._asked[0][0] < before
+
+    def forget(self) -> None:
+        """Watch none of them any more: their connection is given up."""
+        self._asked.clear()
+
+
 class WorkerProcess:
     """One worker, from its start to the exit code."""
 
@@ -55,9 +81,7 @@ class WorkerProcess:
         self._publisher = Publisher(self._app, queue)
         self._sweep = Sweep(self._database.transact, self._publisher, queue, lease)
         self._ended = threading.Event()
-        # Celery waits for ever for an acknowledgement that Redis did not take, and lets in one
-        # request less from then on; without any left it listens no more, and says nothing.
-        self._lost_ack = threading.Event()
+        self._acknowledgements = Acknowledgements()
         self._stopped_at = 0.0
         self._code = exits.DONE
         self._worker: Any = None
@@ -67,15 +91,14 @@ class WorkerProcess:
         from celery import signals
         from celery.worker.request import Request
 
-        lost = self._lost_ack
+        acknowledgements = self._acknowledgements
 
         class Noticing(Request):  # type: ignore[misc]
-            """A message that notices where its acknowledgement is lost."""
+            """A message whose acknowledgement is watched."""
 
             def acknowledge(self) -> None:
                 super().acknowledge()
-                if not self.message.acknowledged:
-                    lost.set()
+                acknowledgements.add(self.message, time.monotonic())
 
         self._app.task(name=TASK, ignore_result=True, Request=Noticing)(self.crew.work)
         signals.setup_logging.connect(_leave_it, weak=False)
@@ -157,8 +180,9 @@ class WorkerProcess:
                 self._watch()
 
     def _watch(self) -> None:
-        if self._lost_ack.is_set() and self._publisher.waiting() is not None:
-            self._lost_ack.clear()
+        lost = self._acknowledgements.lost(time.monotonic() - _SILENT)
+        if lost and self._publisher.waiting() is not None:
+            self._acknowledgements.forget()
             log.warning("Redis did not take every acknowledgement: connecting anew")
             self._worker.hub.call_soon(_connect_anew)
             return
