@@ -37,19 +37,25 @@ class _Escaping:
 class PatientDatabase:
     """Hands out connections, and waits for a server that is being restarted."""
 
-    def __init__(self, address: str, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        address: str,
+        patience: float = PATIENCE,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
         """Connect once, and make the ledger's tables where there are none yet.
 
         Raises JobExit as Connection does, and 78 for what is no ledger of this version.
         """
         self._address = address
         self._patience = patience
+        self._sleep = sleep
         self._lock = Lock()
         self._idle = [self._connect()]
         make_tables(self._idle[0])
 
     def _connect(self) -> Connection:
-        return Connection(self._address, "LEDGER_DB", "worker")
+        return Connection(self._address, "LEDGER_DB", "worker", self._sleep)
 
     def transact(self, work: Callable[[Statements], T]) -> T:
         """Do some work in one transaction, and give what it gives.
@@ -73,7 +79,7 @@ class PatientDatabase:
         except JobExit:
             if time.monotonic() > until:
                 raise
-            time.sleep(0.5)
+            self._sleep(0.5)
             return None
 
     def _transact(self, connection: Connection, work: Callable[[Statements], T], until: float) -> T:
@@ -94,7 +100,7 @@ class PatientDatabase:
                 connection.close()
                 if not again:
                     raise plain(error, connection.name, "written") from error
-                time.sleep(0.05)
+                self._sleep(0.05)
             except BaseException:
                 connection.close()  # with whatever it has begun
                 raise
