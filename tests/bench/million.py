@@ -25,7 +25,7 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests")]
 
 import psycopg  # noqa: E402
 
-from common.ledger.postgres_ledger import PostgresLedger  # noqa: E402
+from common.ledger.postgres.postgres_ledger import PostgresLedger  # noqa: E402
 from common.ledger.sqlite_ledger import LedgerFile  # noqa: E402
 from rigs.crash_rig import standin_process  # noqa: E402
 from standin.servers import FAST, PostgreSQL  # noqa: E402

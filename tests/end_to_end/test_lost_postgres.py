@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from common.ledger import lease, postgres_statements
+from common.ledger.postgres import lease, postgres_statements
 from rigs import own_jobs
 from rigs.crash_rig import until
 from rigs.harness import Result, Site

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from common.ledger import lease
+from common.ledger.postgres import lease
 from common.process.exits import JobExit
 from rigs.crash_rig import until
 from rigs.harness import REPOSITORY
@@ -26,7 +26,7 @@ from rigs.pgbouncer import pooled
 HOLDING = """
 import sys
 from pathlib import Path
-from common.ledger.postgres_ledger import PostgresLedger
+from common.ledger.postgres.postgres_ledger import PostgresLedger
 ledger = PostgresLedger(sys.argv[1], sys.argv[2], state=Path(sys.argv[3]))
 print("holds", flush=True)
 for line in sys.stdin:

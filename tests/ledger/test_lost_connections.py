@@ -7,7 +7,7 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from common.ledger import lease, postgres_statements
+from common.ledger.postgres import lease, postgres_statements
 from common.process.exits import JobExit
 from rigs.failing_commits import CuttingProxy
 from rigs.ledgers import postgres_book

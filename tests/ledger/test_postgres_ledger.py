@@ -199,7 +199,8 @@ def test_a_wrong_address_ends_with_one_line_and_no_password(postgres, tmp_path):
 def test_who_keeps_the_ledger_in_sqlite_never_loads_psycopg():
     ended: subprocess.CompletedProcess[str] = python(
         "import sys\n"
-        "from common.ledger import opening, postgres_statements\n"
+        "from common.ledger import opening\n"
+        "from common.ledger.postgres import postgres_statements\n"
         "import common.runner.run\n"
         "print('psycopg' in sys.modules)",
         PATH=sys.exec_prefix,

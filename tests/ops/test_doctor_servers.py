@@ -12,7 +12,7 @@ import pytest
 import redis as redis_client
 
 from common import times
-from common.ledger.postgres_ledger import PostgresLedger
+from common.ledger.postgres.postgres_ledger import PostgresLedger
 from ops import doctor
 from ops.examination import broker, postgres_servers
 from ops.ledger import work_claims

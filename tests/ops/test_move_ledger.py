@@ -13,7 +13,7 @@ import pytest
 import bulk_classifier
 from common import settings
 from common.ledger.opening import open_ledger
-from common.ledger.postgres_ledger import PostgresLedger
+from common.ledger.postgres.postgres_ledger import PostgresLedger
 from common.process.exits import JobExit
 from ops import move_ledger
 from ops.ledger import moving

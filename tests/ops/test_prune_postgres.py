@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from common.ledger.for_workers import work_queue
-from common.ledger.postgres_ledger import PostgresLedger
+from common.ledger.postgres.postgres_ledger import PostgresLedger
 from ops import prune
 from ops.ledger import retention, work_claims
 from rigs.shared_ledger import Shared

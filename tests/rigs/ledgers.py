@@ -112,7 +112,7 @@ def ledger_at(path: Path, *, read_only: bool = False) -> Iterator[Book]:
 @contextmanager
 def postgres_book(url: str, folder: Path, job: str = JOB, **options: Any) -> Iterator[Book]:
     """Open the ledger in a PostgreSQL database, as an installation whose state is in `folder`."""
-    from common.ledger.postgres_ledger import PostgresLedger
+    from common.ledger.postgres.postgres_ledger import PostgresLedger
 
     folder.mkdir(exist_ok=True)
     ledger = PostgresLedger(url, job, state=folder, **options)

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from common.ledger.postgres_ledger import PostgresLedger, schema
+from common.ledger.postgres.postgres_ledger import PostgresLedger, schema
 from common.source.source_database import open_source
 
 # The tables of a ledger that users may query.
@@ -59,7 +59,8 @@ class PostgresDatabase:
             # Named like the tables, and found before them.
             db.execute(
                 ";".join(
-                    f"create temp view {table} as select * from public.{table} where job = '{job}'"
+                    f"create temp view {table} as select * from public.{table}"
+                    f" where split_part(job, '@', 1) = '{job}'"
                     for table in LEDGER
                 )
             )

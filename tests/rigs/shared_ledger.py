@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from common.ledger.postgres_ledger import PostgresLedger
+from common.ledger.postgres.postgres_ledger import PostgresLedger
 
 
 @dataclass

@@ -34,7 +34,7 @@ def open_ledger(
     place = settings.ledger(job)
     if isinstance(place, Path):
         return LedgerFile(place, read_only=read_only, witness=witness, start_anew=start_anew)
-    from common.ledger.postgres_ledger import PostgresLedger
+    from common.ledger.postgres.postgres_ledger import PostgresLedger
 
     ledger = PostgresLedger(
         place,

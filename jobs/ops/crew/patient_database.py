@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import TypeVar
 
-from common.ledger.lease import DURABLE_BEGIN
 from common.ledger.ledger_database import Rows, Statements, Values
-from common.ledger.postgres_ledger import make_tables
-from common.ledger.postgres_statements import PASSING, escaped
+from common.ledger.postgres.lease import DURABLE_BEGIN
+from common.ledger.postgres.postgres_ledger import make_tables
+from common.ledger.postgres.postgres_statements import PASSING, escaped
 from common.process.exits import JobExit
 from common.process.postgres import PATIENCE, Connection, plain
 

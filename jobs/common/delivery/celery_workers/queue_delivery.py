@@ -27,7 +27,7 @@ from common.delivery.spending import Spending
 from common.ledger.for_workers import work_queue
 from common.ledger.for_workers.work_queue import Ended, Standing, Work
 from common.ledger.ledger_database import Statements
-from common.ledger.postgres_ledger import PostgresLedger
+from common.ledger.postgres.postgres_ledger import PostgresLedger
 from common.ledger.states import Ending, RequestStatus
 from common.process import exits
 from common.process.exits import JobExit

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
-from common.ledger import lease, upgrade
-from common.ledger.lease import Lease
+from common.ledger import upgrade
 from common.ledger.ledger_errors import gone_or_broken
-from common.ledger.postgres_statements import PostgresStatements
+from common.ledger.postgres import lease
+from common.ledger.postgres.lease import Lease
+from common.ledger.postgres.postgres_statements import PostgresStatements
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
@@ -23,7 +24,8 @@ from common.process.postgres import Connection, plain
 from common.process.witness import Told
 
 _LOCK = 0x436C6A62  # "Cljb": only who makes tables takes it
-_ROOM = Path(__file__).parent
+_HERE = Path(__file__).parent
+_SCHEMAS = (_HERE.parent / "ledger.sql", _HERE / "ledger_postgres.sql")
 # How SQLite's words for types and tables are called here. Text is compared by its characters.
 _WORDS = (
     (r"--[^\n]*", ""),
@@ -38,8 +40,8 @@ _WORDS = (
 def schema() -> str:
     """The statements that make all tables."""
     made = ""
-    for name in ("ledger.sql", "ledger_postgres.sql"):
-        text = (_ROOM / name).read_text(encoding="utf-8")
+    for path in _SCHEMAS:
+        text = path.read_text(encoding="utf-8")
         for pattern, words in _WORDS:
             text = re.sub(pattern, words, text)
         made += text
