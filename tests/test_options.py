@@ -10,7 +10,8 @@ import pytest
 import daily_report
 from common import run
 from common.job import Job
-from common.options import parse, usd_setting
+from common.option_values import usd_setting
+from common.options import parse
 from common.process.exits import JobExit
 
 REPORT = daily_report.JOB
@@ -46,7 +47,7 @@ def test_without_options_everything_has_its_default():
         ("--wait 0", "wait", 0.0),
         ("--concurrency 50", "concurrency", 50),
         ("--chunk-size 1", "chunk_size", 1),
-        ("--model claude-opus-5-5", "model", "claude-opus-5-5"),
+        ("--model claude-opus-5-5", "models", ("claude-opus-5-5",)),
         ("--max-cost 0.5", "max_cost", 0.5),
         ("--max-cost $2", "max_cost", 2.0),
         ("--retry-dead", "retry_dead", True),

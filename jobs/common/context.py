@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from common.budget import Budget
 from common.claude.client import Claude
 from common.claude.retries import Clock, Retry
 from common.job import Job
 from common.job_code import JobCode
+from common.ledger.apart import KeptAnswers
 from common.ledger.dead_letters import DeadLetters
 from common.ledger.ledger import Ledger
 from common.ledger.message_batches import MessageBatches
@@ -38,9 +40,12 @@ class Context:
     recovery: Recovery
     code: JobCode
     claude: Claude
+    kept: KeptAnswers
+    version: str  # of the job, with the model that is asked
+    # What records are done by that need not be brought up to date.
+    versions: tuple[str, ...]
     delivery: str  # live, message_batch or celery
-    run_cap: float | None  # --max-cost, in USD
-    day_cap: float | None  # MAX_COST_USD
+    budget: Budget
     stop: Stop
     clock: Clock
     retry: Retry

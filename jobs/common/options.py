@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import math
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from common import option_values as values
 from common.job import Job
 from common.process import exits
-from common.process.command_line import Parser, quoted
+from common.process.command_line import Parser
 from common.process.exits import JobExit
 
 _DELIVERIES = ("live", "message_batch", "celery")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True)
@@ -23,6 +21,7 @@ class Options:
     """What was asked of one run."""
 
     dry_run: bool
+    show: bool  # the first request itself, with dry_run
     limit: int | None
     # A datetime where a time was given; without an offset it is in the report's zone.
     since: date | None
@@ -31,13 +30,27 @@ class Options:
     wait: float  # seconds
     concurrency: int
     chunk_size: int
-    model: str
+    models: tuple[str, ...]  # none: that of the settings
     max_cost: float | None
     retry_dead: bool
     reprocess: bool
+    stale: bool
+    try_records: int | None  # --try: how many
+    labels: str  # --eval: the file, "" for none
+    min_accuracy: float | None
     after: str
     json: bool
     demo: bool
+
+    @property
+    def model(self) -> str:
+        """The model that was named, or the first one; "" for that of the settings."""
+        return self.models[0] if self.models else ""
+
+    @property
+    def measures(self) -> bool:
+        """Whether answers are looked at, and nothing is saved: --try, --eval."""
+        return self.try_records is not None or bool(self.labels)
 
 
 def parse(job: Job, arguments: Sequence[str]) -> Options:
@@ -52,12 +65,19 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
         action="store_true",
         help="say what would be sent and what it would cost; pay and change nothing",
     )
-    add("--limit", type=count, metavar="N", help="at most N records")
+    add(
+        "--show",
+        action="store_true",
+        help="with --dry-run: the first request itself, as it travels",
+    )
+    add("--limit", type=values.count, metavar="N", help="at most N records")
     if job.has_window:
         what = "of the day" if job.per_day else "of the records"
-        add("--date", type=_time, metavar="DATE", help="that day alone")
-        add("--since", type=_time, metavar="DATE", help=f"the first {what} (ISO date or time)")
-        add("--until", type=_time, metavar="DATE", help=f"the last {what} (ISO date or time)")
+        add("--date", type=values.time, metavar="DATE", help="that day alone")
+        add(
+            "--since", type=values.time, metavar="DATE", help=f"the first {what} (ISO date or time)"
+        )
+        add("--until", type=values.time, metavar="DATE", help=f"the last {what} (ISO date or time)")
     delivery = parser.add_mutually_exclusive_group().add_argument
     delivery("--live", action="store_true", help="send requests live")
     delivery(
@@ -66,26 +86,45 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
     delivery("--celery", action="store_true", help="hand them to Celery's workers")
     add(
         "--wait",
-        type=_duration,
+        type=values.duration,
         default=7200.0,
         metavar="DURATION",
         help="for a message batch, or for workers (2h)",
     )
-    add("--concurrency", type=count, default=8, metavar="N", help="requests in flight (8)")
-    add("--chunk-size", type=count, default=job.chunk_size, metavar="N", help="records per request")
-    add("--model", type=_model, metavar="ID", help="over CLAUDE_MODEL")
-    add("--max-cost", type=_usd, metavar="USD", help="a request that could pass it is not sent")
+    add("--concurrency", type=values.count, default=8, metavar="N", help="requests in flight (8)")
+    add(
+        "--chunk-size",
+        type=values.count,
+        default=job.chunk_size,
+        metavar="N",
+        help="records per request",
+    )
+    add("--model", type=values.model, action="append", metavar="ID", help="over CLAUDE_MODEL")
+    add(
+        "--max-cost",
+        type=values.usd,
+        metavar="USD",
+        help="a request that could pass it is not sent",
+    )
     add("--retry-dead", action="store_true", help="ask dead letters again")
     add("--reprocess", action="store_true", help="ask records that are done again")
     add(
+        "--stale",
+        action="store_true",
+        help="ask again what an older version of the job has done, newest first",
+    )
+    if not job.per_day:
+        _add_measures(add)
+    add(
         "--after",
-        type=_name,
+        type=values.name,
         metavar="JOB2",
         help="only if JOB2 has succeeded since this job last did",
     )
     add("--json", action="store_true", help="the summary as one JSON object on stdout")
     add("--demo", action="store_true", help="sample records and a stand-in: no key, no network")
     given = parser.parse_args(arguments)
+    _check(given)
     since, until = (given.since, given.until) if job.has_window else (None, None)
     if job.has_window and given.date is not None:
         if since or until:
@@ -95,6 +134,7 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
         since = until = _day(given.date)
     return Options(
         dry_run=given.dry_run,
+        show=given.show,
         limit=given.limit,
         since=since,
         until=until,
@@ -102,14 +142,65 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
         wait=given.wait,
         concurrency=given.concurrency,
         chunk_size=given.chunk_size,
-        model=given.model or "",
+        models=tuple(given.model or ()),
         max_cost=given.max_cost,
         retry_dead=given.retry_dead,
         reprocess=given.reprocess,
+        stale=given.stale,
+        try_records=getattr(given, "try", None),
+        labels=getattr(given, "eval", None) or "",
+        min_accuracy=getattr(given, "min_accuracy", None),
         after=given.after or "",
         json=given.json,
         demo=given.demo,
     )
+
+
+def _add_measures(add: Callable[..., object]) -> None:
+    """What looks at answers and saves nothing."""
+    add(
+        "--try",
+        type=values.count,
+        nargs="?",
+        const=10,
+        metavar="N",
+        help="ask N records (10) and show what comes back, what changed, and what all would cost",
+    )
+    add(
+        "--eval",
+        type=values.file,
+        metavar="FILE",
+        help="ask the records of a CSV of expected values, or of `corrections`, and measure",
+    )
+    add(
+        "--min-accuracy",
+        type=values.share,
+        metavar="X",
+        help="with --eval: exit 3 below it (0 to 1)",
+    )
+
+
+def _check(given: argparse.Namespace) -> None:
+    """Raises JobExit (2) for options that do not go together."""
+    tries = getattr(given, "try", None) is not None
+    labels = getattr(given, "eval", None)
+    gate = getattr(given, "min_accuracy", None) is not None
+    wrong = {
+        "--show is for a --dry-run: add it": given.show and not given.dry_run,
+        "--try and --eval are two commands: give one of them": tries and labels,
+        "--min-accuracy is for --eval FILE: add it": gate and not labels,
+        "--model twice is for --eval: give one": len(given.model or ()) > 1 and not labels,
+        "--try asks live: leave out the delivery": tries and (given.message_batch or given.celery),
+        "--eval asks live or by message batch: leave out --celery": labels and given.celery,
+    }
+    if tries or labels:
+        measure = "--try" if tries else "--eval"
+        for name in ("dry_run", "reprocess", "stale", "retry_dead", "after", "limit"):
+            option = f"--{name.replace('_', '-')}"
+            wrong[f"{measure} saves nothing: leave out {option}"] = getattr(given, name)
+    for why, is_wrong in wrong.items():
+        if is_wrong:
+            raise JobExit(exits.USAGE, why)
 
 
 def _day(at: date) -> date:
@@ -122,75 +213,3 @@ def _day(at: date) -> date:
     if at.tzinfo is not None:
         raise JobExit(exits.USAGE, f"--date {at.isoformat()}: a day has no offset: leave it out")
     return at.date()
-
-
-def usd_setting(name: str, value: str) -> float | None:
-    """An amount of USD from the settings, None where it is unset.
-
-    Raises JobExit (78) for anything else.
-    """
-    try:
-        return _usd(value) if value else None
-    except argparse.ArgumentTypeError as error:
-        raise JobExit(exits.SETTINGS, f"{name}: {error}") from None
-
-
-def duration_setting(name: str, value: str) -> float | None:
-    """A duration in seconds from the settings, None where it is unset.
-
-    Raises JobExit (78) for anything else.
-    """
-    try:
-        seconds = _duration(value) if value else None
-    except argparse.ArgumentTypeError as error:
-        raise JobExit(exits.SETTINGS, f"{name}: {error}") from None
-    if seconds == 0:
-        raise JobExit(exits.SETTINGS, f"{name}={value}: must be 1s or more, such as 15m or 6h")
-    return seconds
-
-
-def count(text: str) -> int:
-    """A whole number of 1 or more."""
-    if text.isdecimal() and len(text) < 10 and int(text) > 0:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{quoted(text)} is not a whole number of 1 or more")
-
-
-def _duration(text: str) -> float:
-    number, unit = (text[:-1], text[-1]) if text[-1:] in _SECONDS else (text, "s")
-    if number.isdecimal() and len(number) < 9:
-        return float(int(number) * _SECONDS[unit])
-    raise argparse.ArgumentTypeError(f"{quoted(text)} is not a duration such as 90s, 15m or 2h")
-
-
-def _name(text: str) -> str:
-    # An empty one is a shell variable that is not set: not to wait would be no answer to that.
-    if re.fullmatch(r"[a-z][a-z0-9_]*", text):
-        return text
-    raise argparse.ArgumentTypeError(f"{quoted(text)} is not the name of a job")
-
-
-def _model(text: str) -> str:
-    if re.fullmatch(r"[!-~]{1,200}", text):
-        return text
-    raise argparse.ArgumentTypeError(f"{quoted(text)} is not the id of a model")
-
-
-def _usd(text: str) -> float:
-    try:
-        usd = float(text.removeprefix("$"))
-    except ValueError:
-        usd = math.nan
-    if math.isfinite(usd) and usd > 0:
-        return usd
-    raise argparse.ArgumentTypeError(f"{quoted(text)} is not an amount of USD such as 0.50")
-
-
-def _time(text: str) -> date:
-    try:
-        at = date.fromisoformat(text) if len(text) <= 10 else datetime.fromisoformat(text)
-        # The ends of the calendar have no day before or after them.
-        return at.replace(year=at.year if 1000 <= at.year < 9000 else 0)
-    except ValueError:
-        examples = "an ISO date such as 2026-11-21, or a time such as 2026-11-21T06:00"
-        raise argparse.ArgumentTypeError(f"{quoted(text)} is not {examples}") from None

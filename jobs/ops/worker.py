@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from common import settings
 from common.delivery.celery_workers.redis_messages import DEFAULT_QUEUE, queue_of, url_of
 from common.delivery.celery_workers.sweep import LEASE
-from common.options import count
+from common.option_values import count
 from common.process import exits
 from common.process.command_line import Parser
 from common.process.exits import JobExit

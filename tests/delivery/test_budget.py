@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from common.delivery.spending import Budget
+from common.budget import Budget
 
 
 def budget(

@@ -14,6 +14,7 @@ import pytest
 import daily_report
 from common import settings
 from common.job_code import JobCode
+from common.ledger.apart import KeptAnswers
 from common.ledger.states import RecordState
 from common.options import parse
 from common.process.log import log
@@ -41,6 +42,8 @@ def run(book, tmp_path):
             options=parse(job, arguments),
             settings=settings.load(job.name, demo=False, root=tmp_path, environ={}),
             ledger=book.ledger,
+            kept=KeptAnswers(book.ledger.database, job.name, "version 1"),
+            versions=("version 1",),
             tally=(tally := Tally()),
             code=JobCode(job.name, book.dead_letters, tally, Mark(None)),
         )

@@ -40,8 +40,8 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counts: list[int] = []
     real = Ledger.not_done
 
-    def noted(ledger: Ledger) -> Any:
-        if (find := real(ledger)) is None:
+    def noted(ledger: Ledger, versions: Any = ()) -> Any:
+        if (find := real(ledger, versions)) is None:
             return None
 
         def found(ids: Any) -> Any:

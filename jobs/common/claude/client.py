@@ -63,7 +63,7 @@ class Claude:
         """
         self.model_id = model_id
         self.concurrency = concurrency
-        self._access = access
+        self._reach = access
         self._retry = retry
         self._clock = clock
         self.server_clock = ServerClock(clock)
@@ -74,6 +74,24 @@ class Claude:
     def close(self) -> None:
         """Close what was opened."""
         self._closing.close()
+
+    def asking(self, model_id: str) -> Claude:
+        """The way to another model, by the same key and address. It ends with this one."""
+        other = Claude(
+            model_id,
+            lambda _: self._access,
+            self.concurrency,
+            self._retry,
+            self._clock,
+            self._stop,
+            self._seconds,
+        )
+        self._closing.callback(other.close)
+        return other
+
+    @cached_property
+    def _access(self) -> Access:
+        return self._reach(self._closing)
 
     @cached_property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -89,7 +107,7 @@ class Claude:
         """Clients for `concurrency` requests in flight. Raises JobExit (78) without a key."""
         from common.claude.api import connect
 
-        access = self._access(self._closing)
+        access = self._access
         loop = self.loop
         heard = self.server_clock.heard
         clients = connect(access.api_key, access.base_url, self.concurrency, heard)

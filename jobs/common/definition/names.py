@@ -12,7 +12,7 @@ from importlib.machinery import PathFinder
 
 from common.settings import ROOT
 
-ROOMS = ("common", "ops", "pages", "standin", "wrappers")
+ROOMS = ("common", "ops", "pages", "quality", "standin", "wrappers")
 # What `--setup --with …` installs may come later than the job.
 EXTRAS = frozenset(
     "amqp async_timeout billiard celery click click_didyoumean click_plugins click_repl dateutil"

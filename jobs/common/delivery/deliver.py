@@ -18,7 +18,7 @@ from common.delivery.empty_records import settle
 from common.delivery.held import Held
 from common.delivery.loop import Loop, Use
 from common.delivery.replay import replay
-from common.delivery.spending import Budget, Spending
+from common.delivery.spending import Spending
 from common.job import Record
 from common.process import exits
 from common.process.exits import JobExit
@@ -88,8 +88,7 @@ class Delivery:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        budget = Budget(context.run_cap, context.day_cap, context.runs.spent_on)
-        self._spending = Spending(budget, context.model)
+        self._spending = Spending(context.budget, context.model)
         self.loop = Loop(context, self._spending)
         self._deferred = {
             name: deferred
@@ -212,14 +211,23 @@ def _sorted(
 
 
 def _selected(context: Context, group: Group, room: int | None, use: Use) -> Selected:
-    """What is wanted of a group. Records that came back get the answers closed without them."""
+    """What is wanted of a group.
+
+    Records that came back get the answers closed without them; and those that --try or --eval has
+    asked about get these answers, where they are of the same version.
+    """
     selected = select(context, group.records(), room)
+    name = f"{group.name}: " if group.name else ""
     if selected:
-        name = f"{group.name}: " if group.name else ""
         log.info("%s%s to send", name, counted(len(selected), "record"))
-    if selected.answered:
+    if selected.kept:
+        count = counted(len(selected.kept), "record")
+        log.info("%s%s answered by --try or --eval before: nothing is paid again", name, count)
         with context.ledger.transaction():
-            back = sum(map(context.ledger.reopen, selected.answered))
+            context.kept.take_over(selected.kept)
+    if selected.answered or selected.kept:
+        with context.ledger.transaction():
+            back = sum(map(context.ledger.reopen, (*selected.answered, *selected.kept)))
         if back:
             replay(context, use, group.records())
     return selected

@@ -63,7 +63,9 @@ def _answered(context: Context, records: list[Record]) -> StoredRequest:
             ]
         )
         context.ledger.answered(request_id, record_ids, answer, "", Tokens(), 0.0, 0.0)
-    return StoredRequest(request_id, context.run_id, record_ids, answer.encode())
+    return StoredRequest(
+        request_id, context.run_id, record_ids, answer.encode(), context.ledger.version
+    )
 
 
 def _answer(job: Job, record_ids: list[str]) -> str:

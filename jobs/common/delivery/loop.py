@@ -82,10 +82,6 @@ class Loop:
         self._forget_signals = context.stop.waking(self._live.wake)
         return self._live
 
-    @cached_property
-    def _version(self) -> str:
-        return self._context.job.version(self._context.model)
-
     @property
     def _is_proven(self) -> bool:
         """Whether this version of the job has ever had a usable answer.
@@ -93,7 +89,7 @@ class Loop:
         Until then each request goes by itself, so that a fault of the job's own is found with one.
         """
         if self._seen.proven is None:
-            self._seen.proven = self._context.runs.is_proven(self._version)
+            self._seen.proven = self._context.runs.is_proven(self._context.version)
         return self._seen.proven
 
     @property
@@ -146,7 +142,7 @@ class Loop:
         with self._ledger.transaction():
             self._ledger.apply(verdicts)
             if not self._seen.proven and any(verdict.done for verdict in verdicts):
-                self._context.runs.prove(self._version)
+                self._context.runs.prove(self._context.version)
                 self._seen.proven = True
             going = self._choose(chunks)
             make_room(self._context, going, self._in_flight)

@@ -13,7 +13,7 @@ from common.context import Context
 from common.delivery.loop import Use
 from common.delivery.triage import Reading
 from common.job import Record
-from common.ledger.states import Ending, RecordStatus, RequestStatus, StoredRequest
+from common.ledger.states import A_PERSON, Ending, RecordStatus, RequestStatus, StoredRequest
 from common.process.log import log
 from common.process.words import counted
 from common.records.repeated import Repeated
@@ -95,7 +95,7 @@ def use_stored(context: Context, use: Use, group: list[Waiting]) -> None:
     messages = [stored_message(stored.answer) for stored, _ in group]
     readings = use(list(zip(requests, messages, strict=True)))
     endings = [
-        _ending(request, reading) for request, reading in zip(requests, readings, strict=True)
+        _ending(stored, reading) for (stored, _), reading in zip(group, readings, strict=True)
     ]
     with ledger.transaction():
         ledger.apply(endings)
@@ -105,9 +105,11 @@ def use_stored(context: Context, use: Use, group: list[Waiting]) -> None:
     context.tally.apply(endings)
 
 
-def _ending(request: Request, reading: Reading) -> Ending:
+def _ending(request: StoredRequest, reading: Reading) -> Ending:
     return Ending(
         request_id=request.request_id,
+        version=request.version,
+        corrected=request.model == A_PERSON,
         # It stays answered as long as a record of it is not in the SELECT.
         status=RequestStatus.ANSWERED,
         done=reading.outputs,

@@ -10,38 +10,42 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from common import times
 from common.claude.pricing import Tokens
 from common.ledger.ledger_database import LedgerDatabase
-from common.ledger.lookup import NotDone, looked_up, marks, not_done
+from common.ledger.lookup import NotDone, looked_up, not_done
 from common.ledger.set_aside import Answer, set_aside
 from common.ledger.states import (
     Ending,
     Intent,
+    Purpose,
     RecordState,
     RecordStatus,
     RequestStatus,
-    StoredRequest,
 )
+from common.ledger.stored_requests import StoredRequests
 
-_ANSWERS = 20  # answers that are in memory at once
 
-
-class Ledger:
+class Ledger(StoredRequests):
     """The tables `records` and `requests`: the state of every record and request of one job."""
 
-    def __init__(self, file: LedgerDatabase, job: str, run_id: str) -> None:
+    def __init__(
+        self,
+        file: LedgerDatabase,
+        job: str,
+        run_id: str,
+        version: str = "",
+        purpose: Purpose = Purpose.RUN,
+    ) -> None:
+        """`version` is that of the job's requests in this run; `purpose` what they are sent for."""
+        super().__init__(file, job, run_id)
         self._file = file
-        self._db = file.db
         self.aside = file.answers
-        self._select = (
-            f"select request_id, run_id, record_ids, {file.answer_as_bytes} from requests"
-        )
         self.database = file
-        self.job = job
-        self.run_id = run_id
+        self.version = version
+        self.purpose = purpose
         # Commits everything inside together; see LedgerDatabase.
         self.transaction = file.transaction
         # Room for answers: made sure of before they are paid for, given back on a full disk.
@@ -51,16 +55,12 @@ class Ledger:
         """What it holds of these records, by id; a fresh record is not in the answer."""
         return looked_up(self._db, self.job, record_ids)
 
-    def not_done(self) -> NotDone | None:
-        """What finds those of many ids whose records are not done; None where few are done."""
-        return not_done(self._file, self.job)
+    def not_done(self, versions: Collection[str] = ()) -> NotDone | None:
+        """What finds those of many ids whose records are not done; None where few are done.
 
-    def in_flight(self) -> Iterator[StoredRequest]:
-        """The live requests without an answer: of runs that died, as long as this one sends none.
-
-        What is in a message batch is not lost: it is collected.
+        Where there are `versions`, what other versions have done is not done.
         """
-        return self._stored(RequestStatus.SUBMITTED, "and delivery = 'live'")
+        return not_done(self._file, self.job, versions)
 
     # Each of the following happens inside a transaction of the caller's: one commit is one fsync.
 
@@ -80,14 +80,16 @@ class Ledger:
                 (f"{intent.request_id}-{secrets.token_hex(4)}", intent.request_id),
             )
         self._db.execute(
-            "insert into requests (request_id, job, run_id, delivery, status, record_ids, attempts,"
-            " model, unsettled_usd, message_batch_id, created_at)"
-            " values (?, ?, ?, ?, 'submitted', ?, 1, ?, ?, ?, ?)",
+            "insert into requests (request_id, job, run_id, delivery, purpose, version, status,"
+            " record_ids, attempts, model, unsettled_usd, message_batch_id, created_at)"
+            " values (?, ?, ?, ?, ?, ?, 'submitted', ?, 1, ?, ?, ?, ?)",
             (
                 intent.request_id,
                 self.job,
                 self.run_id,
                 intent.delivery,
+                self.purpose,
+                self.version,
                 json.dumps(list(intent.record_ids)),
                 intent.model,
                 intent.most_usd,
@@ -210,11 +212,13 @@ class Ledger:
 
     def _done(self, ending: Ending) -> None:
         now = times.stamp()
+        status = RecordStatus.CORRECTED if ending.corrected else RecordStatus.DONE
+        version = self.version if ending.version is None else ending.version
         self._db.executemany(
-            "update records set status = 'done', output = ?, error = null, request_id = ?,"
+            "update records set status = ?, output = ?, error = null, request_id = ?, version = ?,"
             " updated_at = ? where job = ? and record_id = ?",
             [
-                (output, ending.request_id, now, self.job, record_id)
+                (status, output, ending.request_id, version or None, now, self.job, record_id)
                 for record_id, output in ending.done.items()
             ],
         )
@@ -239,50 +243,3 @@ class Ledger:
             " where job = ? and record_id = ? and status in ('failed', 'dead')",
             [(self.job, record_id) for record_id in record_ids],
         )
-
-    def request(self, request_id: str) -> StoredRequest | None:
-        """A request with its answer, if it has one that can be used."""
-        row = self._db.execute(
-            f"{self._select} where request_id = ? and status in ('answered', 'done')"
-            " and answer is not null",
-            (request_id,),
-        ).fetchone()
-        return _stored(row) if row else None
-
-    def requests_of_run(self) -> int:
-        """How many requests this run has made: it may be tried again under the same id."""
-        row = self._db.execute(
-            "select count(*) from requests where job = ? and run_id = ?", (self.job, self.run_id)
-        ).fetchone()
-        return int(row[0])
-
-    def unsaved(self) -> Iterator[StoredRequest]:
-        """The requests about records whose answer is here and whose outputs are not saved yet."""
-        # An answer about no record is a merge's: it is found by its id when its report is written.
-        return self._stored(RequestStatus.ANSWERED, "and record_ids <> '[]'")
-
-    def answered_records(self) -> Iterator[dict[str, str]]:
-        """The ids of the records of these requests, each as a record of nothing else."""
-        for request in self.unsaved():
-            for record_id in request.record_ids:
-                yield {"record_id": record_id}
-
-    def _stored(self, status: RequestStatus, condition: str) -> Iterator[StoredRequest]:
-        # The first condition is the partial index's own: so SQLite knows that it can use it.
-        where = f"status in ('submitted', 'answered') and status = ? and job = ? {condition}"
-        ids = self._db.execute(
-            f"select request_id from requests where {where}", (status, self.job)
-        ).fetchall()
-        for first in range(0, len(ids), _ANSWERS):
-            group = [row[0] for row in ids[first : first + _ANSWERS]]
-            rows = self._db.execute(
-                f"{self._select} where request_id in {marks(group)} and status = ?",
-                (*group, status),
-            ).fetchall()
-            found = {row[0]: row for row in rows}
-            yield from (_stored(found[one]) for one in group if one in found)
-
-
-def _stored(row: tuple[str, str, str, bytes | None]) -> StoredRequest:
-    request_id, run_id, record_ids, answer = row
-    return StoredRequest(request_id, run_id, json.loads(record_ids), answer or b"")

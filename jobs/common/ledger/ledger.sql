@@ -1,14 +1,17 @@
 -- Run whenever a ledger is opened to be written. What an older one has otherwise: upgrade.py.
 
+-- `job` is JOB@VERSION where answers stand apart from the records' own state: see apart.py.
+
 create table if not exists records (
     job        text not null,
     record_id  text not null,
     status     text not null check
-        (status in ('submitted', 'answered', 'done', 'failed', 'waiting', 'dead')),
+        (status in ('submitted', 'answered', 'done', 'failed', 'waiting', 'dead', 'corrected')),
     failures   integer not null default 0,  -- answers that could not be used, asked alone
     crashes    integer not null default 0,  -- how surely runs died of it: see recovery.py
     error      text,
     request_id text,
+    version    text,                        -- of what was asked for the output: Job.version
     output     text,                        -- JSON; null where it is part of its request's answer
     updated_at text not null,
     primary key (job, record_id)
@@ -17,7 +20,8 @@ create table if not exists records (
 -- `status` counts by these, since the table itself holds every output. A record enters the first one
 -- once, when it is done, and the second one seldom. A question has to repeat an index's condition
 -- word for word to be answered by it.
-create index if not exists records_done on records (job, status) where status = 'done';
+create index if not exists records_done on records (job, version, status)
+    where status in ('done', 'corrected');
 create index if not exists records_unfinished on records (job, status, updated_at)
     where status in ('failed', 'waiting', 'dead');
 
@@ -26,6 +30,8 @@ create table if not exists requests (
     job                text not null,
     run_id             text not null,
     delivery           text not null,
+    purpose            text not null default 'run',  -- or try, eval, second opinion, correction
+    version            text,                -- of the job: Job.version
     status             text not null check
         (status in ('submitted', 'answered', 'done', 'failed', 'lost')),
     record_ids         text not null,       -- JSON array; empty: it is about other requests' answers
@@ -50,7 +56,8 @@ create index if not exists requests_by_run on requests (run_id);
 create index if not exists requests_by_message_batch on requests (message_batch_id)
     where message_batch_id is not null;
 -- All that is asked about costs, so that no answer is read for it.
-create index if not exists requests_spent on requests (job, created_at, model, usd, unsettled_usd);
+create index if not exists requests_spent on requests
+    (job, created_at, model, purpose, usd, unsettled_usd);
 
 create table if not exists message_batches (
     message_batch_id text primary key,      -- Claude's, or the name of the intent before
@@ -81,8 +88,17 @@ create table if not exists left_out (                     -- rows that nothing i
     primary key (job, why)
 );
 
+create table if not exists tries (                        -- which records --try took
+    job          text not null,
+    version      text not null,             -- that was tried
+    chosen_for   text not null,             -- the version for which they were chosen
+    record_ids   text not null,             -- JSON array, in the order of the SELECT
+    tried_at     text not null,
+    primary key (job, version)
+);
+
 create table if not exists runs (
-    run_id        text primary key,
+    run_id        text not null,
     job           text not null,
     started_at    text not null,
     ended_at      text,
@@ -97,6 +113,9 @@ create table if not exists runs (
     input_tokens  integer not null default 0,
     output_tokens integer not null default 0,
     usd           real not null default 0,
-    version       text                      -- of the job, where an answer was of use: Job.version
+    version       text,                     -- of the job, where an answer was of use: Job.version
+    outputs       text,                     -- JSON: what they looked like, field by field
+    warnings      text,                     -- JSON array: what looks wrong in them
+    primary key (job, run_id)
 );
 create index if not exists runs_by_time on runs (job, started_at);

@@ -22,7 +22,8 @@ def looked_up(db: Statements, job: str, record_ids: Sequence[str]) -> dict[str, 
         group = record_ids[first : first + _TOGETHER]
         rows = db.execute(
             "select record_id, status, coalesce(request_id, ''), failures, crashes,"
-            f" coalesce(error, '') from records where job = ? and record_id in {marks(group)}",
+            " coalesce(error, ''), coalesce(version, '') from records"
+            f" where job = ? and record_id in {marks(group)}",
             (job, *group),
         ).fetchall()
         if not rows:
@@ -35,18 +36,24 @@ def looked_up(db: Statements, job: str, record_ids: Sequence[str]) -> dict[str, 
                 (*requests,),
             ).fetchall()
         )
-        for record_id, status, request_id, failures, crashes, error in rows:
+        for record_id, status, request_id, failures, crashes, error, version in rows:
             run_id = run_of.get(request_id, "")
             states[record_id] = RecordState(
-                record_id, _STATUS[status], request_id, run_id, failures, crashes, error
+                record_id, _STATUS[status], request_id, run_id, failures, crashes, error, version
             )
     return states
 
 
-def not_done(file: LedgerDatabase, job: str) -> NotDone | None:
-    """What finds those of many ids whose records are not done; None where few are done."""
-    done = "from records where job = ? and status = 'done'"
-    if file.db.execute(f"select 1 {done} limit 1 offset {_MANY}", (job,)).fetchone() is None:
+def not_done(file: LedgerDatabase, job: str, versions: Collection[str] = ()) -> NotDone | None:
+    """What finds those of many ids whose records are not done; None where few are done.
+
+    Where there are `versions`, those count as done that are done by one of these.
+    """
+    done = "from records where job = ? and status in ('done', 'corrected')"
+    if versions:
+        done += f" and (version in {marks(versions)} or status = 'corrected')"
+    values = (job, *versions)
+    if file.db.execute(f"select 1 {done} limit 1 offset {_MANY}", values).fetchone() is None:
         return None
     sql = (
         f"select given.record_id from {file.given}"
@@ -55,7 +62,7 @@ def not_done(file: LedgerDatabase, job: str) -> NotDone | None:
 
     def ask(texts: list[str]) -> Iterator[str]:
         given = file.as_given(SEPARATOR.join(texts))
-        return (record_id for (record_id,) in file.db.execute(sql, (given, job)))
+        return (record_id for (record_id,) in file.db.execute(sql, (given, *values)))
 
     def found(lists: Iterable[list[str]]) -> Iterator[str]:
         texts, size = [], 0

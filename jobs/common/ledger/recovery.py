@@ -9,6 +9,7 @@ functions was at work on it. A kill from outside makes suspects, and hardly ever
 from __future__ import annotations
 
 from common import times
+from common.ledger.apart import job_of
 from common.ledger.dead_letters import DeadLetters
 from common.ledger.ledger import Ledger
 from common.ledger.ledger_database import LedgerDatabase
@@ -71,20 +72,21 @@ class Recovery:
 
     def _is_news(self, late: Answer) -> bool:
         """Keep an answer, unless it is there already. It is for records not asked again since."""
-        job = self._ledger.job
-        lacks = "select 1 from requests where job = ? and request_id = ? and answer is null"
-        if not self._db.execute(lacks, (job, late.request_id)).fetchone():
+        lacks = "select job from requests where request_id = ? and answer is null"
+        row = self._db.execute(lacks, (late.request_id,)).fetchone()
+        if row is None or job_of(row[0]) != job_of(self._ledger.job):
             return False
+        ledger = Ledger(self._ledger.database, row[0], self._ledger.run_id)
         waiting = [
             state.record_id
-            for state in self._ledger.states(late.record_ids).values()
+            for state in ledger.states(late.record_ids).values()
             if state.request_id == late.request_id
             and state.status in (RecordStatus.SUBMITTED, RecordStatus.WAITING)
         ]
-        self._ledger.answered(*late._replace(record_ids=waiting))
+        ledger.answered(*late._replace(record_ids=waiting))
         if late.record_ids and not waiting:
             reason = "its answer came when its records had been asked again"
-            self._ledger.closed(late.request_id, RequestStatus.FAILED, reason)
+            ledger.closed(late.request_id, RequestStatus.FAILED, reason)
         return True
 
     def _make(self, record_ids: tuple[str, ...]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from common import times
+from common.ledger.apart import job_of, name_of, names
 from common.ledger.ledger_database import LedgerDatabase
+from common.ledger.lookup import marks
 from common.ledger.states import NOT_SENT
 
 _THIS_RUN = "where job = ? and run_id = ?"
@@ -48,9 +50,11 @@ class Runs:
             )
 
     def is_proven(self, version: str) -> bool:
-        """Whether an answer to a version of the job was of use in any run."""
+        """Whether an answer to a version of the job was of use in any run, --try and --eval too."""
+        job = job_of(self.job)
         row = self._file.db.execute(
-            "select 1 from runs where job = ? and version = ? limit 1", (self.job, version)
+            "select 1 from runs where job in (?, ?) and version = ? limit 1",
+            (job, name_of(job, version), version),
         ).fetchone()
         return row is not None
 
@@ -61,11 +65,15 @@ class Runs:
         )
 
     def spent_on(self, day: str) -> float:
-        """USD of the requests made on a UTC day, and the most of those whose outcome is unknown."""
+        """USD of the requests made on a UTC day, and the most of those whose outcome is unknown.
+
+        All of the job's: what is asked apart counts, too.
+        """
+        jobs = names(self._file.db, job_of(self.job))
         row = self._file.db.execute(
             f"select {SPENT} from requests"
-            " where job = ? and created_at >= ? and created_at < ? || 'U'",
-            (self.job, day, day),
+            f" where job in {marks(jobs)} and created_at >= ? and created_at < ? || 'U'",
+            (*jobs, day, day),
         ).fetchone()
         return float(row[0])
 

@@ -84,6 +84,9 @@ class LedgerFile:
         if reason or not is_ours:  # there is none, or its maker died before it had tables
             self._connect(":memory:")
             self._make_tables(new=True)
+        else:
+            version = self.db.execute("pragma user_version").fetchone()[0]
+            self.db.executescript(upgrade.views(version))
 
     def _open_to_write(self, start_anew: bool) -> None:
         reason = self._gone()

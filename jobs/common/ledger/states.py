@@ -4,6 +4,7 @@
                                     submitted, answered -> failed -> submitted again, or dead
                                     submitted -> waiting -> submitted again
                                     any but done -> dead, where it took three runs down with it
+                                    answered by a person -> corrected, for good
                                     dead -> answered, waiting, where the job was to blame
     request        submitted -> answered -> done | failed
                    submitted -> failed (Claude refused it) | lost (no answer will come)
@@ -12,7 +13,8 @@
 
 A record is `failed` when an answer, or Claude's refusal, was judged to be its own fault. It is
 `waiting` when its request came back without anybody's judgement: the run was stopped or reached
-its cap, or the fault was the account's.
+its cap, or the fault was the account's. It is `corrected` when a person's value stands, which no
+run asks about again without --reprocess.
 """
 
 from __future__ import annotations
@@ -23,6 +25,18 @@ from enum import StrEnum
 
 # The delivery of a request that the job answered itself.
 NOT_SENT = "none"
+# The model of an answer that a person gave.
+A_PERSON = "a person"
+
+
+class Purpose(StrEnum):
+    """What a request was sent for."""
+
+    RUN = "run"
+    TRY = "try"
+    EVAL = "eval"
+    SECOND_OPINION = "second opinion"
+    CORRECTION = "correction"
 
 
 class RecordStatus(StrEnum):
@@ -34,6 +48,7 @@ class RecordStatus(StrEnum):
     FAILED = "failed"  # judged: to be asked again
     WAITING = "waiting"  # not judged: to be asked like a fresh one
     DEAD = "dead"
+    CORRECTED = "corrected"  # a person's value stands
 
 
 class RequestStatus(StrEnum):
@@ -68,6 +83,7 @@ class RecordState:
     failures: int
     crashes: int
     error: str
+    version: str = ""  # of what was asked for its output, "" where that is not known
 
     @property
     def to_ask(self) -> bool:
@@ -86,6 +102,8 @@ class StoredRequest:
     run_id: str
     record_ids: list[str]
     answer: bytes
+    version: str = ""
+    model: str = ""  # that was asked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +132,10 @@ class Ending:
     # Reasons by record id: nobody asks these again but --retry-dead.
     dead: Mapping[str, str] = field(default_factory=dict)
     waiting: Sequence[str] = ()
+    # Of what was asked for the outputs; None: it is that of the run that notes it.
+    version: str | None = None
+    # A person gave the outputs.
+    corrected: bool = False
     # Its record was asked alone, so that an answer without an output counts as a failure of the
     # record.
     alone: bool = False

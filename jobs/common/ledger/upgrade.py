@@ -2,49 +2,121 @@
 
 Version 1 (`pragma user_version`): the status `waiting` for records that nobody judged, which the
 version before called `failed` without an error; `missed_at` of a message batch, which the version
-before kept in `ended_at` of an intent. Version 2: `version` of a run.
+before kept in `ended_at` of an intent. Version 2: `version` of a run. Version 3: `version` of
+records and requests, as far as it is known of their run; the status `corrected`; `purpose`; what
+the outputs of a run looked like; two jobs may have a run of the same id.
 """
 
 from __future__ import annotations
 
 import re
 
-VERSION = 2
+VERSION = 3
 
 _TABLES = frozenset({"records", "requests", "message_batches", "windows", "runs"})  # of version 0
+_LATER_TABLES = frozenset({"tries"})  # of version 3
 
-_BEFORE_SCHEMA = """
-    drop index if exists records_done;
-    drop index if exists records_stuck;
-    alter table records rename to records_before;
+_FROM_0 = """
     alter table message_batches add column missed_at text;
     update message_batches set missed_at = ended_at, ended_at = null where status = 'intent';
 """
+_FROM_1 = "alter table runs add column version text;"
+# A run notes its version only where it is the first one whose answers were of use.
+_VERSION_OF_RUNS = """
+    update runs set version = (select earlier.version from runs earlier
+        where earlier.job = runs.job and earlier.version is not null
+        and earlier.started_at <= runs.started_at order by earlier.started_at desc limit 1)
+        where version is null and done > 0;
+"""
+_BEFORE_SCHEMA = """
+    drop index if exists records_done;
+    drop index if exists records_stuck;
+    drop index if exists records_unfinished;
+    drop index if exists requests_spent;
+    drop index if exists runs_by_time;
+    alter table records rename to records_before;
+    alter table runs rename to runs_before;
+    alter table requests add column purpose text not null default 'run';
+    alter table requests add column version text;
+"""
 _AFTER_SCHEMA = """
-    insert into records (job, record_id, status, failures, crashes, error, request_id, output,
-                         updated_at)
-        select job, record_id, iif(status = 'failed' and error is null, 'waiting', status),
-               failures, crashes, error, request_id, output, updated_at
-        from records_before;
+    insert into runs (run_id, job, started_at, ended_at, exit_code, delivery, model, records, done,
+                      failed, dead, requests, input_tokens, output_tokens, usd, version)
+        select run_id, job, started_at, ended_at, exit_code, delivery, model, records, done, failed,
+               dead, requests, input_tokens, output_tokens, usd, version
+        from runs_before;
+    drop table runs_before;
+    update requests set version = (select version from runs
+        where runs.job = requests.job and runs.run_id = requests.run_id);
+    insert into records (job, record_id, status, failures, crashes, error, request_id, version,
+                         output, updated_at)
+        select r.job, r.record_id,
+               iif(r.status = 'failed' and r.error is null, 'waiting', r.status),
+               r.failures, r.crashes, r.error, r.request_id,
+               iif(r.status = 'done', q.version, null), r.output, r.updated_at
+        from records_before r left join requests q using (request_id);
     drop table records_before;
 """
 
-
-_VERSION_2 = "alter table runs add column version text;"
+# The same for a ledger in PostgreSQL, which had the tables of version 2 at first. It runs before
+# these are made, where they are missing.
+POSTGRES = f"""
+    do $$ begin if to_regclass('ledger_version') is not null then
+    drop index if exists records_done, requests_spent;
+    alter table records add column if not exists version text collate "C";
+    alter table records drop constraint if exists records_status_check;
+    alter table records add constraint records_status_check check (status in
+        ('submitted', 'answered', 'done', 'failed', 'waiting', 'dead', 'corrected'));
+    alter table requests add column if not exists purpose text collate "C" not null default 'run';
+    alter table requests add column if not exists version text collate "C";
+    alter table runs add column if not exists outputs text collate "C";
+    alter table runs add column if not exists warnings text collate "C";
+    {_VERSION_OF_RUNS}
+    update requests set version = runs.version from runs where runs.job = requests.job
+        and runs.run_id = requests.run_id and requests.version is null;
+    update records set version = requests.version from requests
+        where requests.request_id = records.request_id and records.status = 'done'
+        and records.version is null;
+    end if; end $$;
+"""
 
 
 def script(schema: str, *, new: bool, version: int) -> str:
     """The SQL that makes all tables, or what a ledger of that version lacks. Not committed yet."""
     before = after = ""
+    if not new and version < 3:
+        before, after = f"{_VERSION_OF_RUNS} {_BEFORE_SCHEMA}", _AFTER_SCHEMA
     if not new and version < 2:
-        before = _VERSION_2
+        before = f"{_FROM_1} {before}"
     if not new and version < 1:
-        before, after = f"{before} {_BEFORE_SCHEMA}", _AFTER_SCHEMA
+        before = f"{_FROM_0} {before}"
     return f"{before} {schema} {after} pragma user_version = {VERSION};"
+
+
+def views(version: int) -> str:
+    """The SQL by which an older ledger that is only read looks like one of today."""
+    if version >= VERSION:
+        return ""
+    version_of_run = "null as version," if version < 2 else ""
+    missed_at = (
+        "create temp view message_batches as select *, null as missed_at from main.message_batches;"
+        if version < 1
+        else ""
+    )
+    return f"""
+        create temp view records as select *, null as version from main.records;
+        create temp view requests as select *, 'run' as purpose, null as version from main.requests;
+        create temp view runs as select *, {version_of_run} null as outputs, null as warnings
+            from main.runs;
+        create temp view tries as select '' as job, '' as version, '' as chosen_for,
+            '' as record_ids, '' as tried_at where false;
+        {missed_at}
+    """
 
 
 def tables(schema: str, version: int) -> frozenset[str]:
     """The tables that a ledger of that version has had since it was made or brought up to date."""
-    if version < VERSION:
+    if version < 2:
         return _TABLES
-    return frozenset(re.findall(r"create table if not exists (\w+)", schema))
+    made = frozenset(re.findall(r"create table if not exists (\w+)", schema))
+    return made - _LATER_TABLES if version < VERSION else made

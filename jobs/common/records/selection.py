@@ -40,7 +40,21 @@ def is_wanted(context: Context, state: RecordState | None) -> bool:
         return False
     if state.status is RecordStatus.DEAD:
         return context.options.retry_dead
-    return state.status is RecordStatus.DONE and context.options.reprocess
+    if state.status is RecordStatus.CORRECTED:
+        return context.options.reprocess
+    return state.status is RecordStatus.DONE and (
+        context.options.reprocess or is_stale(context, state)
+    )
+
+
+def is_stale(context: Context, state: RecordState | None) -> bool:
+    """Whether --stale asks for a record: an older version of the job has done it."""
+    return (
+        context.options.stale
+        and state is not None
+        and state.status is RecordStatus.DONE
+        and state.version not in context.versions
+    )
 
 
 def is_new(context: Context, state: RecordState | None) -> bool:
@@ -55,30 +69,57 @@ class Selected(Spool[tuple[Record, RecordState | None]]):
         super().__init__((), context.settings.state)
         self.new = 0  # of them, those that this run has not sent before
         self.answered: list[str] = []  # of all records, those with an answer that nobody has used
+        # Of those wanted, the ones that have an answer apart: its request, by record id.
+        self.kept: dict[str, str] = {}
         self.empty: list[Record] = []  # of those made ready, the ones without a text
 
 
 def select(context: Context, records: Iterable[Record], room: int | None) -> Selected:
     """The records to be sent, each once; `records` is read to its end.
 
-    At most `room` of them (None: any number) are such as this run has not sent before.
+    At most `room` of them (None: any number) are such as this run has not sent before. Those that
+    an older version has done come last, the newest first: from the end of the SELECT.
     """
-    with ExitStack() as on_failure:
+    with ExitStack() as on_failure, Selected(context) as stale:
         selected, repeated = Selected(context), Repeated()
         on_failure.callback(selected.close)
-        for record, state in with_state(context.ledger, records):
-            if state is not None and state.status is RecordStatus.ANSWERED:
-                selected.answered.append(state.record_id)
-            if not is_wanted(context, state) or repeated.again(record):
-                continue
+
+        def wanted() -> Iterator[tuple[Record, RecordState | None]]:
+            for record, state in with_state(context.ledger, records):
+                if state is not None and state.status is RecordStatus.ANSWERED:
+                    selected.answered.append(state.record_id)
+                if is_wanted(context, state) and not repeated.again(record):
+                    yield record, state
+
+        def take(record: Record, state: RecordState | None) -> None:
             if is_new(context, state):
                 if room is not None and selected.new >= room:
-                    continue
+                    return
                 selected.new += 1
             selected.add((record, state))
+
+        for record, state in _without_kept(context, wanted(), selected.kept):
+            if is_stale(context, state):
+                stale.add((record, state))
+            else:
+                take(record, state)
+        for record, state in stale.backwards():
+            take(record, state)
         repeated.tell()
         on_failure.pop_all()
     return selected
+
+
+def _without_kept(
+    context: Context,
+    records: Iterable[tuple[Record, RecordState | None]],
+    kept: dict[str, str],
+) -> Iterator[tuple[Record, RecordState | None]]:
+    """Those of these records that no answer is kept for; `kept` gets the requests of the others."""
+    stream = iter(records)
+    while group := list(islice(stream, _LOOKED_UP)):
+        kept.update(context.kept.of([record["record_id"] for record, _ in group]))
+        yield from (pair for pair in group if pair[0]["record_id"] not in kept)
 
 
 def room_left(context: Context) -> int | None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import pickle
 import tempfile
+from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Generic, TypeVar
+from typing import IO, Generic, Self, TypeVar
 
 from common.process import exits
 from common.process.exits import JobExit
@@ -31,7 +32,7 @@ class Spool(Generic[T]):
         self._file: IO[bytes] = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - it lives on
             _IN_MEMORY, dir=str(folder) if folder.is_dir() else None
         )
-        self._count = 0
+        self._places = array("Q")  # where each of them begins in the file
         try:
             for thing in things:
                 self.add(thing)
@@ -42,19 +43,36 @@ class Spool(Generic[T]):
     def add(self, thing: T) -> None:
         """Write one more, before reading begins. Raises JobExit (74) where the disk is full."""
         try:
+            place = self._file.tell()
             pickle.dump(thing, self._file, pickle.HIGHEST_PROTOCOL)
         except OSError as error:
             raise JobExit(
                 exits.CANNOT_WRITE, f"cannot set records aside: {error.strerror}"
             ) from error
-        self._count += 1
+        self._places.append(place)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._places)
 
     def __iter__(self) -> Iterator[T]:
         self._file.seek(0)
-        for _ in range(self._count):
+        for _ in range(len(self)):
+            yield pickle.load(self._file)  # noqa: S301 - written by this very process
+
+    def backwards(self) -> Iterator[T]:
+        """The last one first."""
+        return self.at(reversed(range(len(self))))
+
+    def at(self, numbers: Iterable[int]) -> Iterator[T]:
+        """Those with these numbers, counted from 0, in this order."""
+        for number in numbers:
+            self._file.seek(self._places[number])
             yield pickle.load(self._file)  # noqa: S301 - written by this very process
 
     def close(self) -> None:

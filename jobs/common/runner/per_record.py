@@ -47,7 +47,8 @@ def records_of(context: Context) -> Iterator[Record]:
     Those that are done and not to be asked again may be left out, where they are many.
     """
     source = context.source
-    not_done = None if context.options.reprocess else context.ledger.not_done()
+    versions = context.versions if context.options.stale else ()
+    not_done = None if context.options.reprocess else context.ledger.not_done(versions)
     yield from source.select(context.job.select, _bounds(context), not_done)
     tell(context, source.rows)
 

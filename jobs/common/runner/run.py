@@ -16,6 +16,7 @@ from common.context import Context
 from common.definition.check import check
 from common.delivery.deliver import Delivery
 from common.job import Job
+from common.option_values import duration_setting
 from common.options import Options
 from common.process import exits, time_limit
 from common.process.command_line import say
@@ -125,6 +126,8 @@ def _run(start: Start) -> tuple[int, str]:
         file = start.ledger(stop)
         closing.callback(file.close)
         context = start.open(file, stop, closing)
+        if context.options.measures:
+            return _measured(context)
         check_after(context)
         confirm(context)
         context.runs.start(context.delivery, context.model)
@@ -162,15 +165,29 @@ def _keep_time_limit(settings: Settings) -> Callable[[], None]:
 
     Raises JobExit (78) for a wrong value.
     """
-    seconds = options.duration_setting("JOB_TIMEOUT", settings.get("JOB_TIMEOUT"))
-    kill_after = options.duration_setting("JOB_KILL_AFTER", settings.get("JOB_KILL_AFTER", "30s"))
+    seconds = duration_setting("JOB_TIMEOUT", settings.get("JOB_TIMEOUT"))
+    kill_after = duration_setting("JOB_KILL_AFTER", settings.get("JOB_KILL_AFTER", "30s"))
     return time_limit.keep(seconds, kill_after or 0) if seconds else lambda: None
+
+
+def _measured(context: Context) -> tuple[int, str]:
+    """--try or --eval: the exit code, and what it prints."""
+    from quality import evaluation, trial
+
+    printed: list[str] = []
+    measure = evaluation.run if context.options.labels else trial.run
+    return _ended(context, lambda: measure(context, printed.append)), "\n".join(printed)
 
 
 def _outcome(context: Context) -> int:
     """Do the work; the exit code, with its reason in the log."""
+    return _ended(context, lambda: _work(context))
+
+
+def _ended(context: Context, work: Callable[[], int]) -> int:
+    """The exit code of some work, with the reason in the log where it had to end."""
     try:
-        _work(context)
+        return work()
     except JobExit as error:
         end = in_a_demo(error) if context.options.demo else error
         overdue = end.code == exits.NOT_NOW and context.stop.overdue
@@ -183,6 +200,10 @@ def _outcome(context: Context) -> int:
             return fault.code
         log.exception("a bug, or a job that does not fit its database")
         return exits.BUG
+
+
+def _work(context: Context) -> int:
+    _deliver(context)
     tally = context.tally
     if tally.incomplete:
         counts = ((len(tally.dead), "became dead letters"), (len(tally.failed), "failed"))
@@ -197,7 +218,7 @@ def _outcome(context: Context) -> int:
     return exits.DONE
 
 
-def _work(context: Context) -> None:
+def _deliver(context: Context) -> None:
     lost, dead = context.recovery.take_up()
     if lost:
         log.warning(

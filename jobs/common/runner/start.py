@@ -11,13 +11,14 @@ from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common import options
+from common.budget import Budget
 from common.claude.client import Access, Claude
 from common.claude.retries import Clock, Retry
 from common.context import Context
 from common.definition.check import check_columns
 from common.job import Job
 from common.job_code import JobCode
+from common.ledger.apart import KeptAnswers
 from common.ledger.dead_letters import DeadLetters
 from common.ledger.ledger import Ledger
 from common.ledger.ledger_database import LedgerDatabase
@@ -25,6 +26,7 @@ from common.ledger.message_batches import MessageBatches
 from common.ledger.opening import open_ledger
 from common.ledger.recovery import Recovery
 from common.ledger.runs import Runs
+from common.option_values import usd_setting
 from common.options import Options
 from common.process import exits, files
 from common.process.exits import JobExit
@@ -87,7 +89,7 @@ class Start:
         """Open the source database, and gather what the run works with. Raises JobExit."""
         if self.options.demo:
             self._make_sample_records()
-        writable = not self.job.per_day and not self.options.dry_run
+        writable = not (self.job.per_day or self.options.dry_run or self.options.measures)
         zone = report_zone(self.settings)[1] if self.job.has_window else UTC
         url, job = self.settings.records_db(), self.job.name
         source = open_source(url, writable=writable, zone=zone, job=job)
@@ -100,10 +102,12 @@ class Start:
         claude = self._claude(stop)
         closing.callback(claude.close)
         name = self.job.name
-        ledger, dead_letters = Ledger(file, name, self.run_id), DeadLetters(file, name)
+        version = self.job.version(claude.model_id)
+        ledger, dead_letters = Ledger(file, name, self.run_id, version), DeadLetters(file, name)
         mark = Mark(None if self.options.dry_run else self.settings.state / f"{name}.doing")
         closing.callback(mark.close)
-        tally = Tally()
+        tally, runs = Tally(), Runs(file, name, self.run_id)
+        day_cap = usd_setting("MAX_COST_USD", self.settings.get("MAX_COST_USD"))
         return Context(
             run_id=self.run_id,
             job=self.job,
@@ -111,16 +115,18 @@ class Start:
             settings=self.settings,
             source=source,
             ledger=ledger,
-            runs=Runs(file, name, self.run_id),
+            runs=runs,
             message_batches=MessageBatches(file, ledger),
             dead_letters=dead_letters,
             recovery=Recovery(file, ledger, dead_letters, mark),
             code=JobCode(name, dead_letters, tally, mark),
             tally=tally,
             claude=claude,
+            kept=KeptAnswers(file, name, version),
+            version=version,
+            versions=(version,),
             delivery=self.delivery,
-            run_cap=self.options.max_cost,
-            day_cap=options.usd_setting("MAX_COST_USD", self.settings.get("MAX_COST_USD")),
+            budget=Budget(self.options.max_cost, day_cap, runs.spent_on),
             stop=stop,
             clock=self.clock,
             retry=self.retry,

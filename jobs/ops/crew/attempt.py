@@ -9,13 +9,14 @@ from itertools import cycle
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from common.budget import Budget
 from common.claude.api import connect, post
 from common.claude.faults import Fault, Kind, Whose, must_be_fault
 from common.claude.message import message_in, tokens_of
 from common.claude.request import Outcome, Request
 from common.claude.retries import Clock, Retry
 from common.claude.send import send
-from common.delivery.spending import Budget, Spending
+from common.delivery.spending import Spending
 from common.settings import Settings
 from ops.ledger.work_claims import Answer, Claim
 

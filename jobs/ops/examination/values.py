@@ -47,7 +47,7 @@ def _problem(installation: Installation, general: str, value: str) -> tuple[str,
     remedy = "change it in .env"
     try:
         if kind == "usd":
-            from common.options import usd_setting
+            from common.option_values import usd_setting
 
             usd_setting(general, value)
         elif kind == "zone":

@@ -1,5 +1,5 @@
 -- What a ledger in PostgreSQL has beside the tables of ledger.sql: several machines share it. All of it runs
--- where an older one is brought up to date: a column that comes later is `alter table … add column if not exists`.
+-- where an older one is brought up to date, after upgrade.py's POSTGRES.
 
 create table if not exists ledger_version (version bigint not null);
 
@@ -12,9 +12,6 @@ create table if not exists leases (
     commits      bigint not null default 0, -- one more for each transaction that was committed
     locked_until timestamptz not null
 );
-
--- Two machines may start runs of two jobs in one second, with one pid.
-create unique index if not exists runs_of_jobs on runs (job, run_id);
 
 -- What Celery's workers work on: a request from its intent until its run has taken over what became
 -- of it. Then come the pace of all workers, and the workers. No clock of a worker's machine counts.

@@ -29,7 +29,6 @@ _SCHEMAS = (_HERE.parent / "ledger.sql", _HERE / "ledger_postgres.sql")
 # How SQLite's words for types and tables are called here. Text is compared by its characters.
 _WORDS = (
     (r"--[^\n]*", ""),
-    (r"(run_id +text) primary key", r"\1 not null"),  # see ledger_postgres.sql
     (r"\btext\b", 'text collate "C"'),
     (r"\binteger\b", "bigint"),
     (r"\breal\b", "double precision"),
@@ -212,7 +211,8 @@ def _tables(connection: Connection) -> frozenset[str]:
 def _make(connection: Connection) -> None:
     """Make what is missing, in one transaction; two first runs at once wait for each other."""
     connection.raw.execute(
-        f"{lease.DURABLE_BEGIN}; select pg_advisory_xact_lock({_LOCK}); {schema()}"
+        f"{lease.DURABLE_BEGIN}; select pg_advisory_xact_lock({_LOCK});"
+        f" {upgrade.POSTGRES} {schema()}"
         f" delete from ledger_version where version < {upgrade.VERSION};"
         f" insert into ledger_version select {upgrade.VERSION}"
         " where not exists (select 1 from ledger_version); commit"

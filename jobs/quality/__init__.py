@@ -1,0 +1,5 @@
+"""Whether answers are right: a look before money is spent, a measure, a person's corrections.
+
+trial.py       --try N: some records, what comes back, what changed, what all would cost
+evaluation.py  --eval FILE: the answers against expected values
+"""
