@@ -30,6 +30,7 @@ from common.process.words import counted
 from common.records.left_out import WITHOUT_ID, tell_empty
 from common.runner import estimate, per_day, per_record
 from common.runner.start import Start, check_after, confirm, in_a_demo, make_folder
+from common.runner.summary_line import log_summary
 from common.settings import ROOT, Settings
 
 
@@ -143,20 +144,7 @@ def _run(start: Start) -> tuple[int, str]:
                 raise
             # The reason is in the log already, most probably the very same.
             log.info("this run's end is not in its ledger: %s", end.message)
-    line = " ".join(
-        f"{name}={summary[name]}"
-        for name in ("job", "run", "status", "records", "done", "failed", "dead", "requests")
-    )
-    log.info(
-        "SUMMARY %s attempts=%d input_tokens=%d output_tokens=%d usd=%.4f%s seconds=%.0f",
-        line,
-        summary["attempts"],
-        summary["input_tokens"],
-        summary["output_tokens"],
-        summary["usd"],
-        "".join(f" {name}={value}" for name, value in context.tally.left_out().items() if value),
-        seconds,
-    )
+    log_summary(summary, seconds, **context.tally.left_out())
     return code, json.dumps(summary) if start.options.json else ""
 
 
