@@ -1,7 +1,8 @@
 """What a ledger may forget: old answers, outputs and runs. Never what makes a record done.
 
 It keeps, however old: each record with its status, and its request with what it cost; everything
-that is not done; the last run and the last success (--after asks for it); which days were reported.
+that is not done; the last run and the last success (--after asks for it); which days were reported;
+what people have corrected.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from common.ledger.lookup import marks
 _AT_ONCE = 2_000  # rows of one transaction: it stays short, and SQLite's write-ahead log small
 _OLD_ANSWERS = (
     "job = ? and created_at < ? and answer is not null and status in ('done', 'failed', 'lost')"
+    " and purpose <> 'correction'"
 )
 _OLD_OUTPUTS = "status = 'done' and output is not null and updated_at < ?"
 _OLD_RUNS = (
