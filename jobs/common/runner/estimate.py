@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from common.claude import pricing
-from common.claude.envelope import envelope, estimated_tokens
+from common.claude.envelope import estimated_tokens
 from common.claude.faults import Fault
 from common.claude.pricing import Tokens
 from common.claude.request import ask_about
@@ -16,10 +16,8 @@ from common.context import Context
 from common.delivery.model_check import refuse_unfit
 from common.job import Record
 from common.process.exits import JobExit
-from common.process.log import brief, log
-from common.records.chunks import packed
 from common.records.days import Survey, days, none_found, records_of, report_zone, survey
-from common.records.preparing import SHOW, shown
+from common.records.planned import planned
 from common.records.selection import room_left, select
 from common.runner import per_record
 
@@ -52,23 +50,17 @@ def estimate(context: Context) -> dict[str, object]:
             cost = pricing.usd(context.model, tokens, today, message_batch=message_batch)
             usd[message_batch] = None if so_far is None or cost is None else so_far + cost
 
-    def given_up(record_id: str, fault: Fault) -> None:
-        context.code.failed(SHOW, record_id, fault)
-        log.warning("record %s would be a dead letter: %s", brief(record_id), fault.reason)
-
     empty = 0
     none: list[str] = []
     for group in _groups(context, none):
         with closing(select(context, group, room)) as selected:
             room = None if room is None else room - selected.new
             wanted = (record for record, _ in selected)
-            ready = shown(context, wanted, given_up, selected.empty.append)
-            for chunk in packed(ready, context.options.chunk_size):
-                records += len(chunk)
-                weights = sum(estimated_tokens(envelope(context.job, record)) for record in chunk)
-                answer = round(len(chunk) * context.job.output_tokens * _SHARE_OF_OUTPUT)
-                estimated = instructions + weights
-                sample = sample or _counted(context, chunk, estimated)
+            for chunk in planned(context, wanted, selected.empty.append):
+                records += len(chunk.records)
+                answer = round(len(chunk.records) * context.job.output_tokens * _SHARE_OF_OUTPUT)
+                estimated = instructions + sum(chunk.weights)
+                sample = sample or _counted(context, chunk.records, estimated)
                 add(Tokens(input=round(estimated * sample.correction), output=answer))
             empty += len(selected.empty)
         if len(selected) and context.job.per_day:
