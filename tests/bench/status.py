@@ -126,6 +126,7 @@ def main() -> None:
         print(f"writing with the indexes, over without: {statistics.median(ratios):.2f}")
         tree = Path(folder) / "tree"
         shutil.copytree(ROOT / "jobs", tree / "jobs")
+        (tree / "jobs/big.py").write_text('"""A job."""\n')  # a job without a script is not shown
         ledger = tree / "state/big.db"
         filled(ledger, records)
         size = ledger.stat().st_size / 1e6

@@ -158,7 +158,7 @@ def test_an_upgrade_that_is_cut_short_leaves_the_older_ledger_whole(older, monke
 
 
 def test_status_reads_it_without_changing_it(older):
-    found = figures_of(older, "labels", "2026-11-01")
+    found = figures_of(older, "labels", "2026-11-01", "claude-haiku-5-5")
     assert (found.records.done, found.records.failed, found.records.dead) == (1, 3, 1)
     assert [row["status"] for row in found.message_batches] == ["intent"]
     assert rows(older, "pragma user_version") == [(0,)]

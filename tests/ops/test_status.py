@@ -40,7 +40,9 @@ def test_a_job_that_never_ran_says_so(here):
 def test_records_are_counted_by_status(here):
     for kind in ("done", "failed", "dead", "submitted", "answered"):
         here.records("sorter", kind, f"{kind}-1", f"{kind}-2", at=ago(minutes=5))
-    assert job_of(here)["records"] == {"done": 2, "failed": 2, "dead": 2, "waiting": 4}
+    assert job_of(here)["records"] == {
+        "done": 2, "failed": 2, "dead": 2, "waiting": 4, "corrected": 0,
+    }  # fmt: skip
     assert "2 done   2 failed   2 dead   4 waiting" in here.ask(status).out
 
 
@@ -330,7 +332,7 @@ def test_no_question_reads_the_table_of_outputs(here, monkeypatch):
     here.ask(status)
     monkeypatch.undo()
     questions = [sql for sql in asked if "from records" in sql or "from requests" in sql]
-    assert len(questions) == 5
+    assert len(questions) == 7
     file = LedgerFile(here.root / "state/sorter.db")
     plans = [
         " ".join(row[3] for row in file.db.execute(f"explain query plan {sql}"))

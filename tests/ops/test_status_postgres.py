@@ -35,8 +35,8 @@ def test_figures_of_every_job_come_from_one_database_and_are_not_mixed(here):
     for kind in ("done", "failed", "dead", "submitted", "answered", "waiting"):
         here.records("sorter", kind, f"{kind}-1", f"{kind}-2", at=ago(minutes=5))
     here.records("other", "done", "done-1", usd=0.25)
-    assert job_of(here)["records"] == {"done": 2, "failed": 2, "dead": 2, "waiting": 6}
-    assert job_of(here, "other")["records"] == {"done": 1, "failed": 0, "dead": 0, "waiting": 0}
+    found = [tuple(job_of(here, name)["records"].values()) for name in ("sorter", "other")]
+    assert found == [(2, 2, 2, 6, 0), (1, 0, 0, 0, 0)]
     assert job_of(here, "other")["cost"]["today"] == 0.25
 
 
@@ -210,7 +210,7 @@ def test_every_question_about_a_large_ledger_is_answered_by_an_index(here, monke
         monkeypatch.setattr(postgres_reader.Reader, "execute", noted)
         assert job_of(here)["records"]["done"] == 20_000
         about = [one for one in asked if re.search("from (records|requests)", one[0])]
-        assert len(about) == 5
+        assert len(about) == 7
         for sql, values in about:
             text = "\n".join(
                 row[0] for row in db.execute(f"explain {sql.replace('?', '%s')}", values)

@@ -15,11 +15,14 @@ from typing import Any
 
 from common import times
 from common.claude.pricing import Tokens
+from common.ledger.apart import job_of
 from common.ledger.ledger import Ledger
 from common.ledger.sqlite_ledger import LedgerFile
-from common.ledger.states import RequestStatus
+from common.ledger.states import Purpose, RequestStatus
 from rigs.databases import Databases, SqliteFiles
 from rigs.ledgers import ended, intent
+
+VERSION = "0123456789ab"  # of a job, where a test does not care
 
 
 def ago(**span: float) -> str:
@@ -84,13 +87,18 @@ class StatusSite:
         at: str = "",
         usd: float = 0.5,
         path: str = "",
+        version: str = VERSION,
+        purpose: str = "run",
     ) -> None:
-        """One request about these records, which end in that status."""
+        """One request about these records, which end in that status.
+
+        `job` may be a name under which answers stand apart.
+        """
         at = at or times.stamp()
-        self.job(job)
-        made = LedgerFile(self.root / path) if path else self.databases.open_ledger(job)
+        self.job(job_of(job))
+        made = LedgerFile(self.root / path) if path else self.databases.open_ledger(job_of(job))
         with closing(made) as file:
-            ledger = Ledger(file, job, "r")
+            ledger = Ledger(file, job, "r", version, Purpose(purpose))
             request_id = f"{job}-{at}-{record_ids[0]}"
             with file.transaction():
                 ledger.intend([intent(request_id, *record_ids, most_usd=usd)])
@@ -98,9 +106,10 @@ class StatusSite:
                     answer = json.dumps({"about": "a" * 200})
                     spent = Tokens(100, 10)
                     ledger.answered(request_id, record_ids, answer, "req", spent, usd, 0.0)
-                if status == "done":
+                if status in ("done", "corrected"):
                     outputs = dict.fromkeys(record_ids, '{"label": "x"}')
-                    ledger.apply([ended(request_id, done=outputs)])
+                    is_corrected = status == "corrected"
+                    ledger.apply([ended(request_id, done=outputs, corrected=is_corrected)])
                 if status in ("failed", "dead"):
                     reasons = dict.fromkeys(record_ids, f"refused ({status})")
                     ledger.apply([ended(request_id, RequestStatus.DONE, **{status: reasons})])
@@ -115,10 +124,10 @@ class StatusSite:
                 )
 
     def ran(self, job: str, at: str, code: int | None, seconds: int = 60, done: int = 0) -> str:
-        """A run in the ledger; its id."""
-        self.job(job)
+        """A run in the ledger; its id. `job` may be a name under which answers stand apart."""
+        self.job(job_of(job))
         end = times.stamp(times.instant(at) + timedelta(seconds=seconds))
-        with closing(self.databases.open_ledger(job)) as file:
+        with closing(self.databases.open_ledger(job_of(job))) as file:
             file.db.execute(
                 "insert into runs"
                 " (run_id, job, started_at, ended_at, exit_code, delivery, model, done)"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from common import times
-from common.ledger.ledger_database import LedgerDatabase, Statements
+from common.ledger.ledger_database import Asked, LedgerDatabase
 from common.ledger.lookup import marks
 
 _TOGETHER = 500  # records
@@ -26,7 +26,7 @@ def job_of(name: str) -> str:
     return name.partition("@")[0]
 
 
-def names(db: Statements, job: str) -> list[str]:
+def names(db: Asked, job: str) -> list[str]:
     """The job's own name, and all those under which answers of it stand apart."""
     found = (name for (name,) in db.execute("select distinct job from runs").fetchall())
     return [job, *sorted(name for name in found if name != job and job_of(name) == job)]

@@ -26,6 +26,13 @@ class Rows(Protocol):
     def __iter__(self) -> Iterator[Any]: ...
 
 
+class Asked(Protocol):
+    """A connection that takes SQL with `?` for its values, and gives rows with names."""
+
+    def execute(self, sql: str, values: Sequence[Any] = ..., /) -> Any:
+        """Run one statement; its rows."""
+
+
 class Statements(Protocol):
     """SQL that both databases understand, with the placeholders `?` or `:name`.
 

@@ -18,6 +18,8 @@ from common.process.log import shortened
 _READ_BYTES = 4 << 20  # the newest 40,000 lines or so: enough for any question that is asked
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").fullmatch
 _RUN_ID = re.compile(r"(\d{8}T\d{6}Z)-\d+").fullmatch
+# As run_job.sh begins the reason of a run that only looks at answers.
+_MEASURE = re.compile(r"(--(?:try|eval))(?:: |$)").match
 _LATE = (
     0.0,
     0.05,
@@ -35,6 +37,7 @@ class Line:
     code: int
     seconds: int
     reason: str
+    measure: str = ""  # --try or --eval: it saved nothing, and was no run of the job
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,10 @@ def parsed(raw: bytes) -> Line | None:
         code, seconds = int(parts[3]), int(parts[4])
     except ValueError:
         return None
-    return Line(parts[0], parts[1], parts[2], code, seconds, shortened(parts[5]))
+    measure = _MEASURE(parts[5])
+    reason = parts[5][measure.end() :] if measure else parts[5]
+    named = measure[1] if measure else ""
+    return Line(parts[0], parts[1], parts[2], code, seconds, shortened(reason), named)
 
 
 def forget(path: Path, is_old: Callable[[Line], bool], *, dry_run: bool) -> tuple[int, int]:

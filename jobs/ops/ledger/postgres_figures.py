@@ -24,16 +24,18 @@ class PostgresLook:
         """Connect; `closing` lets go of it. Raises JobExit."""
         self._reader = reader = Reader(address, "LEDGER_DB", "status")
         closing.callback(reader.close)
-        self.has_ledger, self.has_queue = reader.row(
+        self.has_ledger, self.has_queue, self.is_older = reader.row(
             "select to_regclass('ledger_version') is not null, to_regclass('queue') is not null"
-            " and to_regclass('workers') is not null and to_regclass('pace') is not null"
+            " and to_regclass('workers') is not null and to_regclass('pace') is not null,"
+            " not exists (select 1 from pg_attribute where attrelid = to_regclass('runs')"
+            " and attname = 'warnings')"
         )
 
-    def figures(self, job: str, since: str) -> Figures | None:
+    def figures(self, job: str, since: str, model: str) -> Figures | None:
         """As figures(); None where no run of the job has begun a ledger yet. Raises JobExit."""
         if not self.has_ledger or not self._lease(job):
             return None
-        return figures(self._reader, job, since, "json_array_length(record_ids::json)")
+        return figures(self._reader, job, since, model, "json_array_length(record_ids::json)")
 
     def jobs(self) -> list[str]:
         """The jobs that have ever run. Raises JobExit."""

@@ -9,11 +9,12 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
+from common.ledger import upgrade
 from common.ledger.sqlite_ledger import check_parts
 from ops.ledger.figures import Figures, figures
 
 
-def figures_of(path: Path, job: str, since: str) -> Figures:
+def figures_of(path: Path, job: str, since: str, model: str) -> Figures:
     """As figures(), of this file.
 
     Raises sqlite3.Error, OSError, and JobExit (73) where something else is in the file's place.
@@ -24,14 +25,14 @@ def figures_of(path: Path, job: str, since: str) -> Figures:
         # SQLite would make two files just to read a ledger that nobody writes, and leave them.
         quietly = not _wal(path).exists()
         try:
-            found = _read(path, job, since, "immutable=1" if quietly else "mode=ro")
+            found = _read(path, job, since, model, "immutable=1" if quietly else "mode=ro")
         except sqlite3.DatabaseError:
             if not quietly or _mark(path) == before:
                 raise
             continue
         if not quietly or _mark(path) == before:
             return found
-    return _read(path, job, since, "mode=ro")
+    return _read(path, job, since, model, "mode=ro")
 
 
 def _wal(path: Path) -> Path:
@@ -44,9 +45,10 @@ def _mark(path: Path) -> tuple[int, int, bool]:
     return found.st_mtime_ns, found.st_size, _wal(path).exists()
 
 
-def _read(path: Path, job: str, since: str, how: str) -> Figures:
+def _read(path: Path, job: str, since: str, model: str, how: str) -> Figures:
     address = f"file:{quote(str(path.resolve()))}?{how}"
     with closing(sqlite3.connect(address, uri=True, timeout=1, isolation_level=None)) as db:
         db.row_factory = sqlite3.Row
+        db.executescript(upgrade.views(db.execute("pragma user_version").fetchone()[0]))
         db.execute("begin")
-        return figures(db, job, since)
+        return figures(db, job, since, model)

@@ -11,7 +11,7 @@ from datetime import timedelta
 from common import times
 from ops.facts.history import Line, started_at
 from ops.ledger.figures import Figures, Spent
-from ops.overview.model import Cost, Day, Model
+from ops.overview.model import Cost, Day, Model, Purpose
 from ops.overview.run_list import merged
 
 DAYS = 30
@@ -24,20 +24,18 @@ def costs(spent: list[Spent], at: str) -> Cost:
     models: dict[str, list[Spent]] = defaultdict(list)
     for one in month:
         models[one.model].append(one)
-    found = [
-        Model(
-            name,
-            None if all(one.usd is None for one in rows) else _usd(rows),
-            sum(one.requests for one in rows),
-        )
-        for name, rows in models.items()
-    ]
+    found = [Model(name, _known(rows), _requests(rows)) for name, rows in models.items()]
+    purposes: dict[str, list[Spent]] = defaultdict(list)
+    for one in month:
+        if one.purpose != "run":
+            purposes[one.purpose].append(one)
     return Cost(
         _usd(today),
         _usd(month),
         sum(one.unsettled for one in today),
         sum(one.unsettled for one in month),
         tuple(sorted(found, key=lambda model: (-(model.usd or 0), model.model))),
+        tuple(Purpose(name, _known(rows), _requests(rows)) for name, rows in purposes.items()),
     )
 
 
@@ -65,6 +63,14 @@ def days(figures: Figures | None, lines: list[Line], at: str) -> tuple[Day, ...]
         )
         for name in names
     )
+
+
+def _known(spent: list[Spent]) -> float | None:
+    return None if all(one.usd is None for one in spent) else _usd(spent)
+
+
+def _requests(spent: list[Spent]) -> int:
+    return sum(one.requests for one in spent)
 
 
 def _usd(spent: list[Spent]) -> float:

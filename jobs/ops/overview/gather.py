@@ -5,25 +5,29 @@ Where something cannot be read, a note says so, and the rest is gathered all the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from common import settings, times
 from common.process import exits
 from common.process.exits import JobExit
+from common.process.log import shortened
 from common.settings import Settings
 from ops.facts import history, known_jobs
-from ops.facts.history import History
+from ops.facts.history import History, Line
 from ops.ledger.figures import Figures
 from ops.overview import alerts, locks
 from ops.overview.daily_figures import DAYS, costs, days
 from ops.overview.ledger_views import LedgerViews
-from ops.overview.model import JobStatus, MessageBatch, Run, Status
+from ops.overview.model import JobStatus, MessageBatch, Run, Status, Versions
 from ops.overview.run_list import ended, merged
-from ops.overview.sentences import ended_at
+from ops.overview.sentences import MEASURES, ended_at
+from ops.overview.versions import versions_of
 
 _EXPIRES = timedelta(hours=24)
 
@@ -92,8 +96,11 @@ def _job(
     view = ledgers.of(found, since)
     figures, note, holder = view.figures, view.note, locks.living(view.holder)
     # A usage error was no run: nothing of the job began.
-    lines = [line for line in told.lines if line.job == found.job and line.code != exits.USAGE]
-    lock = locks.held(found.state / f"{found.job}.lock", {line.run_id for line in lines})
+    all_lines = [line for line in told.lines if line.job == found.job and line.code != exits.USAGE]
+    # --try and --eval save nothing: how they end says nothing about the job.
+    measures = _measures(figures, all_lines)
+    lines = [line for line in all_lines if line.run_id not in measures]
+    lock = locks.held(found.state / f"{found.job}.lock", {line.run_id for line in all_lines})
     running = lock.run_id if lock else ""
     rows = figures.runs if figures else []
     if (lock or holder) and not running and rows and not rows[0]["ended_at"]:
@@ -102,9 +109,13 @@ def _job(
             lock = replace(lock, since=rows[0]["started_at"], run_id=running)
     if holder and rows and rows[0]["run_id"] == running:
         holder = replace(holder, since=rows[0]["started_at"])
-    runs = merged(rows, lines, running)
+    runs = merged(rows, all_lines, running, measures)
     runs_now = bool(lock or holder)
-    real = [run for run in runs if run.run_id != running and _counts(run, bool(rows), runs_now)]
+    real = [
+        run
+        for run in runs
+        if run.run_id != running and not run.measure and _counts(run, bool(rows), runs_now)
+    ]
     # A start that was refused while a long run went on says less than how that run ended.
     real.sort(key=lambda run: (ended_at(run), run.run_id), reverse=True)
     good = [run for run in real if run.code == 0]
@@ -130,7 +141,28 @@ def _job(
         days(figures, lines, at),
         holder,
         view.queues,
+        versions_of(found, figures) if figures else Versions(),
+        _warnings(rows),
     )
+
+
+def _measures(figures: Figures | None, lines: list[Line]) -> dict[str, str]:
+    """The runs that only looked at answers, each with what it was: their answers stand apart."""
+    found = {line.run_id: line.measure for line in lines if line.measure}
+    for run_id, purpose in (figures.apart if figures else {}).items():
+        if purpose in MEASURES:
+            found.setdefault(run_id, MEASURES[purpose])
+    return found
+
+
+def _warnings(rows: list[dict[str, Any]]) -> tuple[str, ...]:
+    """What looks wrong in the outputs of the newest run that had any."""
+    last = next((row for row in rows if row["done"]), None)
+    try:
+        texts = json.loads(last["warnings"] or "[]") if last else []
+    except ValueError:
+        return ()
+    return tuple(shortened(str(text)) for text in texts) if isinstance(texts, list) else ()
 
 
 def _counts(run: Run, has_ledger: bool, is_running: bool) -> bool:
@@ -158,6 +190,7 @@ def _message_batches(figures: Figures | None) -> tuple[MessageBatch, ...]:
             row["requests"],
             row["created_at"],
             row.get("expires_at") or times.stamp(times.instant(row["created_at"]) + _EXPIRES),
+            row["purpose"],
         )
         for row in (figures.message_batches if figures else [])
     )

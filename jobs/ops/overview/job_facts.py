@@ -42,6 +42,8 @@ def facts(status: Status, job: JobStatus) -> Iterator[Fact]:
         yield Fact("last success", (_when(job.last_success, now),))
     elif not job.last_success and job.last_run:
         yield Fact("last success", ("none that is known of",))
+    if job.warnings:
+        yield Fact("looks wrong", job.warnings, needs_a_look=True)
     yield from _records(status, job)
     for message_batch in job.message_batches:
         yield Fact("message batch", (_message_batch(message_batch, now),))
@@ -95,7 +97,12 @@ def _records(status: Status, job: JobStatus) -> Iterator[Fact]:
         (records.dead, "dead"),
         (records.waiting, "waiting"),
     )
-    yield Fact("records", ("   ".join(f"{count:,} {name}" for count, name in counts),))
+    counted_by_status = "   ".join(f"{count:,} {name}" for count, name in counts)
+    if records.corrected:
+        counted_by_status += f"   {records.corrected:,} corrected by a person"
+    yield Fact("records", (counted_by_status,))
+    if lines := sentences.older(records, job.versions, job.job, demo=status.demo):
+        yield Fact("versions", tuple(lines))
     if records.dead:
         again = f"ask again: {sentences.retry_command(job, demo=status.demo)}"
         yield Fact("dead letters", (again,), needs_a_look=True)
@@ -103,6 +110,9 @@ def _records(status: Status, job: JobStatus) -> Iterator[Fact]:
 
 def _message_batch(one: MessageBatch, now: str) -> str:
     requests = f"{counted(one.requests, 'request')}, {one.status}"
+    if one.purpose != "run":
+        requests = f"{counted(one.requests, 'request')} for {sentences.purpose(one.purpose)}"
+        requests += f", {one.status}"
     age = sentences.age(one.created_at, now)
     return f"{one.message_batch_id}, {requests}, {age} old, {_expiry(one.expires_at, now)}"
 
@@ -126,8 +136,7 @@ def _cost(job: JobStatus) -> Iterator[Fact]:
             f"  {counted(model.requests, 'request'):>15}"
             for model in job.cost.models
         ]
-    if more := sentences.unsettled(job.cost):
-        lines.append(more)
+    lines += filter(None, (sentences.beside_runs(job.cost), sentences.unsettled(job.cost)))
     yield Fact("cost (UTC)", tuple(lines))
 
 

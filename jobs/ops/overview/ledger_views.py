@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 from common.process.exits import JobExit
 from common.process.postgres import in_words
-from common.settings import Settings
+from common.settings import DEFAULT_MODEL, Settings
 from ops.ledger.figures import Figures
 from ops.ledger.sqlite_figures import figures_of
 from ops.ledger.work import Holder, Queue, Worker
 
 if TYPE_CHECKING:
     from ops.ledger.postgres_figures import PostgresLook
+
+_OLDER = "is of an older version: the next run of any job brings it up to date"
 
 
 @dataclass(frozen=True)
@@ -41,22 +43,25 @@ class LedgerViews:
 
     def of(self, found: Settings, since: str) -> View:
         """The ledger of a job; `since` as for figures()."""
+        model = found.get("CLAUDE_MODEL", DEFAULT_MODEL)
         try:
             place = found.ledger()
         except JobExit as error:
             return View(note=error.message)
         if isinstance(place, Path):
-            return _of_file(place, found.job, since)
-        return self._of_server(place, found.job, since)
+            return _of_file(place, found.job, since, model)
+        return self._of_server(place, found.job, since, model)
 
-    def _of_server(self, address: str, job: str, since: str) -> View:
+    def _of_server(self, address: str, job: str, since: str, model: str) -> View:
         from ops.ledger.postgres_figures import PostgresLook
 
         try:
             if address not in self._looks:
                 self._looks[address] = PostgresLook(address, self._closing)
             if look := self._looks[address]:
-                figures = look.figures(job, since)
+                if look.has_ledger and look.is_older:
+                    return View(note=f"LEDGER_DB {in_words(address)} {_OLDER}")
+                figures = look.figures(job, since, model)
                 return View(figures, "", look.holder(job), look.queues(job))
         except JobExit as error:
             self._looks[address] = None
@@ -79,9 +84,9 @@ class LedgerViews:
         self._closing.close()
 
 
-def _of_file(path: Path, job: str, since: str) -> View:
+def _of_file(path: Path, job: str, since: str, model: str) -> View:
     try:
-        return View(figures_of(path, job, since)) if path.exists() else View()
+        return View(figures_of(path, job, since, model)) if path.exists() else View()
     except JobExit as error:
         return View(note=error.message)
     except (sqlite3.Error, OSError) as error:

@@ -25,6 +25,23 @@ class Run:
     dead: int = 0
     requests: int = 0
     usd: float = 0.0
+    # "" for a run of the job; --try, --eval, or what else saves nothing.
+    measure: str = ""
+
+
+@dataclass(frozen=True)
+class Versions:
+    """What was asked for the outputs that records are done with.
+
+    `today`: the versions that a run of today would do them by: two with a second opinion; none
+    where it is not known. `older`: the records done by others, and `older_versions` by how many.
+    `unknown`: those whose version nobody noted, as was so before versions were kept.
+    """
+
+    today: tuple[str, ...] = ()
+    older: int = 0
+    older_versions: int = 0
+    unknown: int = 0
 
 
 @dataclass(frozen=True)
@@ -37,10 +54,20 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What a job cost, by UTC day and month.
+class Purpose:
+    """What was paid this month beside the runs: for --try, for --eval, for second opinions."""
 
-    `unsettled`: the most that attempts of unknown outcome can have cost.
+    purpose: str
+    usd: float | None  # None: no price is known
+    requests: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a job cost, by UTC day and month, whatever it was paid for.
+
+    `unsettled`: the most that attempts of unknown outcome can have cost. `purposes`: the part of
+    the month that was not for runs.
     """
 
     today: float = 0.0
@@ -48,6 +75,7 @@ class Cost:
     unsettled_today: float = 0.0
     unsettled_month: float = 0.0
     models: tuple[Model, ...] = ()
+    purposes: tuple[Purpose, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +87,7 @@ class MessageBatch:
     requests: int
     created_at: str
     expires_at: str
+    purpose: str = "run"  # or eval, second opinion
 
 
 @dataclass(frozen=True)
@@ -112,6 +141,9 @@ class JobStatus:
     days: tuple[Day, ...] = ()  # thirty, oldest first
     holder: Holder | None = None  # of the ledger's lease, on PostgreSQL
     queues: tuple[Queue, ...] = ()  # where requests wait for Celery's workers
+    versions: Versions = field(default_factory=Versions)
+    # What looks wrong in the outputs of the last run that had any.
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

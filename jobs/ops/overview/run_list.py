@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from common import times
@@ -13,18 +14,27 @@ from ops.overview.sentences import code_in_words
 _COUNTS = ("records", "done", "failed", "dead", "requests", "usd")
 
 
-def merged(rows: Iterable[dict[str, Any]], lines: Iterable[Line], running: str) -> list[Run]:
+def merged(
+    rows: Iterable[dict[str, Any]],
+    lines: Iterable[Line],
+    running: str,
+    measures: Mapping[str, str] = MappingProxyType({}),
+) -> list[Run]:
     """Rows of the ledger and lines of history.tsv as runs, newest first. `running`: the one under
-    way, "" for none.
+    way, "" for none. `measures` are runs of --try and --eval: what each is.
 
     Where both know a run, its code and seconds are the wrapper's: that is what cron saw.
     """
     by_id = {line.run_id: line for line in lines}
     runs = [_of_row(row, by_id.pop(row["run_id"], None), running) for row in rows]
     oldest = min((run.started_at for run in runs), default="") if len(runs) >= 40 else ""
-    runs += [run for line in by_id.values() if (run := _of_line(line)).started_at >= oldest]
+    runs += [
+        run for line in by_id.values() if (run := _of_line(line, measures)).started_at >= oldest
+    ]
     if running and not any(run.run_id == running for run in runs):
-        runs.append(Run(running, started_at(running), None, None, "under way", "", False))
+        began, measure = started_at(running), measures.get(running, "")
+        under_way = Run(running, began, None, None, "under way", "", False, measure=measure)
+        runs.append(under_way)
     return sorted(runs, key=lambda run: (run.started_at, run.run_id), reverse=True)
 
 
@@ -56,8 +66,9 @@ def _of_row(row: dict[str, Any], line: Line | None, running: str) -> Run:
     return Run(row["run_id"], row["started_at"], seconds, code, words, reason, True, **counts)
 
 
-def _of_line(line: Line) -> Run:
+def _of_line(line: Line, measures: Mapping[str, str]) -> Run:
     words = code_in_words(line.code)
     reason = line.reason if line.reason != words else ""
     began = started_at(line.run_id) or line.ended_at
-    return Run(line.run_id, began, line.seconds, line.code, words, reason, False)
+    measure = line.measure or measures.get(line.run_id, "")
+    return Run(line.run_id, began, line.seconds, line.code, words, reason, False, measure=measure)

@@ -8,7 +8,7 @@ from common import times
 from common.process.words import counted, duration, span
 from ops.ledger.figures import Records
 from ops.ledger.work import Worker
-from ops.overview.model import Cost, JobStatus, Run, Status
+from ops.overview.model import Cost, JobStatus, Run, Status, Versions
 
 # As the wrapper says them (wrappers/shared.sh, words_for).
 _CODES = {
@@ -28,6 +28,8 @@ _CODES = {
     127: "command not found",
     137: "killed: kill -9, out of memory, or still there JOB_KILL_AFTER after being told to stop",
 }
+# The runs that only look at answers, by what their requests were for; "" where they asked nothing.
+MEASURES = {"try": "--try", "eval": "--eval", "": "--try or --eval"}
 STATES = {
     "running": "running",
     "failed": "FAILED",
@@ -102,11 +104,51 @@ def outcome(run: Run) -> str:
     return f"code {run.code}: {run.words}"
 
 
+def remark(run: Run) -> str:
+    """What is said of a run beside its figures; "" for nothing."""
+    said = "" if run.code == 0 else run.reason or run.words
+    if run.measure:
+        return f"{run.measure}, saved nothing{f': {said}' if said else ''}"
+    if run.code == 0 and not run.in_ledger:
+        return "changed nothing (--dry-run, --help)"
+    return said
+
+
 def unsettled(cost: Cost) -> str:
     """What attempts of unknown outcome may add to this month; "" for nothing."""
     if not cost.unsettled_month:
         return ""
     return f"and at most {usd(cost.unsettled_month)} for attempts whose outcome is unknown"
+
+
+def purpose(name: str) -> str:
+    """What money was spent for, beside the runs: `--try`, `--eval`, `second opinions`."""
+    return MEASURES.get(name, f"{name}s")
+
+
+def beside_runs(cost: Cost) -> str:
+    """What of this month was not for runs; "" for nothing."""
+    parts = [
+        f"{usd(one.usd)} for {purpose(one.purpose)} ({counted(one.requests, 'request')})"
+        for one in cost.purposes
+    ]
+    return f"of this month {', '.join(parts)}" if parts else ""
+
+
+def older(records: Records, versions: Versions, job: str, *, demo: bool) -> list[str]:
+    """How many records an older version of the job has done, and how they are asked again."""
+    said = []
+    if versions.older:
+        by = counted(versions.older_versions, "version")
+        count = f"{versions.older:,} of {counted(records.done, 'record')} done by an older version"
+        said.append(f"{count} ({by})")
+    if versions.unknown:
+        count = f"{versions.unknown:,} of {counted(records.done, 'record')}"
+        why = "from before versions were kept: they count as older"
+        said.append(f"{count} done by a version that nobody noted, {why}")
+    if said:
+        said.append(f"ask them again: ./run_job.sh {job} --stale{' --demo' if demo else ''}")
+    return said
 
 
 def retry_command(job: JobStatus, *, demo: bool) -> str:
@@ -148,6 +190,7 @@ def troubles(status: Status) -> list[str]:
     dead = sum(job.records.dead for job in status.jobs if job.records)
     if dead:
         said.append(counted(dead, "dead letter"))
+    said += [f"{job.job}: answers look wrong" for job in status.jobs if job.warnings]
     return said + [f"{job.job}'s ledger cannot be read" for job in status.jobs if job.note]
 
 

@@ -85,6 +85,9 @@ def _job(status: Status, job: JobStatus) -> Iterator[str]:
         for count, name in zip(counts, ("done", "failed", "dead", "waiting"), strict=True):
             look = "zero" if not count else "warn" if name in ("failed", "dead") else ""
             yield f'<li class="{look}"><strong>{count:,}</strong> <span>{name}</span></li>'
+        if job.records.corrected:
+            said = "corrected by a person"
+            yield f"<li><strong>{job.records.corrected:,}</strong> <span>{said}</span></li>"
         yield "</ul>"
     if job.days:
         yield charts(job.days)
@@ -143,8 +146,9 @@ def _models(job: JobStatus) -> Iterator[str]:
     yield f"<tr><th>In all</th><td></td><th>{sentences.usd(job.cost.month)}</th></tr>"
     yield f"<tr><td>Today</td><td></td><td>{sentences.usd(job.cost.today)}</td></tr>"
     yield "</tbody></table>"
-    if more := sentences.unsettled(job.cost):
-        yield f'<p class="quiet">{more}</p>'
+    for more in (sentences.beside_runs(job.cost), sentences.unsettled(job.cost)):
+        if more:
+            yield f'<p class="quiet">{_text(more)}</p>'
     yield "</div>"
 
 
@@ -155,14 +159,14 @@ def _runs(job: JobStatus) -> Iterator[str]:
     yield "<tr><th>Began</th><th>Took</th><th>Code</th><th>Done</th></tr></thead>"
     yield "<tbody>"
     for run in job.runs[:_RUNS]:
-        good = run.code in (0, 75) or run.words == "under way"
+        good = run.code in (0, 75) or run.words == "under way" or bool(run.measure)
         code = "–" if run.code is None else str(run.code)
         done = f"{run.done:,}" if run.in_ledger and run.code is not None else "–"
         looks = "" if good else ' class="bad"'
         began = f"<td>{sentences.plain(run.started_at)[:16]}</td>"
         yield f"<tr{looks}>{began}<td>{sentences.took(run)}</td><td>{code}</td><td>{done}</td></tr>"
-        if run.code != 0:
-            yield f'<tr class="said"><td colspan="4">{_text(run.reason or run.words)}</td></tr>'
+        if said := sentences.remark(run):
+            yield f'<tr class="said"><td colspan="4">{_text(said)}</td></tr>'
     yield "</tbody></table></div>"
 
 

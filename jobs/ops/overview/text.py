@@ -121,19 +121,15 @@ def _run(run: Run, look: Look, margin: int) -> Iterator[str]:
     if run.in_ledger and run.code is None:
         figures = " " * len(figures)
     colour = {"0": "32", "75": "33", "": "36" if run.words == "under way" else "1;31"}.get(
-        code, "1;31"
+        code, "2" if run.measure else "1;31"
     )
     line = (
         f"  {sentences.plain(run.started_at):<19}  {sentences.took(run):>8}  "
         f"{look.painted(f'{code:>4}', colour)}  {figures}"
     )
     yield line.rstrip()
-    if run.code == 0 and not run.in_ledger:
-        remark = "changed nothing (--dry-run, --help)"
-    else:
-        remark = "" if run.code == 0 else run.reason or run.words
-    for text in _wrap(remark, look.width - 23):
-        yield look.painted(f"{'':<23}{text}", "2" if run.code in (0, 75) else "")
+    for text in _wrap(sentences.remark(run), look.width - 23):
+        yield look.painted(f"{'':<23}{text}", "2" if run.code in (0, 75) or run.measure else "")
 
 
 def _letters(status: Status, job: JobStatus, look: Look) -> Iterator[str]:
