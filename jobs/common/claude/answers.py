@@ -86,6 +86,18 @@ def foreign_ids(message: dict[str, Any], record_ids: Sequence[str]) -> int:
     return sum(isinstance(entry, dict) and _name_in(entry) not in names for entry in results)
 
 
+def sizes_per_record(message: dict[str, Any], record_ids: Sequence[str]) -> dict[str, int]:
+    """How many characters of an answer are about each of its request's records; none are 0."""
+    data, _ = _json(message)
+    results = data.get("results") if isinstance(data, dict) else None
+    sizes = dict.fromkeys(record_ids, 0)
+    names = ids_by_name(record_ids)
+    for entry in results if isinstance(results, list) else []:
+        if (record_id := names.get(_name_in(entry))) is not None:
+            sizes[record_id] += len(json.dumps(entry, ensure_ascii=False))
+    return sizes
+
+
 def _name_in(entry: object) -> str:
     """The name of the record that a result is about, "" for none.
 

@@ -38,12 +38,17 @@ _MINIMUM = {
 
 def lifetime(model_id: str, system: str, requests: int, *, message_batch: bool) -> str:
     """How long to keep the system prompt of about that many requests: "5m", "1h", "" for not."""
-    minimum = _MINIMUM.get(undated(model_id))
-    if minimum is None or estimated_tokens(system) < minimum:
+    if not is_long_enough(model_id, estimated_tokens(system)):
         return ""
     if message_batch:
         return "1h" if requests > 2 else ""
     return "5m" if requests > 1 else ""
+
+
+def is_long_enough(model_id: str, tokens: float) -> bool:
+    """Whether a model caches a system prompt of so many tokens."""
+    minimum = _MINIMUM.get(undated(model_id))
+    return minimum is not None and tokens >= minimum
 
 
 def system_block(system: str, lifetime: str) -> str | list[dict[str, Any]]:

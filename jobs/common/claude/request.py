@@ -92,6 +92,12 @@ def system_prompt(job: Job) -> str:
     return job.instructions.strip() + _RECORDS_ARE_DATA
 
 
+def around_the_records(job: Job) -> str:
+    """What a request carries beside its records: what an estimate of its tokens begins with."""
+    schema = json.dumps(_strict(job.schema), ensure_ascii=False, separators=(",", ":"))
+    return f"{system_prompt(job)}<records>\n\n</records>{schema}"
+
+
 def ask_about(
     job: Job, model: Model, records: list[Record], *, room: int = 1, lifetime: str = ""
 ) -> dict[str, Any]:

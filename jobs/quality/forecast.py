@@ -1,0 +1,284 @@
+"""What the records that wait would cost, live and by message batch, by what a try measured.
+
+Every record is walked through and packed as the run will pack it. What the try was billed corrects
+the estimated tokens of the prompts; the answers are as long as those of the try, with the length of
+the record taken into account. The interval holds the total in 95 of 100 cases as far as the tried
+records are like the others: it comes from the spread between them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from itertools import cycle
+from statistics import NormalDist, fmean
+
+from common.claude import caching, pricing
+from common.claude.envelope import estimated_tokens
+from common.claude.pricing import Tokens
+from common.claude.request import system_prompt
+from common.context import Context
+from common.delivery.deliver import LITTLE
+from common.job import Record
+from common.ledger.states import RecordState
+from common.records.chunks import packed
+from common.records.planned import planned
+from common.records.selection import Selected, select
+from common.runner import per_record
+
+CONFIDENCE = 0.95
+# The narrowest interval, on each side: what no sample of this size can be surer of.
+FLOOR = 0.05
+_PROMPTS = 0.03  # how well the prompts of other records are known, whose texts are at hand
+_OF_ONE = 0.5  # on each side, where a single record says nothing about the spread
+# Of the reads that a prompt cache could serve in a message batch, 30 to 98 % are served.
+_LEAST_HITS = 0.3
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a try says about the records that it did not take."""
+
+    around: int  # estimated tokens that each request has beside its records
+    correction: float  # measured tokens of the prompts over the estimated ones
+    again: float  # how often a record was asked, since some have to be asked in smaller chunks
+    weights: list[float]  # the estimated tokens of each record tried
+    outputs: list[float]  # the tokens of what was answered about each
+
+
+@dataclass
+class Rest:
+    """The records that wait, and what they would cost. Without a price the intervals are None."""
+
+    records: int = 0
+    requests: int = 0
+    usd_live: Interval | None = (0.0, 0.0)
+    usd_message_batch: Interval | None = (0.0, 0.0)
+    # The middle of each: what it would cost, were all as in the try.
+    live: float = 0.0
+    message_batch: float = 0.0
+
+
+@dataclass
+class _Bill:
+    """The cost of some requests to be."""
+
+    records: int = 0
+    requests: int = 0
+    prompts: float = 0.0  # USD
+    answers: float = 0.0
+    dearer: float = 0.0  # USD more, where the prompt cache serves few
+    priced: bool = True
+
+    def __add__(self, other: _Bill) -> _Bill:
+        return _Bill(
+            self.records + other.records,
+            self.requests + other.requests,
+            self.prompts + other.prompts,
+            self.answers + other.answers,
+            self.dearer + other.dearer,
+            self.priced and other.priced,
+        )
+
+
+@dataclass
+class _Line:
+    """Tokens of an answer about a record: `base`, and `slope` for each token of the record."""
+
+    base: float
+    slope: float
+    # How far off the means of all may be, either way, as a part of them: that of answers, and that
+    # of prompts where the texts are not at hand.
+    answers: float
+    prompts: float
+
+
+def forecast(context: Context, measured: Measured) -> Rest:
+    """What the records that wait would cost, those that have an answer already left out."""
+    line = fitted(measured)
+    with closing(select(context, per_record.records_of(context), None)) as selected:
+        live = _Pricing(context, measured, line, len(selected), message_batch=False)
+        bill = live.of(_chunks(context, measured, selected, lambda state: True))
+        deferred = _deferred(context, measured, line, selected) or bill
+    rest = Rest(bill.records, bill.requests)
+    others = 1.0 - len(measured.outputs) / max(1, bill.records + len(measured.outputs))
+    prompts = _PROMPTS if context.job.prepare is None else max(_PROMPTS, line.prompts)
+    rest.usd_live, rest.live = _interval(bill, line.answers, prompts, others)
+    rest.usd_message_batch, rest.message_batch = _interval(deferred, line.answers, prompts, others)
+    return rest
+
+
+def _deferred(
+    context: Context, measured: Measured, line: _Line, selected: Selected
+) -> _Bill | None:
+    """The bill by message batch; None where a run would send all of it live, since it is little."""
+
+    def has_failed(state: RecordState | None) -> bool:
+        return state is not None and bool(state.error or state.crashes)
+
+    failed = sum(has_failed(state) for _, state in selected)
+    others = len(selected) - failed
+    fresh = any(state is None for _, state in selected)
+    if others <= LITTLE * context.options.chunk_size and not fresh:
+        return None
+    by_message_batch = _Pricing(context, measured, line, others, message_batch=True)
+    bill = by_message_batch.of(
+        _chunks(context, measured, selected, lambda state: not has_failed(state))
+    )
+    if failed:
+        live = _Pricing(context, measured, line, failed, message_batch=False)
+        bill += live.of(_chunks(context, measured, selected, has_failed))
+    return bill
+
+
+def _chunks(
+    context: Context,
+    measured: Measured,
+    selected: Selected,
+    wanted: Callable[[RecordState | None], bool],
+) -> Iterator[list[float]]:
+    """The chunks of those of the selected records that are wanted: the weights of each."""
+    records = (record for record, state in selected if wanted(state))
+    if context.job.prepare is None:
+        for chunk in planned(context, records, lambda record: None):
+            yield [float(weight) for weight in chunk.weights]
+        return
+    # What prepare() would add is not known before it is called: they are taken to be as those of
+    # the try.
+    as_tried = cycle(measured.weights)
+
+    def weighed() -> Iterator[tuple[Record, int]]:
+        for _ in records:
+            weight = next(as_tried)
+            yield {"weight": weight}, math.ceil(weight)
+
+    for group in packed(weighed(), context.options.chunk_size):
+        yield [record["weight"] for record in group]
+
+
+class _Pricing:
+    """Prices the requests of one delivery as the night bills them."""
+
+    def __init__(
+        self,
+        context: Context,
+        measured: Measured,
+        line: _Line,
+        records: int,
+        *,
+        message_batch: bool,
+    ) -> None:
+        self._model = context.model
+        self._measured = measured
+        self._line = line
+        self._message_batch = message_batch
+        self._day: date = datetime.now(UTC).date()
+        system = system_prompt(context.job)
+        total = -(-records // context.options.chunk_size)
+        self._lifetime = caching.lifetime(context.model, system, total, message_batch=message_batch)
+        self._system = round(measured.correction * estimated_tokens(system))
+        if not caching.is_long_enough(context.model, self._system):
+            self._lifetime = ""  # it is asked for in vain
+
+    def of(self, chunks: Iterable[list[float]]) -> _Bill:
+        """The bill for these chunks, in order. By message batch the first one goes live."""
+        bill = _Bill()
+        for number, weights in enumerate(chunks):
+            deferred = self._message_batch and number > 0
+            bill += self._request(weights, first=number == 0, deferred=deferred)
+        return bill
+
+    def _request(self, weights: list[float], *, first: bool, deferred: bool) -> _Bill:
+        measured, line = self._measured, self._line
+        prompt = round(measured.correction * (measured.around + sum(weights)))
+        answer = round(line.base * len(weights) + line.slope * sum(weights))
+        cached = self._cached(prompt, first=first)
+        prompts = self._usd(cached, deferred)
+        whole = self._usd(self._cached(prompt, first=first, output=answer), deferred)
+        written = self._usd(self._cached(prompt, first=True), deferred)
+        if prompts is None or whole is None or written is None:
+            return _Bill(len(weights), 1, priced=False)
+        dearer = (written - prompts) * (1 - _LEAST_HITS) if deferred else 0.0
+        again = measured.again
+        return _Bill(len(weights), 1, prompts * again, whole - prompts, dearer)
+
+    def _cached(self, prompt: int, *, first: bool, output: int = 0) -> Tokens:
+        if not self._lifetime:
+            return Tokens(input=prompt, output=output)
+        input_tokens, system = max(0, prompt - self._system), self._system
+        if not first:
+            return Tokens(input=input_tokens, output=output, cache_read=system)
+        if self._lifetime == "5m":
+            return Tokens(input=input_tokens, output=output, cache_write_5m=system)
+        return Tokens(input=input_tokens, output=output, cache_write_1h=system)
+
+    def _usd(self, tokens: Tokens, deferred: bool) -> float | None:
+        return pricing.usd(self._model, tokens, self._day, message_batch=deferred)
+
+
+def fitted(measured: Measured) -> _Line:
+    """How long answers are, by least squares over the tried records.
+
+    An answer neither gets shorter with its record, nor grows faster than it: outside of that a few
+    records only seem to say so.
+    """
+    xs, ys = measured.weights, measured.outputs
+    if not ys:
+        return _Line(0.0, 0.0, _OF_ONE, _OF_ONE)
+    x_mean, y_mean = fmean(xs), fmean(ys)
+    square = sum((x - x_mean) ** 2 for x in xs)
+    product = sum((x - x_mean) * (y - y_mean) for x, y in zip(xs, ys, strict=True))
+    slope = product / square if square else 0.0
+    slope = min(max(0.0, slope), y_mean / x_mean if x_mean else 0.0)
+    base = y_mean - slope * x_mean
+    count = len(ys)
+    freedom = count - 2 if count > 2 else count - 1
+    if not freedom or not y_mean:
+        return _Line(base, slope, _OF_ONE, _OF_ONE)
+    left = sum((y - base - slope * x) ** 2 for x, y in zip(xs, ys, strict=True))
+    error = quantile_of_t(freedom) * math.sqrt(left / freedom / count)
+    across = math.sqrt(square / (count - 1) / count)
+    prompts = quantile_of_t(count - 1) * across / x_mean if x_mean else 0.0
+    return _Line(base, slope, error / y_mean, prompts)
+
+
+def _interval(
+    bill: _Bill, answers: float, prompts: float, others: float
+) -> tuple[Interval | None, float]:
+    """From and to, and the middle.
+
+    `answers` and `prompts` say how far off either may be, as a part of it; `others` which part of
+    all records was not tried.
+    """
+    if not bill.priced:
+        return None, 0.0
+    middle = bill.prompts + bill.answers
+    half = math.hypot(bill.answers * answers * math.sqrt(others), bill.prompts * prompts)
+    half = max(half, middle * FLOOR)
+    return (max(0.0, middle - half), middle + half + bill.dearer), middle
+
+
+def quantile_of_t(freedom: int, confidence: float = CONFIDENCE) -> float:
+    """How many standard errors either way hold the mean, by Student's t.
+
+    Exact for 1 and 2 degrees of freedom, within two thousandths from 3 on (the expansion by
+    Cornish and Fisher around the normal quantile).
+    """
+    share = (1 + confidence) / 2
+    if freedom == 1:
+        return math.tan(math.pi * (share - 0.5))
+    if freedom == 2:
+        return (2 * share - 1) * math.sqrt(2 / (4 * share * (1 - share)))
+    z = NormalDist().inv_cdf(share)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92_160,
+    )
+    return z + math.fsum(term / freedom**power for power, term in enumerate(terms, 1))
