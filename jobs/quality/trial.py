@@ -10,8 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from copy import copy
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 from common.claude.code_faults import ends_the_run
 from common.context import Context
@@ -26,44 +25,13 @@ from common.process.words import counted
 from common.runner.apart_run import apart
 from quality import trial_text
 from quality.asking import Asking
-from quality.changes import Change, change
+from quality.changes import change
 from quality.forecast import Measured, Rest, forecast
-from quality.sample import Taken, take
-from quality.shares import Share
+from quality.sample import take
 from quality.summary import finish
+from quality.tried import Trial, Tried
 
 _ENDED = (RecordStatus.DONE, RecordStatus.CORRECTED)
-
-
-@dataclass
-class Tried:
-    """One record of a try, with what it got."""
-
-    record_id: str
-    shown: str
-    output: dict[str, Any] | None = None
-    error: str = ""  # why there is no output
-    no_text: bool = False  # nothing was sent about it
-    share: Share = field(default_factory=Share)
-    change: Change | None = None  # None: there is nothing to compare with
-    compared_with: str = ""
-
-    @property
-    def from_ledger(self) -> bool:
-        """Whether its answer was there already."""
-        return self.output is not None and not self.no_text and not self.share.paid_now
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trial:
-    """A try with all that it shows."""
-
-    context: Context
-    taken: Taken
-    records: list[Tried]
-    rest: Rest | None  # None: it had to end before
-    stale: Rest | None  # where nothing else waits: what --stale would ask again
-    summary: dict[str, Any]
 
 
 def run(context: Context, say: Callable[[str], object]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from common.ledger.states import A_PERSON
 from common.process.log import brief, one_line, shortened
@@ -13,9 +13,7 @@ from common.process.redaction import redacted
 from common.process.words import counted, duration
 from quality.changes import Changes, in_words, total
 from quality.forecast import Interval, Rest
-
-if TYPE_CHECKING:
-    from quality.trial import Trial, Tried
+from quality.tried import Trial, Tried
 
 WIDTH = 96
 _SHOWN = 160  # characters of what was shown
