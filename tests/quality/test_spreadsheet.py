@@ -49,6 +49,11 @@ def test_every_form_that_a_spreadsheet_saves_gives_the_same_rows(
     assert found.rows == ROWS
 
 
+def test_a_mark_of_either_byte_order_is_read(table):
+    assert table(b"\xfe\xff" + PLAIN.encode("utf-16-be")).rows == ROWS
+    assert table(b"\xff\xfe" + PLAIN.encode("utf-16-le")).rows == ROWS
+
+
 def test_letters_in_windows_1252_are_those_that_were_typed(table):
     assert table("record_id;label\r\n1;Rückgabe – 5 €\r\n".encode("cp1252")).rows[0].cells == {
         "record_id": "1",
