@@ -20,6 +20,7 @@ from common.job_code import DUMP, SAVE, VALIDATOR
 from common.ledger.states import RecordStatus
 from common.process.exits import JobExit
 from common.process.log import log
+from common.source.rehearsal import rehearse
 
 Answered = list[tuple[Request, dict[str, Any]]]
 
@@ -69,6 +70,23 @@ class Saving:
         for (request, _), reading in zip(answered, readings, strict=True):
             self._count(request, reading)
         return readings
+
+    def rehearse(self, answered: Answered) -> dict[str, Fault]:
+        """The faults that `use` would meet, by record id: all of it is done, and taken back.
+
+        Raises JobExit where the database is to blame, or tables that do not fit.
+        """
+        read = [self._read(request, message) for request, message in answered]
+        outputs = [output for outputs, _ in read for output in outputs]
+        faults = {record_id: fault for _, found in read for record_id, fault in found.items()}
+        raised = rehearse(self._context.source, [partial(self._call, one) for one in outputs])
+        for one, error in zip(outputs, raised, strict=True):
+            if error is not None:
+                try:
+                    self._code.call(SAVE, [one.record_id], _raise, error)
+                except CodeError as met:
+                    faults[one.record_id] = met.fault
+        return faults
 
     def _read(
         self, request: Request, message: dict[str, Any]
@@ -143,3 +161,7 @@ class Saving:
                 except JobExit:
                     self._code.take_back(SAVE, RecordStatus.ANSWERED)
                     raise
+
+
+def _raise(error: BaseException) -> None:
+    raise error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
@@ -11,6 +12,15 @@ from common.process.postgres import Connection, Row, Values
 from common.process.postgres_errors import without_details
 
 _ABORTED = "25P02"  # a statement after one that failed
+# What begins or ends a transaction.
+_ENDS = re.compile(
+    r"\s*(?:(rollback|abort)|commit|end|begin|start)\b(?:\s+(?:work|transaction))?\s*;?\s*",
+    re.IGNORECASE,
+).fullmatch
+# Checks at once what the commit would, and leaves for later what is for later.
+_AS_THE_COMMIT = (
+    "savepoint at_the_commit; set constraints all immediate; rollback to savepoint at_the_commit"
+)
 
 
 class Cursor:
@@ -24,7 +34,8 @@ class Cursor:
 
     def execute(self, sql: str, values: Values = ()) -> Cursor:
         """Run a statement, with `?` or `:name` for its values. Raises psycopg.Error."""
-        self._cursor = self._handle.run(lambda db: db.execute(sql, values))
+        if not self._handle.leaves_out(sql):
+            self._cursor = self._handle.run(lambda db: db.execute(sql, values))
         return self
 
     def executemany(self, sql: str, rows: Iterable[Values]) -> Cursor:
@@ -71,6 +82,30 @@ class Handle:
         self._closed = False
         self._failure: psycopg.Error | None = None
         self._rolled_back = False
+        self._stays_open = False
+
+    def rehearse(self, save: Callable[[], object]) -> None:
+        """Call save(), which can neither commit nor roll back what it writes.
+
+        Raises what it raises, and psycopg.Error for what the commit would find wrong.
+        """
+        self._stays_open, self._rolled_back, self._failure = True, False, None
+        self._db.execute("savepoint rehearsal")
+        try:
+            save()
+            self.check()
+            self.execute(_AS_THE_COMMIT)
+        except BaseException:
+            if not self._db.lost:
+                self._db.execute("rollback to savepoint rehearsal")
+            raise
+
+    def leaves_out(self, sql: str) -> bool:
+        """Whether a statement is not to be run: what ends the transaction of a rehearsal."""
+        ends = _ENDS(sql) if self._stays_open else None
+        if ends and ends[1]:
+            self._rolled_back = True
+        return ends is not None
 
     def run(self, call: Callable[[Connection], psycopg.Cursor[Row]]) -> psycopg.Cursor[Row]:
         """Call `call`, and remember how it went. Raises psycopg.Error, which shows no row."""
