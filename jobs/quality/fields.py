@@ -24,7 +24,9 @@ from common.process.words import nearest
 
 EMPTY = "(empty)"
 
-_YES, _NO = ("yes", "true", "1", "y"), ("no", "false", "0", "n")
+# Spreadsheets write a truth value in the language of their user.
+_YES = ("yes", "true", "1", "y", "wahr", "vrai", "vero", "verdadero", "verdadeiro", "waar")
+_NO = ("no", "false", "0", "n", "falsch", "faux", "falso", "onwaar")
 _REFUSES = ("value_error", "assertion_error")  # what a validator of the job's own raises
 _ABSENT: Any = object()
 _DATES = ("date", "date-time", "time")
@@ -67,9 +69,16 @@ class Field:
         return comparable(value)
 
     def read(self, cell: str) -> Any:
-        """What a cell says, as JSON; None for `(empty)`.
+        """What a cell says, as JSON; None for everything that is empty.
 
         Raises ValueError with the reason for a value that the field can never have.
+        """
+        return comparable(self.value(cell))
+
+    def value(self, cell: str) -> Any:
+        """What a cell says, as an output has it in JSON: `(empty)` is "", null or [].
+
+        Raises ValueError as `read` does.
         """
         text = cell.strip()
         candidates: Iterator[Any] = _candidates(text, self.schema)
@@ -80,7 +89,7 @@ class Field:
         for candidate in candidates:
             value = self._validated(candidate)
             if value is not _ABSENT and (not self.values or value in self.values):
-                return comparable(value)
+                return value
         if text.casefold() == EMPTY:
             raise ValueError(f"{self.name} cannot be empty")
         if self.kind is Kind.VALUES:
@@ -223,7 +232,8 @@ def _candidates(text: str, schema: dict[str, Any]) -> Iterator[Any]:
             yield from _truth(text)
         elif kind == "boolean":
             yield from _truth(text)
-        elif kind in ("integer", "number"):
+        elif kind == "number" or (kind == "integer" and "e" not in text.casefold()):
+            # A spreadsheet writes a long number as 1.23E+15, and drops the other digits.
             yield from _numbers(text)
         elif kind == "array":
             yield from _lists(text, choice.get("items") or {})

@@ -119,6 +119,32 @@ def test_a_cell_says_a_value(name, cell, value):
 
 
 @pytest.mark.parametrize(
+    ("name", "cell", "value"),
+    [
+        ("label", "(empty)", ""),
+        ("colour", "(empty)", None),
+        ("share", "(empty)", None),
+        ("text", "(empty)", ""),
+        ("tags", "(empty)", []),
+        ("tags", "[]", []),
+        ("part", "(empty)", None),
+        ("label", "refund", "Refund"),
+        ("urgent", "WAHR", True),
+        ("urgent", "Faux", False),
+    ],
+)
+def test_what_is_empty_is_so_as_the_output_has_it(name, cell, value):
+    found = FIELDS[name].value(cell)
+    assert found == value and type(found) is type(value)
+
+
+def test_a_long_number_that_a_spreadsheet_cut_is_no_whole_number():
+    with pytest.raises(ValueError, match="1.23E"):
+        FIELDS["count"].read("1.23E+15")
+    assert FIELDS["share"].read("1.5E+3") == 1500
+
+
+@pytest.mark.parametrize(
     ("name", "cell", "reason"),
     [
         ("label", "refnd", "'refnd' is no value of label: did you mean Refund?"),
