@@ -13,7 +13,8 @@
 # ALERT_REPEAT_HOURS have passed, and one message when it works again. "Not now" (75) causes an
 # alert only the third time in a row. An alert that cannot be delivered waits in state/outbox/, for
 # at most three days: the next run of any job sends it. --demo, --dry-run, --help and the scripts in
-# jobs/ops/ never cause an alert.
+# jobs/ops/ never cause an alert. --try and --eval have a streak of their own (JOB_eval), beside that
+# of the job's runs, and do not ping.
 #
 # Settings are read from the environment, then from .env. A setting for one job, such as
 # ALERT_EMAIL_DAILY_REPORT, wins over the general one. You can set any number of channels.
@@ -97,6 +98,8 @@ main() {
     label=${name,,}
     label=_${label//[!a-z0-9_]/_} label=${label:0:40}
   fi
+  # What --eval finds begins no streak of the job's, and ends none.
+  [[ -z $measure ]] || label+=_${measure#--}
   streak=$state/$label.alerted
   printf -v rerun ' %q' "$root/run_job.sh" "$@"
   read_settings

@@ -6,7 +6,7 @@
 # everything else that a function does. No function here forks in a run that goes well.
 #
 # Uses  root           the folder of this installation
-# Sets  script, job, run_id, log, demo, celery, on_terminal     see below
+# Sets  script, job, run_id, log, demo, celery, measure, on_terminal     see below
 #       state, logs, reports                            set_places(): where this run keeps its files
 
 : "${root:?must be set before this file is sourced}"
@@ -19,6 +19,7 @@ run_id=''      # 20261122T020001Z-4711: start in UTC, pid of the wrapper
 log=''         # path of the job's log
 demo=''        # not empty: --demo is among the options
 celery=''      # not empty: --celery is
+measure=''     # --try or --eval, where the job only looks at answers
 on_terminal='' # not empty: a person watches stderr, where all lines of the log appear as well
 
 # Make the environment the same under cron, at a terminal and in a test.
@@ -72,13 +73,16 @@ only_asks() {
   return 1
 }
 
-# Set `state`, `logs` and `reports` (and `demo`, `celery`) for these ARGUMENTS: with --demo they are in
-# state/demo/.
+# Set `state`, `logs` and `reports` (and `demo`, `celery`, `measure`) for these ARGUMENTS: with --demo
+# they are in state/demo/. `measure` is --try or --eval where the job only looks at answers: how that
+# ends says nothing about how the job runs at night.
 set_places() {
   state=$root/state logs=$root/logs reports=$root/reports
   local argument
   for argument in "$@"; do
-    if [[ $argument == --celery ]]; then
+    if [[ $argument =~ ^--(try|eval)(=.*)?$ ]]; then
+      measure=--${BASH_REMATCH[1]}
+    elif [[ $argument == --celery ]]; then
       celery=yes
     elif [[ $argument == --demo ]]; then
       demo=yes
@@ -128,7 +132,10 @@ words_for() {
     0) REPLY='done, or nothing to do' ;;
     1) REPLY='unexpected error' ;;
     2) REPLY='wrong usage' ;;
-    3) REPLY='finished, but records failed or became dead letters' ;;
+    3)
+      REPLY='finished, but records failed or became dead letters'
+      [[ $measure != --eval ]] || REPLY='not as accurate as asked, or nothing could be compared'
+      ;;
     4) REPLY='stopped at the cost cap; the rest waits' ;;
     69) REPLY='Claude or the database could not be reached; progress kept' ;;
     73) REPLY='cannot write logs/, state/ or reports/' ;;
@@ -187,12 +194,12 @@ fits() {
 }
 
 # append_history CODE REASON: add this run's line to state/history.tsv: end time, run id, job, code,
-# seconds, reason. It is one write, so that the lines of runs that end together stay whole. It never
+# seconds, reason, which begins with the `measure` where there is one. It is one write, so that the lines of runs that end together stay whole. It never
 # fails: a line that cannot be written does not change how the run went.
 append_history() {
   local seconds reason
   [[ -n $job ]] && is_ours "$state/history.tsv" || return 0
-  one_line "$2"
+  one_line "${measure:+$measure: }$2"
   reason=$REPLY
   elapsed
   seconds=$REPLY

@@ -9,9 +9,10 @@
 # Sets  ping_url   the setting PING_URL with the job's name in it, or empty
 #       ping_id    an id that the two pings of a run share
 
-# Set `ping_url` and `ping_id`.
+# Set `ping_url` and `ping_id`. The monitor waits for the runs at night: --try and --eval are none.
 prepare_ping() {
   setting PING_URL ''
+  [[ -z $measure ]] || REPLY=''
   ping_url=${REPLY//'{job}'/"$label"} ping_id=''
   [[ -n $ping_url ]] || return 0
   if ! is_url "$ping_url"; then
