@@ -232,9 +232,10 @@ def _candidates(text: str, schema: dict[str, Any]) -> Iterator[Any]:
             yield from _truth(text)
         elif kind == "boolean":
             yield from _truth(text)
-        elif kind == "number" or (kind == "integer" and "e" not in text.casefold()):
+        elif kind in ("integer", "number"):
             # A spreadsheet writes a long number as 1.23E+15, and drops the other digits.
-            yield from _numbers(text)
+            if kind == "number" or "e" not in text.casefold():
+                yield from _numbers(text)
         elif kind == "array":
             yield from _lists(text, choice.get("items") or {})
         elif kind == "string":

@@ -139,7 +139,7 @@ def test_what_is_empty_is_so_as_the_output_has_it(name, cell, value):
 
 
 def test_a_long_number_that_a_spreadsheet_cut_is_no_whole_number():
-    with pytest.raises(ValueError, match="1.23E"):
+    with pytest.raises(ValueError, match=r"1\.23E"):
         FIELDS["count"].read("1.23E+15")
     assert FIELDS["share"].read("1.5E+3") == 1500
 
