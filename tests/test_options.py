@@ -42,9 +42,6 @@ def test_without_options_everything_has_its_default():
         ("--until 2026-11-21T06:00:00Z", "until", datetime(2026, 11, 21, 6, tzinfo=UTC)),
         ("--live", "delivery", "live"),
         ("--message-batch", "delivery", "message_batch"),
-        ("--wait 90s", "wait", 90.0),
-        ("--wait 2h", "wait", 7200.0),
-        ("--wait 0", "wait", 0.0),
         ("--concurrency 50", "concurrency", 50),
         ("--chunk-size 1", "chunk_size", 1),
         ("--model claude-opus-5-5", "models", ("claude-opus-5-5",)),
@@ -62,6 +59,14 @@ def test_each_option_is_taken(arguments, name, value):
     assert getattr(parsed, name) == value
     # The other options keep their defaults.
     assert replace(parsed, **{name: getattr(parse(REPORT, []), name)}) == parse(REPORT, [])
+
+
+@pytest.mark.parametrize(("given", "seconds"), [("90s", 90.0), ("2h", 7200.0), ("0", 0.0)])
+def test_how_long_to_wait_is_taken_and_that_it_was_said(given, seconds):
+    parsed = parse(REPORT, ["--wait", given])
+    assert (parsed.wait, parsed.waits) == (seconds, True)
+    assert not parse(REPORT, []).waits
+    assert replace(parsed, wait=7200.0, waits=False) == parse(REPORT, [])
 
 
 @pytest.mark.parametrize("day", ["2026-11-21", "2026-11-21T06:00", "20261121"])

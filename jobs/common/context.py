@@ -74,6 +74,7 @@ class Context:
             "demo": self.options.demo,
             **self.tally.columns(),
             **self.tally.left_out(),
+            **self.tally.of_second_opinions(),
             "attempts": self.tally.attempts,
             "usd": round(self.tally.usd, 6),
             "seconds": round(seconds, 1),

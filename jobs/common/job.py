@@ -108,6 +108,9 @@ class Job:
     delivery: str = "live"
     # Tokens that the answer about one record needs at most.
     output_tokens: int = 150
+    # A model that is asked again about records whose output has a runner_up, and about 2 % of the
+    # others, by message batch. Both answers are kept; the second one is saved.
+    second_opinion: str = ""
 
     @cached_property
     def save_wants_origin(self) -> bool:

@@ -13,6 +13,7 @@ from common.process import exits
 from common.process.command_line import Parser
 from common.process.exits import JobExit
 
+_WAIT = 7200.0  # seconds
 _DELIVERIES = ("live", "message_batch", "celery")
 
 
@@ -28,6 +29,7 @@ class Options:
     until: date | None
     delivery: str  # "" for the job's own
     wait: float  # seconds
+    waits: bool  # for so long, for second opinions too: it was said
     concurrency: int
     chunk_size: int
     models: tuple[str, ...]  # none: that of the settings
@@ -87,7 +89,6 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
     add(
         "--wait",
         type=values.duration,
-        default=7200.0,
         metavar="DURATION",
         help="for a message batch, or for workers (2h)",
     )
@@ -139,7 +140,8 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
         since=since,
         until=until,
         delivery=next((one for one in _DELIVERIES if getattr(given, one)), ""),
-        wait=given.wait,
+        wait=_WAIT if given.wait is None else given.wait,
+        waits=given.wait is not None,
         concurrency=given.concurrency,
         chunk_size=given.chunk_size,
         models=tuple(given.model or ()),

@@ -46,6 +46,10 @@ class Tally:
     empty: set[str] = field(default_factory=set)  # ids of records without a text
     told: bool = False
     newest: str = ""  # the newest record there is, where the days looked at have none
+    # Second opinions that came in, those that agree with the first ones, and what they cost.
+    second_opinions: int = 0
+    agreed: int = 0
+    second_opinion_usd: float = 0.0
 
     def sent(self, requests: int, new_records: int) -> None:
         """Requests went out, with that many records that this run had not sent before."""
@@ -114,6 +118,25 @@ class Tally:
             "undated": self.undated,
             "empty": len(self.empty),
             "newest": self.newest,
+        }
+
+    def compared(self, second_opinions: int, agreed: int) -> None:
+        """Second opinions came in, and so many of them agree with the first ones."""
+        self.second_opinions += second_opinions
+        self.agreed += agreed
+
+    def paid_for_second_opinions(self, usd: float) -> None:
+        """Answers of a second model came in, for so much: it stands apart from `usd`."""
+        self.second_opinion_usd += usd
+
+    def of_second_opinions(self) -> dict[str, int | float]:
+        """What the summary adds about second opinions, in runs that some came in."""
+        if not self.second_opinions and not self.second_opinion_usd:
+            return {}
+        return {
+            "second_opinions": self.second_opinions,
+            "agreed": self.agreed,
+            "second_opinion_usd": round(self.second_opinion_usd, 6),
         }
 
     def columns(self) -> dict[str, int | float]:

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 SECONDS_FOR_A_FREE_CALL = 60.0  # in all, even while bytes keep arriving
 
-_ANOTHER = "set CLAUDE_MODEL or --model"
-
 T = TypeVar("T")
 Call = Callable[["AsyncAnthropic"], Awaitable[T]]
 
@@ -62,6 +60,7 @@ class Claude:
         `seconds`: how long a free call may take in all (default: SECONDS_FOR_A_FREE_CALL).
         """
         self.model_id = model_id
+        self.setting = "CLAUDE_MODEL or --model"  # what says which model is asked
         self.concurrency = concurrency
         self._reach = access
         self._retry = retry
@@ -75,8 +74,11 @@ class Claude:
         """Close what was opened."""
         self._closing.close()
 
-    def asking(self, model_id: str) -> Claude:
-        """The way to another model, by the same key and address. It ends with this one."""
+    def asking(self, model_id: str, setting: str = "") -> Claude:
+        """The way to another model, by the same key and address. It ends with this one.
+
+        `setting` is what says which model that is, where it is no setting of the run's.
+        """
         other = Claude(
             model_id,
             lambda _: self._access,
@@ -86,6 +88,7 @@ class Claude:
             self._stop,
             self._seconds,
         )
+        other.setting = setting or self.setting
         self._closing.callback(other.close)
         return other
 
@@ -129,7 +132,7 @@ class Claude:
 
         model = self.call(lambda client: look_up(client, self.model_id))
         if isinstance(model, Fault):
-            remedy = _ANOTHER if model.code == exits.SETTINGS else "see .env"
+            remedy = f"set {self.setting}" if model.code == exits.SETTINGS else "see .env"
             raise JobExit(model.code, f"{model.reason} ({self.model_id}; {remedy})")
         if not model.described:
             log.warning(

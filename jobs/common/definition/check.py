@@ -75,6 +75,8 @@ def faults(job: object, script: Path | None = None) -> Iterator[str]:
     if isinstance(job.tables, str):
         yield from faults_of_tables(job.tables)
     yield from _faults_of_empty(job)
+    if job.merge and job.second_opinion:
+        yield "second_opinion=… is for a job with an answer per record: leave it out of a report"
     yield from _function_faults(job)
 
 
@@ -177,6 +179,7 @@ _ARGUMENTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "chunk_size": (_is_count, _COUNT),
     "delivery": (lambda value: value in _DELIVERIES, " or ".join(map(repr, _DELIVERIES))),
     "output_tokens": (_is_count, _COUNT),
+    "second_opinion": (_is_text, "the id of a model, such as 'claude-sonnet-5-5', or left out"),
 }
 
 

@@ -20,6 +20,7 @@ from common.delivery.loop import Loop, Use
 from common.delivery.replay import replay
 from common.delivery.spending import Spending
 from common.job import Record
+from common.ledger.states import Purpose
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
@@ -145,7 +146,9 @@ class Delivery:
 
     def _deliver_deferred(self, deferred: Deferred, groups: list[Group], use: Use) -> None:
         context = self._context
-        first, fruitless = True, 0
+        # What a second model is asked has been taken by the first one: it all goes at half price.
+        first = context.ledger.purpose is not Purpose.SECOND_OPINION
+        fruitless = 0
         while True:
             with ExitStack() as spools:
                 failed, live, later = _sorted(context, groups, spools, use)
@@ -207,6 +210,7 @@ def _sorted(
         failed.append(now)
         others.append(later)
     little = sum(map(len, others)) <= LITTLE * context.options.chunk_size
+    fresh |= context.ledger.purpose is Purpose.SECOND_OPINION
     return (failed, others, []) if little and not fresh else (failed, [], others)
 
 

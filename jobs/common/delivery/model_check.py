@@ -22,14 +22,15 @@ def checked_model(context: Context, spending: Spending) -> Model:
     day = retires_soon(model.retires_at, context.clock.utc_now())
     # The day's first run that asked it has told of it.
     if day and not context.runs.asked_before(context.model, times.stamp()[:10]):
-        log.warning("model %s is retired on %s: set CLAUDE_MODEL to another in time", model.id, day)
+        name = context.claude.setting.partition(" or ")[0]
+        log.warning("model %s is retired on %s: set %s to another in time", model.id, day, name)
     spending.check_price(model.id)
     return model
 
 
 def refuse_unfit(context: Context, model: Model) -> None:
     """Raises JobExit (78) for a model that cannot do what the run is going to ask of it."""
-    another = "set CLAUDE_MODEL or --model"
+    another = f"set {context.claude.setting}"
     if not model.structured_outputs:
         lacks = f"{model.id} has no structured outputs, which every job needs"
         raise JobExit(exits.SETTINGS, f"{lacks}: {another}")

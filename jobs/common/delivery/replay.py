@@ -32,6 +32,12 @@ def replay(context: Context, use: Use, records: Iterable[Record]) -> None:
 
     `records` are those of the SELECT; it is read to its end before anything is saved.
     """
+    use_answered(context, use, records)
+    _close_the_rest(context)
+
+
+def use_answered(context: Context, use: Use, records: Iterable[Record]) -> None:
+    """Use the answers that wait about these records; it is read to its end before any is saved."""
     repeated = Repeated()
     answered = Spool(
         (
@@ -49,7 +55,6 @@ def replay(context: Context, use: Use, records: Iterable[Record]) -> None:
         requests = _requests(context, answered)
         while group := list(islice(requests, _TOGETHER)):
             use_stored(context, use, group)
-    _close_the_rest(context)
 
 
 def _close_the_rest(context: Context) -> None:

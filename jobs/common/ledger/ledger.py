@@ -16,6 +16,7 @@ from common import times
 from common.claude.pricing import Tokens
 from common.ledger.ledger_database import LedgerDatabase
 from common.ledger.lookup import NotDone, looked_up, not_done
+from common.ledger.second_answers import SecondAnswers
 from common.ledger.set_aside import Answer, set_aside
 from common.ledger.states import (
     Ending,
@@ -38,14 +39,19 @@ class Ledger(StoredRequests):
         run_id: str,
         version: str = "",
         purpose: Purpose = Purpose.RUN,
+        second: str = "",
     ) -> None:
-        """`version` is that of the job's requests in this run; `purpose` what they are sent for."""
+        """`version` is that of the job's requests in this run; `purpose` what they are sent for.
+
+        `second` is the version of a model that gives a second opinion, "" where none does.
+        """
         super().__init__(file, job, run_id)
         self._file = file
         self.aside = file.answers
         self.database = file
         self.version = version
         self.purpose = purpose
+        self.second_answers = SecondAnswers(file.db, job, run_id, version, second)
         # Commits everything inside together; see LedgerDatabase.
         self.transaction = file.transaction
         # Room for answers: made sure of before they are paid for, given back on a full disk.
@@ -164,7 +170,9 @@ class Ledger(StoredRequests):
                 self.lost(ending.request_id, ending.waiting, ending.reason)
             elif ending.status is not RequestStatus.ANSWERED:
                 self.closed(ending.request_id, ending.status, ending.reason)
+            self.second_answers.hand_over(ending)
             self._done(ending)
+            self.second_answers.choose(ending)
             self._judged(RecordStatus.FAILED, ending.failed.items(), ending.alone)
             self._judged(RecordStatus.DEAD, ending.dead.items(), ending.alone)
             self._forgive(ending.forgiven)
@@ -184,9 +192,11 @@ class Ledger(StoredRequests):
         """
         key = (self.job, record_id)
         own = "(select request_id from records where job = ? and record_id = ?)"
+        # It may be open already, where a run was killed before it was used.
         opened = self._db.execute(
             "update requests set status = 'answered', error = null"
-            f" where request_id = {own} and status = 'done' and answer is not null",
+            f" where request_id = {own} and status in ('answered', 'done')"
+            " and answer is not null",
             key,
         )
         forgotten = self._db.execute(

@@ -118,8 +118,14 @@ def _without_kept(
     """Those of these records that no answer is kept for; `kept` gets the requests of the others."""
     stream = iter(records)
     while group := list(islice(stream, _LOOKED_UP)):
-        kept.update(context.kept.of([record["record_id"] for record, _ in group]))
+        wanted = [record["record_id"] for record, state in group if not _is_anew(context, state)]
+        kept.update(context.kept.of(wanted))
         yield from (pair for pair in group if pair[0]["record_id"] not in kept)
+
+
+def _is_anew(context: Context, state: RecordState | None) -> bool:
+    """Whether --reprocess asks about a record that has an answer: what is kept is no new one."""
+    return context.options.reprocess and state is not None and not state.to_ask
 
 
 def room_left(context: Context) -> int | None:

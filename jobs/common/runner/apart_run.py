@@ -34,7 +34,10 @@ def apart(
     `model` is another one than the run's. `version` is another than today's: one whose answers are
     still to be collected.
     """
-    claude = context.claude.asking(model) if model not in ("", context.model) else context.claude
+    claude = context.claude
+    if model not in ("", context.model):
+        setting = "second_opinion" if purpose is Purpose.SECOND_OPINION else ""
+        claude = claude.asking(model, setting)
     version = version or context.job.version(claude.model_id)
     file, tally, mark = context.ledger.database, Tally(), Mark(None)
     name = name_of(context.job.name, version)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import date, datetime, time, timedelta
 
 from common import times
 from common.context import Context
 from common.delivery.deliver import Delivery, Group
+from common.delivery.held import Held
 from common.job import Record
 from common.job_code import DUMP, SAVE, VALIDATOR
 from common.ledger.states import RecordStatus
@@ -16,6 +18,7 @@ from common.process.exits import JobExit
 from common.records.days import report_zone
 from common.records.left_out import tell
 from common.runner.saving import Saving
+from quality.second_opinion import SecondOpinion
 
 _BEGINNING, _END = "0001-01-01 00:00:00", "9999-12-31 23:59:59"
 
@@ -27,8 +30,15 @@ def run(context: Context, delivery: Delivery) -> None:
         context.source.create(context.job.tables)
     if context.options.retry_dead:
         _save_again(context)
-    delivery.collect(lambda: records_of(context), use)
-    delivery.deliver([Group("", lambda: records_of(context))], use)
+    with closing(SecondOpinion(context, use)) as second:
+        second.collect()
+        try:
+            delivery.collect(lambda: records_of(context), use)
+            delivery.deliver([Group("", lambda: records_of(context))], use)
+        except Held:
+            second.ask()
+            raise
+        second.ask()
     if delivery.held:
         raise delivery.held
 

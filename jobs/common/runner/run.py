@@ -144,7 +144,9 @@ def _run(start: Start) -> tuple[int, str]:
                 raise
             # The reason is in the log already, most probably the very same.
             log.info("this run's end is not in its ledger: %s", end.message)
-    log_summary(summary, seconds, **context.tally.left_out())
+    # As texts, since that none agree is worth a word, too.
+    second = {name: str(value) for name, value in context.tally.of_second_opinions().items()}
+    log_summary(summary, seconds, **context.tally.left_out(), **second)
     return code, json.dumps(summary) if start.options.json else ""
 
 
@@ -201,7 +203,7 @@ def _work(context: Context) -> int:
         reasons = "; ".join([*tally.reasons(brief)][:3])
         log.error("%s", f"{what}: {reasons}" if what else reasons)
         return exits.RECORDS_FAILED
-    if not tally.requests and not tally.files:
+    if not tally.requests and not tally.files and not tally.second_opinions:
         log.info("nothing to do")
     return exits.DONE
 

@@ -103,7 +103,11 @@ class Start:
         closing.callback(claude.close)
         name = self.job.name
         version = self.job.version(claude.model_id)
-        ledger, dead_letters = Ledger(file, name, self.run_id, version), DeadLetters(file, name)
+        versions = [version]
+        if self.job.second_opinion not in ("", claude.model_id):
+            versions.append(self.job.version(self.job.second_opinion))
+        ledger = Ledger(file, name, self.run_id, version, second="".join(versions[1:]))
+        dead_letters = DeadLetters(file, name)
         mark = Mark(None if self.options.dry_run else self.settings.state / f"{name}.doing")
         closing.callback(mark.close)
         tally, runs = Tally(), Runs(file, name, self.run_id)
@@ -124,7 +128,7 @@ class Start:
             claude=claude,
             kept=KeptAnswers(file, name, version),
             version=version,
-            versions=(version,),
+            versions=(*versions,),
             delivery=self.delivery,
             budget=Budget(self.options.max_cost, day_cap, runs.spent_on),
             stop=stop,
