@@ -61,7 +61,7 @@ def fill(site: Site, doubtful: int, sure: int = 0) -> None:
     site.events((f"s{n:03}", one, "2026-11-20 09:00:00") for n in range(1, sure + 1))
 
 
-def go(site: Site, *arguments: str, job: Job | None = None, **environ: str) -> Result:
+def go(site: Site, *arguments: str, job: Job | None = None, **environ: Any) -> Result:
     """Run the job live, five records a request; the second opinions go by message batch."""
     given = arguments if {"--message-batch", "--celery"} & {*arguments} else ("--live", *arguments)
     return site.run(job or opined(), "--chunk-size", "5", *given, **environ)
