@@ -97,7 +97,9 @@ class Pruned:
     def anything(self) -> bool:
         """Whether there was anything to forget."""
         gone = self.forgotten
-        return bool(gone.answers or gone.outputs or gone.runs or gone.bytes or self.logs)
+        return bool(
+            gone.answers or gone.outputs or gone.runs or gone.tries or gone.bytes or self.logs
+        )
 
 
 def prune(found: settings.Settings, logs: Path, before: str, *, dry_run: bool) -> Pruned:
@@ -167,6 +169,7 @@ def _in_words(pruned: Pruned, dry_run: bool) -> str:
         "answer": gone.answers,
         "output": gone.outputs,
         "run": gone.runs,
+        "sample": gone.tries,
         "log": pruned.logs,
     }
     what = ", ".join(counted(count, name) for name, count in counts.items() if count)

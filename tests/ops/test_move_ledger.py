@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
@@ -15,13 +16,15 @@ from common import settings
 from common.ledger.opening import open_ledger
 from common.ledger.postgres.postgres_ledger import PostgresLedger
 from common.process.exits import JobExit
-from ops import move_ledger
+from ops import move_ledger, status
 from ops.ledger import moving
 from rigs.record_jobs import events
 from rigs.shared_ledger import Shared
 from rigs.status_site import StatusSite, ago
 
-TABLES = ("records", "requests", "message_batches", "windows", "left_out", "runs")
+TABLES = ("records", "requests", "message_batches", "windows", "left_out", "tries", "runs")
+
+VERSION_0 = Path(__file__).parents[1] / "rigs/ledger_version_0.sql"
 
 
 @pytest.fixture
@@ -64,6 +67,49 @@ def test_what_stands_in_the_middle_is_taken_along(here, postgres):
     with psycopg.connect(postgres) as db:
         counts = db.execute("select status, count(*) from records group by 1").fetchall()
     assert len(counts) == 6 and all(count == 2 for _, count in counts)
+
+
+def test_what_stands_apart_is_taken_along_and_is_no_job_of_its_own(here, postgres):
+    here.records("sorter", "done", "a")
+    here.ran("sorter", ago(hours=3), 0)
+    for version in ("000000000001", "000000000002"):
+        name = f"sorter@{version}"
+        here.ran(name, ago(hours=2), 0)
+        here.records(name, "done", "b", version=version, purpose="eval")
+        here.change(
+            "sorter",
+            "insert into tries (job, version, chosen_for, record_ids, tried_at)"
+            " values ('sorter', ?, '', '[]', '2026')",
+            version,
+        )
+    here.records("sorter_2", "done", "a")
+    here.ran("sorter_2", ago(hours=3), 0)
+    before = {table: here.rows("sorter", f"select * from {table}") for table in TABLES}
+    said = here.ask(move_ledger, "sorter", LEDGER_DB=postgres)
+    assert said.out.startswith("sorter: 3 records, 3 requests, 3 runs moved to LEDGER_DB postgres")
+    for table in TABLES:
+        assert rows(postgres, table) == sorted(before[table], key=str), table
+    assert len(rows(postgres, "tries")) == 2
+    found = [job["job"] for job in here.json(status, LEDGER_DB=postgres)["jobs"]]
+    assert found == ["sorter", "sorter_2"]
+    assert "there are: sorter, sorter_2" in here.ask(status, "nobodys", LEDGER_DB=postgres).err
+
+
+def test_what_an_older_version_wrote_is_moved_too(here, postgres):
+    here.job("labels")
+    with closing(sqlite3.connect(here.root / "state/labels.db")) as db:
+        db.executescript(VERSION_0.read_text())
+        db.execute(f"pragma application_id = {0x436C6A62}")
+        db.executemany(
+            "insert into records (job, record_id, status, updated_at) values ('labels', ?, ?, '')",
+            [("4", "done"), ("5", "failed")],  # nobody has judged it: waiting, as it is called now
+        )
+        db.commit()
+    said = here.ask(move_ledger, LEDGER_DB=postgres)
+    assert said.code == 0, said.out
+    with psycopg.connect(postgres) as db:
+        found: dict[str, str] = dict(db.execute("select record_id, status from records").fetchall())
+    assert found == {"4": "done", "5": "waiting"}
 
 
 def test_one_that_was_stopped_in_the_middle_is_moved_by_the_next(here, postgres, monkeypatch):

@@ -107,6 +107,81 @@ def test_old_runs_go_but_the_last_one_and_the_last_success_stay(here):
     assert {row[0] for row in here.rows("sorter", "select run_id from runs")} == {success, last}
 
 
+NAME = "sorter@000000000001"
+APART = {"version": "000000000001", "purpose": "eval"}
+
+
+def tried(here: StatusSite, at: str, job: str = "sorter", version: str = "000000000001") -> None:
+    here.change(
+        "sorter",
+        "insert into tries (job, version, chosen_for, record_ids, tried_at)"
+        " values (?, ?, '', '[]', ?)",
+        job, version, at,
+    )  # fmt: skip
+
+
+def test_what_stands_apart_ages_in_the_same_way_and_its_costs_stay(here):
+    here.records("sorter", "done", "a", at=ago(days=3))
+    for days in (100, 3):
+        here.ran(NAME, ago(days=days), 0)
+        here.records(NAME, "done", f"a-{days}", at=ago(days=days), **APART)
+    here.ran(NAME, ago(days=110), 0)
+    for kind in ("submitted", "answered", "failed", "dead"):
+        here.records(NAME, kind, kind, at=ago(days=100), **APART)
+    tried(here, ago(days=100))
+    tried(here, ago(days=3), version="000000000002")
+    before = here.files()
+    would = here.ask(prune, "--older-than", "90d", "--dry-run")
+    assert here.files() == before
+    assert "3 answers, 1 output, 2 runs, 1 sample would be removed" in would.out
+    said = here.ask(prune, "--older-than", "90d")
+    assert said.out.startswith("sorter: 3 answers, 1 output, 2 runs, 1 sample removed; ")
+    apart = f"from records where job = '{NAME}'"
+    assert [row[0] for row in here.rows("sorter", f"select record_id {apart} order by 1")] == [
+        "a-3", "answered", "dead", "failed", "submitted",
+    ]  # fmt: skip
+    assert here.rows("sorter", "select count(*), sum(usd) from requests") == [(7, 3.0)]
+    assert here.rows("sorter", "select version from tries") == [("000000000002",)]
+
+
+def test_an_old_name_stays_known_as_long_as_its_requests_do(here):
+    here.ran("sorter", ago(days=1), 0)
+    for version in ("000000000001", "000000000002"):
+        here.ran(f"sorter@{version}", ago(days=200), 0)
+        here.ran(f"sorter@{version}", ago(days=150), 3)
+        here.records(f"sorter@{version}", "done", "a", at=ago(days=150), usd=1.0, **APART)
+    here.ask(prune, "--older-than", "90d")
+    found = here.rows("sorter", "select distinct job from runs order by 1")
+    assert [row[0] for row in found] == ["sorter", "sorter@000000000001", "sorter@000000000002"]
+    assert "nothing that old" in here.ask(prune, "--older-than", "90d").out
+
+
+def test_an_evaluation_whose_answers_were_forgotten_can_be_asked_again(here):
+    here.ran(NAME, ago(days=100), 0)
+    here.records(NAME, "done", "a", at=ago(days=100), **APART)
+    here.ask(prune, "--older-than", "90d")
+    # A row that says `done` would have no output to compare.
+    assert here.rows("sorter", f"select * from records where job = '{NAME}'") == []
+
+
+def test_what_people_have_corrected_is_never_forgotten(here):
+    here.records("sorter", "corrected", "a", at=ago(days=400), purpose="correction")
+    here.change("sorter", "update requests set model = 'a person'")
+    before = here.rows("sorter", "select * from records")
+    answers = here.rows("sorter", "select answer from requests")
+    assert "nothing that old" in here.ask(prune, "--older-than", "90d", "--dry-run").out
+    assert "nothing that old" in here.ask(prune, "--older-than", "90d").out
+    assert here.rows("sorter", "select * from records") == before
+    assert here.rows("sorter", "select answer from requests") == answers
+
+
+def test_another_job_whose_name_begins_alike_is_left_alone(here):
+    here.records("sorter_2", "done", "a", at=ago(days=100))
+    here.records("sorter", "done", "a", at=ago(days=100))
+    assert "sorter: 1 answer, 1 output" in here.ask(prune, "sorter", "--older-than", "90d").out
+    assert here.rows("sorter_2", "select output is null from records") == [(0,)]
+
+
 def test_logs_that_were_set_aside_go_by_age_and_the_log_itself_stays(here):
     here.job("sorter")
     for name, days in (("sorter.log", 200), ("sorter.log.1.gz", 3), ("sorter.log.2.gz", 100)):

@@ -3,6 +3,10 @@
 It keeps, however old: each record with its status, and its request with what it cost; everything
 that is not done; the last run and the last success (--after asks for it); which days were reported;
 what people have corrected.
+
+What stands apart, of --try, --eval and second opinions, ages in the same way, but for the records'
+rows: they hold nothing but outputs, so that they go with these. A run or an evaluation that
+wants such a record again asks for it.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from common.ledger.apart import job_of, names
 from common.ledger.ledger_database import LedgerDatabase
 from common.ledger.lookup import marks
 
@@ -19,6 +24,9 @@ _OLD_ANSWERS = (
     " and purpose <> 'correction'"
 )
 _OLD_OUTPUTS = "status = 'done' and output is not null and updated_at < ?"
+# Of a name under which answers stand apart: the whole row.
+_OLD_APART = "status = 'done' and updated_at < ?"
+_OLD_TRIES = "job = ? and tried_at < ?"
 _OLD_RUNS = (
     "job = :job and started_at < :before"
     " and started_at < (select max(started_at) from runs where job = :job)"
@@ -37,38 +45,65 @@ class Forgotten:
     answers: int = 0
     outputs: int = 0
     runs: int = 0
+    tries: int = 0  # which records --try took
     length: int = 0  # of the answers and outputs
     bytes: int = 0  # given back to the file system
     reusable: int = 0  # free inside the ledger, for what comes next
     by_server: bool = False  # what is free is PostgreSQL's to use again, after its vacuum
     note: str = ""
 
+    def add(self, more: Forgotten) -> None:
+        """What goes of another name, too."""
+        self.answers += more.answers
+        self.outputs += more.outputs
+        self.runs += more.runs
+        self.tries += more.tries
+        self.length += more.length
+
 
 def would_forget(file: LedgerDatabase, job: str, before: str) -> Forgotten:
     """What `forget` would forget."""
-    answers, length = file.db.execute(
-        f"select count(*), sum(length(answer)) from requests where {_OLD_ANSWERS}", (job, before)
-    ).fetchone()
-    outputs, more = file.db.execute(
-        f"select count(*), sum(length(output)) from records where job = ? and {_OLD_OUTPUTS}",
-        (job, before),
-    ).fetchone()
-    (runs,) = file.db.execute(
-        f"select count(*) from runs where {_OLD_RUNS}", {"job": job, "before": before}
-    ).fetchone()
-    length = (length or 0) + (more or 0)
-    return Forgotten(answers, outputs, runs, length, reusable=length)
+    would = Forgotten()
+    for name in names(file.db, job):
+        answers, length = file.db.execute(
+            f"select count(*), sum(length(answer)) from requests where {_OLD_ANSWERS}",
+            (name, before),
+        ).fetchone()
+        outputs, more = file.db.execute(
+            f"select count(*), sum(length(output)) from records where job = ? and {_old(name)}",
+            (name, before),
+        ).fetchone()
+        (runs,) = file.db.execute(
+            f"select count(*) from runs where {_OLD_RUNS}", {"job": name, "before": before}
+        ).fetchone()
+        (tries,) = file.db.execute(
+            f"select count(*) from tries where {_OLD_TRIES}", (name, before)
+        ).fetchone()
+        would.add(Forgotten(answers, outputs, runs, tries, (length or 0) + (more or 0)))
+    would.reusable = would.length
+    return would
 
 
 def forget(file: LedgerDatabase, job: str, before: str) -> Forgotten:
     """Forget what is older than that time. Raises JobExit."""
-    answers, length = _forget_answers(file, job, before)
-    outputs, more = _forget_outputs(file, job, before)
-    with file.transaction():
-        runs = file.db.execute(
-            f"delete from runs where {_OLD_RUNS}", {"job": job, "before": before}
-        ).rowcount
-    return Forgotten(answers, outputs, runs, length + more)
+    gone = Forgotten()
+    for name in names(file.db, job):
+        answers, length = _forget_answers(file, name, before)
+        outputs, more = _forget_outputs(file, name, before)
+        with file.transaction():
+            runs = file.db.execute(
+                f"delete from runs where {_OLD_RUNS}", {"job": name, "before": before}
+            ).rowcount
+            tries = file.db.execute(
+                f"delete from tries where {_OLD_TRIES}", (name, before)
+            ).rowcount
+        gone.add(Forgotten(answers, outputs, runs, tries, length + more))
+    return gone
+
+
+def _old(name: str) -> str:
+    """The condition of the records whose outputs are old."""
+    return _OLD_OUTPUTS if name == job_of(name) else _OLD_APART
 
 
 def forget_work(file: LedgerDatabase, job: str, before: str) -> None:
@@ -136,13 +171,16 @@ def _forget_outputs(file: LedgerDatabase, job: str, before: str) -> tuple[int, i
         ).fetchone()[0]
         if end is None:
             return count, length
-        part = f"job = ? and record_id > ? and record_id <= ? and {_OLD_OUTPUTS}"
+        part = f"job = ? and record_id > ? and record_id <= ? and {_old(job)}"
         values = (job, last, end, before)
         found = file.db.execute(
             f"select count(*), sum(length(output)) from records where {part}", values
         ).fetchone()
         if found[0]:
             with file.transaction():
-                file.db.execute(f"update records set output = null where {part}", values)
-            count, length = count + found[0], length + found[1]
+                if job == job_of(job):
+                    file.db.execute(f"update records set output = null where {part}", values)
+                else:
+                    file.db.execute(f"delete from records where {part}", values)
+            count, length = count + found[0], length + (found[1] or 0)
         last = end
