@@ -22,10 +22,11 @@ def put(book, status: str) -> None:
             continue
         request = "q" if name == "a" else f"q-{name}"
         book.submit(request, name)
-        if state in ("answered", "done"):
+        if state in ("answered", "done", "corrected"):
             book.answer(request, name)
-        if state == "done":
-            book.finish(request, name)
+        if state in ("done", "corrected"):
+            corrected = state == "corrected"
+            book.apply(request, RequestStatus.DONE, done={name: "{}"}, corrected=corrected)
         if state in ("failed", "dead"):
             book.judge(request, alone=True, **{state: {name: "why"}})
         if state == "waiting":
@@ -38,6 +39,7 @@ MOVES = {
     "submitted": lambda ledger: ledger.intend([intent("q2", "a")]),
     "answered": lambda ledger: ledger.answered("q", ["a"], "{}", "", Tokens(), 0.0, 0.0),
     "done": lambda ledger: ledger.apply([ended("q", done={"a": "{}"})]),
+    "corrected": lambda ledger: ledger.apply([ended("q", done={"a": "{}"}, corrected=True)]),
     "failed": lambda ledger: ledger.apply([ended("q", FAILED, failed={"a": "why"})]),
     "dead": lambda ledger: ledger.apply([ended("q", FAILED, dead={"a": "why"})]),
     "lost": lambda ledger: ledger.lost("q", ["a"]),
@@ -52,9 +54,11 @@ MOVES = {
         ("submitted", "failed", "submitted"),
         ("submitted", "waiting", "submitted"),
         ("submitted", "dead", "submitted"),  # --retry-dead
-        ("submitted", "done", "submitted"),  # --reprocess
+        ("submitted", "done", "submitted"),  # --reprocess, --stale
+        ("submitted", "corrected", "submitted"),  # --reprocess
         ("answered", "submitted", "answered"),
         ("done", "answered", "done"),
+        ("corrected", "answered", "corrected"),
         ("failed", "submitted", "failed"),
         ("failed", "answered", "failed"),
         ("dead", "submitted", "dead"),
@@ -63,7 +67,7 @@ MOVES = {
         ("forgiven", "failed", "waiting"),
         *(
             ("forgiven", state, state)
-            for state in ("fresh", "submitted", "answered", "done", "waiting")
+            for state in ("fresh", "submitted", "answered", "done", "waiting", "corrected")
         ),
         ("lost", "submitted", "waiting"),
         # A request that is lost takes no record with it that has moved on.
@@ -101,16 +105,17 @@ def test_a_request_goes_from_submitted_to_answered_to_done(book):
         ("submitted", 2, 1.0)
     ]
     book.answer("q", "a", "b")
-    assert list(book.ledger.unsaved()) == [
-        StoredRequest("q", "run-1", ["a", "b"], b'{"about": "q"}')
-    ]
+    stored = StoredRequest(
+        "q", "run-1", ["a", "b"], b'{"about": "q"}', "version 1", "claude-haiku-5-5"
+    )
+    assert list(book.ledger.unsaved()) == [stored]
     assert book.rows(
         "select input_tokens, output_tokens, cache_write_tokens, cache_read_tokens, usd, "
         "unsettled_usd from requests"
     ) == [(100, 10, 3, 3, 0.25, 0.0)]
     book.finish("q", "a", "b")
     assert list(book.ledger.unsaved()) == []
-    assert book.ledger.request("q") == StoredRequest("q", "run-1", ["a", "b"], b'{"about": "q"}')
+    assert book.ledger.request("q") == stored
     assert book.statuses("requests") == {"q": "done"}
 
 

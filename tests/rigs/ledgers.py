@@ -40,7 +40,7 @@ class Book:
     dead_letters: DeadLetters = field(init=False)
 
     def __post_init__(self) -> None:
-        self.ledger = Ledger(self.file, JOB, "run-1")
+        self.ledger = Ledger(self.file, JOB, "run-1", "version 1")
         self.runs = Runs(self.file, JOB, "run-1")
         self.dead_letters = DeadLetters(self.file, JOB)
 

@@ -28,8 +28,12 @@ def job_of(name: str) -> str:
 
 def names(db: Asked, job: str) -> list[str]:
     """The job's own name, and all those under which answers of it stand apart."""
-    found = (name for (name,) in db.execute("select distinct job from runs").fetchall())
-    return [job, *sorted(name for name in found if name != job and job_of(name) == job)]
+    # Texts are compared by bytes, and A comes after @: all that begin with JOB@, by the index.
+    found = db.execute(
+        "select distinct job from runs where job >= ? and job < ? order by job",
+        (f"{job}@", f"{job}A"),
+    )
+    return [job, *(name for (name,) in found.fetchall())]
 
 
 class KeptAnswers:
