@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from common.ledger import upgrade
 from common.ledger.opening import open_ledger
 from common.process.exits import JobExit
 from common.process.witness import Told
@@ -107,18 +106,9 @@ def test_another_programs_tables_are_left_alone(postgres, tmp_path):
         assert db.execute(tables).fetchall() == [("records",)]
 
 
-def test_a_newer_ledger_is_refused_and_an_older_one_gets_what_it_lacks(used, tmp_path):
+def test_a_newer_ledger_is_refused(used, tmp_path):
     change(used, "update ledger_version set version = version + 1")
     assert "newer version" in refusal(used, tmp_path)
-    change(
-        used, f"update ledger_version set version = {upgrade.VERSION - 1}", "drop table left_out"
-    )
-    with postgres_book(used, tmp_path) as book:
-        book.runs.set_left_out("why", 3)
-        assert book.statuses() == {"a": "submitted"}
-    with closing(psycopg.connect(used)) as db:
-        found = db.execute("select version from ledger_version").fetchall()
-    assert found == [(upgrade.VERSION,)]
 
 
 def test_a_ledger_that_lacks_a_table_is_broken_until_it_is_begun_anew(used, tmp_path):

@@ -85,8 +85,7 @@ class LedgerFile:
             self._connect(":memory:")
             self._make_tables(new=True)
         else:
-            version = self.db.execute("pragma user_version").fetchone()[0]
-            self.db.executescript(upgrade.views(version))
+            upgrade.look_up_to_date(self.db)
 
     def _open_to_write(self, start_anew: bool) -> None:
         reason = self._gone()

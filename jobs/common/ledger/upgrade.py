@@ -10,6 +10,7 @@ the outputs of a run looked like; two jobs may have a run of the same id.
 from __future__ import annotations
 
 import re
+import sqlite3
 
 VERSION = 3
 
@@ -21,12 +22,14 @@ _FROM_0 = """
     update message_batches set missed_at = ended_at, ended_at = null where status = 'intent';
 """
 _FROM_1 = "alter table runs add column version text;"
-# A run notes its version only where it is the first one whose answers were of use.
+# A run noted its version only where it was the first one to which an answer of it was of use. Every
+# later run that has done a record did it by the newest such version of its model.
 _VERSION_OF_RUNS = """
     update runs set version = (select earlier.version from runs earlier
-        where earlier.job = runs.job and earlier.version is not null
-        and earlier.started_at <= runs.started_at order by earlier.started_at desc limit 1)
-        where version is null and done > 0;
+        where earlier.job = runs.job and earlier.model = runs.model
+        and earlier.version is not null and earlier.started_at <= runs.started_at
+        order by earlier.started_at desc, earlier.run_id desc limit 1)
+        where version is null;
 """
 _BEFORE_SCHEMA = """
     drop index if exists records_done;
@@ -59,25 +62,29 @@ _AFTER_SCHEMA = """
 """
 
 # The same for a ledger in PostgreSQL, which had the tables of version 2 at first. It runs before
-# these are made, where they are missing.
+# these are made, where they are missing, and does nothing where nothing is older.
 POSTGRES = f"""
     do $$ begin if to_regclass('ledger_version') is not null then
-    drop index if exists records_done, requests_spent;
-    alter table records add column if not exists version text collate "C";
-    alter table records drop constraint if exists records_status_check;
-    alter table records add constraint records_status_check check (status in
-        ('submitted', 'answered', 'done', 'failed', 'waiting', 'dead', 'corrected'));
-    alter table requests add column if not exists purpose text collate "C" not null default 'run';
-    alter table requests add column if not exists version text collate "C";
-    alter table runs add column if not exists outputs text collate "C";
-    alter table runs add column if not exists warnings text collate "C";
+    if exists (select 1 from ledger_version having max(version) < 3) then
+    drop index if exists records_done, requests_spent, runs_of_jobs;
+    alter table if exists records add column version text collate "C",
+        drop constraint if exists records_status_check, add constraint records_status_check
+        check (status in
+            ('submitted', 'answered', 'done', 'failed', 'waiting', 'dead', 'corrected'));
+    alter table if exists requests add column purpose text collate "C" not null default 'run',
+        add column version text collate "C";
+    alter table if exists runs add column outputs text collate "C",
+        add column warnings text collate "C", add primary key (job, run_id);
+    -- One that lacks a table is begun anew.
+    if to_regclass('runs') is not null and to_regclass('requests') is not null
+        and to_regclass('records') is not null then
     {_VERSION_OF_RUNS}
     update requests set version = runs.version from runs where runs.job = requests.job
-        and runs.run_id = requests.run_id and requests.version is null;
+        and runs.run_id = requests.run_id and runs.version is not null;
     update records set version = requests.version from requests
         where requests.request_id = records.request_id and records.status = 'done'
-        and records.version is null;
-    end if; end $$;
+        and requests.version is not null;
+    end if; end if; end if; end $$;
 """
 
 
@@ -93,25 +100,47 @@ def script(schema: str, *, new: bool, version: int) -> str:
     return f"{before} {schema} {after} pragma user_version = {VERSION};"
 
 
-def views(version: int) -> str:
-    """The SQL by which an older ledger that is only read looks like one of today."""
+def look_up_to_date(db: sqlite3.Connection) -> None:
+    """Let an older ledger that is only read look like one of today, for this connection alone."""
+    for statement in _views(db.execute("pragma user_version").fetchone()[0]).split(";"):
+        db.execute(statement)
+
+
+def _views(version: int) -> str:
     if version >= VERSION:
         return ""
-    version_of_run = "null as version," if version < 2 else ""
-    missed_at = (
-        "create temp view message_batches as select *, null as missed_at from main.message_batches;"
-        if version < 1
-        else ""
-    )
-    return f"""
+    views = """
         create temp view records as select *, null as version from main.records;
         create temp view requests as select *, 'run' as purpose, null as version from main.requests;
-        create temp view runs as select *, {version_of_run} null as outputs, null as warnings
-            from main.runs;
         create temp view tries as select '' as job, '' as version, '' as chosen_for,
             '' as record_ids, '' as tried_at where false;
-        {missed_at}
     """
+    version_of_run = "null as version," if version < 2 else ""
+    views += f"""
+        create temp view runs as select *, {version_of_run} null as outputs, null as warnings
+            from main.runs;
+    """
+    if version < 2:
+        views += """
+            create temp view left_out as select '' as job, '' as why, 0 as records where false;
+        """
+    if version < 1:
+        views += """
+            create temp view message_batches as select message_batch_id, run_id, job, status,
+                requests, head, created_at, expires_at,
+                case when status = 'intent' then ended_at end as missed_at,
+                case when status <> 'intent' then ended_at end as ended_at
+                from main.message_batches;
+        """
+    return views
+
+
+def older(name: str) -> str:
+    """What is said of a ledger that is too old to be read, and that nobody has opened to write."""
+    return (
+        f"{name} was written by an older version of this software: run a job first, which brings"
+        " it up to date"
+    )
 
 
 def tables(schema: str, version: int) -> frozenset[str]:

@@ -49,6 +49,6 @@ def _read(path: Path, job: str, since: str, model: str, how: str) -> Figures:
     address = f"file:{quote(str(path.resolve()))}?{how}"
     with closing(sqlite3.connect(address, uri=True, timeout=1, isolation_level=None)) as db:
         db.row_factory = sqlite3.Row
-        db.executescript(upgrade.views(db.execute("pragma user_version").fetchone()[0]))
         db.execute("begin")
+        upgrade.look_up_to_date(db)
         return figures(db, job, since, model)

@@ -86,6 +86,8 @@ class PostgresLedger:
         self.name = self._connection.name
         try:
             version = _version(self._connection)
+            if read_only and version is not None and version < upgrade.VERSION:
+                raise JobExit(exits.SETTINGS, upgrade.older(self.name))
             self.is_empty = version is None
             reason = self._lacking(version)
             if reason and not start_anew:
@@ -111,7 +113,7 @@ class PostgresLedger:
         if version is None:
             told = self._witness()
             return f"it has no tables, but {told.words}" if told else ""
-        lacking = _names() - _tables(self._connection) if version == upgrade.VERSION else ()
+        lacking = upgrade.tables(schema(), version) - _tables(self._connection)
         return f"it has no table {', '.join(sorted(lacking))}" if lacking else ""
 
     def _check_witness(self, start_anew: bool) -> None:
@@ -170,8 +172,7 @@ def make_tables(connection: Connection) -> None:
         if version is None:
             _make(connection)
         elif version < upgrade.VERSION:
-            older = f"{connection.name} was written by an older version of this software"
-            raise JobExit(exits.SETTINGS, f"{older}: run a job first, which brings it up to date")
+            raise JobExit(exits.SETTINGS, upgrade.older(connection.name))
     except psycopg.Error as error:
         raise plain(error, connection.name, "opened") from error
 
