@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from common.ledger import upgrade
+from common.ledger.older import upgrade
 from common.ledger.sqlite_ledger import LedgerFile
 from common.process.exits import JobExit
 from ops.ledger.sqlite_figures import figures_of

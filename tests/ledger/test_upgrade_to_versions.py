@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from common.ledger import upgrade
+from common.ledger.older import upgrade
 from common.ledger.opening import open_ledger
 from common.ledger.sqlite_ledger import LedgerFile
 from common.process.exits import JobExit

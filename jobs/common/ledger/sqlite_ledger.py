@@ -15,9 +15,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from common import times
-from common.ledger import ballast, upgrade
+from common.ledger import ballast
 from common.ledger.ballast import Ballast
 from common.ledger.ledger_errors import Connection, gone_or_broken, in_plain_words
+from common.ledger.older import upgrade
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.files import check_ours, disk_fault, open_ours, said

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from common.ledger import upgrade
+from common.ledger.older import upgrade
 from common.ledger.sqlite_ledger import check_parts
 from ops.ledger.figures import Figures, figures
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
-from common.ledger import upgrade
 from common.ledger.ledger_errors import gone_or_broken
+from common.ledger.older import upgrade
 from common.ledger.postgres import lease
 from common.ledger.postgres.lease import Lease
 from common.ledger.postgres.postgres_statements import PostgresStatements

@@ -1,0 +1,1 @@
+"""Ledgers that an older version of this software wrote."""
