@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import groupby, islice
+from typing import Any
 
 from common.claude.faults import Kind
 from common.claude.message import stored_message
@@ -86,19 +87,7 @@ def _requests(context: Context, answered: Iterable[tuple[str, Record]]) -> Itera
 def use_stored(context: Context, use: Use, group: list[Waiting]) -> None:
     """Use stored answers, each with the records that it is about, and note what came of them."""
     ledger = context.ledger
-    requests = [
-        Request(
-            stored.request_id,
-            {},
-            records,
-            stored.request_id,
-            run_id=stored.run_id,
-            asked_ids=stored.record_ids,
-        )
-        for stored, records in group
-    ]
-    messages = [stored_message(stored.answer) for stored, _ in group]
-    readings = use(list(zip(requests, messages, strict=True)))
+    readings = use(with_messages(group))
     endings = [
         _ending(stored, reading) for (stored, _), reading in zip(group, readings, strict=True)
     ]
@@ -108,6 +97,24 @@ def use_stored(context: Context, use: Use, group: list[Waiting]) -> None:
             if not _waits(context, stored):
                 ledger.closed(stored.request_id, RequestStatus.DONE)
     context.tally.apply(endings)
+
+
+def with_messages(group: Iterable[Waiting]) -> list[tuple[Request, dict[str, Any]]]:
+    """Stored answers as a run has them: each request with the message that came back."""
+    return [
+        (
+            Request(
+                stored.request_id,
+                {},
+                records,
+                stored.request_id,
+                run_id=stored.run_id,
+                asked_ids=stored.record_ids,
+            ),
+            stored_message(stored.answer),
+        )
+        for stored, records in group
+    ]
 
 
 def _ending(request: StoredRequest, reading: Reading) -> Ending:

@@ -1,0 +1,69 @@
+"""In what the answers of several versions and models about one record differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ops.ledger.other_answers import Asked
+from quality.fields import Field, Kind, shown
+
+RUNNER_UP = "runner_up"
+_APART = 0.1  # of the larger number, and of 1: what a model is unsure of moves about by less
+
+Output = Mapping[str, Any]
+
+
+def compared(fields: Sequence[Field]) -> list[Field]:
+    """The fields whose values say whether two answers differ.
+
+    Texts differ each time, so that they count only where there is nothing else. A runner-up is no
+    answer.
+    """
+    firm = (Kind.VALUES, Kind.NUMBER)
+    others = [field for field in fields if field.name != RUNNER_UP]
+    return [field for field in others if field.kind in firm] or others
+
+
+def differ(field: Field, one: Output, other: Output) -> bool:
+    """Whether two outputs differ in a field that both of them have."""
+    if not (_has(field, one) and _has(field, other)):
+        return False
+    first, second = field.of(dict(one)), field.of(dict(other))
+    if isinstance(first, float) or isinstance(second, float):
+        if not isinstance(first, int | float) or not isinstance(second, int | float):
+            return bool(first != second)
+        return abs(first - second) > _APART * max(1.0, abs(first), abs(second))
+    return bool(first != second)
+
+
+def in_words(
+    fields: Sequence[Field], answers: Sequence[tuple[Asked, Output]], *, letters: int = 60
+) -> str:
+    """In what the first one differs from the others; "" where it does in nothing.
+
+    `label refund by claude-haiku-5-5 version 0123456789ab, delivery by …`; each value once.
+    """
+    (by, saved), *others = answers
+    parts = []
+    for field in fields:
+        unlike = [one for one in others if differ(field, saved, one[1])]
+        told = {_shown(field, saved, letters): by}
+        for asked, output in unlike:
+            told.setdefault(_shown(field, output, letters), asked)
+        if unlike:
+            values = (
+                f"{value} by {asked.model or 'the job'} version {asked.version or 'unknown'}"
+                for value, asked in told.items()
+            )
+            parts.append(f"{field.name} {', '.join(values)}")
+    return "; ".join(parts)
+
+
+def _has(field: Field, output: Output) -> bool:
+    return any(name in output for name in field.names)
+
+
+def _shown(field: Field, output: Output, letters: int) -> str:
+    text = " ".join(shown(field.of(dict(output))).split())
+    return text if len(text) <= letters else f"{text[: letters - 1]}…"

@@ -1,0 +1,120 @@
+"""Writes the review file of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from common.context import Context
+from common.ledger.corrections import corrected_fields
+from common.process import exits
+from common.process.exits import JobExit
+from common.process.files import check_ours, write_whole
+from common.process.words import counted
+from common.runner.start import make_folder
+from common.settings import Settings
+from ops.reviewing import sheet
+from ops.reviewing.choice import ONE_IN, Choice, Chosen, Group
+from ops.reviewing.columns import TEXT, WHY, answer_columns, correct_column, corrections_of
+from quality import spreadsheet
+from quality.fields import Field, comparable
+from quality.spreadsheet import KEY
+
+_IN_WORDS = {
+    Group.DEAD: "given up on (dead letters)",
+    Group.RUNNER_UP: "with a runner-up",
+    Group.DIFFERS: "whose answers differ between versions or models",
+    Group.RANDOM: f"at random, one in {ONE_IN} of the others",
+}
+
+
+def file_of(found: Settings) -> Path:
+    """Where the review file of a job stands."""
+    return found.reports.parent / "review" / f"{found.job}.csv"
+
+
+def export(context: Context, rows: int) -> Iterator[str]:
+    """Write the file, with that many rows at most, and say in lines what is in it.
+
+    Raises JobExit: 2 where the file that is there holds corrections that were not imported.
+    """
+    path, job = file_of(context.settings), context.job.name
+    choice = Choice(context, rows)
+    chosen = choice.choose()
+    if not chosen.rows:
+        yield _nothing(job, chosen)
+        return
+    _keep_what_is_filled_in(path, context, choice)
+    fields = choice.fields
+    columns = [KEY, TEXT, *answer_columns(fields), WHY, *map(correct_column, fields)]
+    rows_of_table = (
+        [one.record_id, one.text, *(_value(one.output, each) for each in fields), one.why]
+        for _, one in chosen.rows
+    )
+    text = sheet.table(columns, rows_of_table)
+    make_folder(path.parent)
+    write_whole(path, text)
+    yield f"{path}: {counted(len(chosen.rows), 'record')} to review"
+    for group, words in _IN_WORDS.items():
+        if count := chosen.count(group):
+            more = chosen.of[group] - count
+            rest = f" ({more:,} more: --rows N takes more)" if more else ""
+            yield f"  {count:,} {words}{rest}"
+    demo = " --demo" if context.options.demo else ""
+    yield "Where an answer is wrong, write into its column correct_… what is right, (empty) for"
+    yield "nothing; save it as CSV UTF-8, and then:"
+    yield f"  ./run_job.sh review {job} --import {path}{demo}"
+
+
+def _value(output: Mapping[str, Any], field: Field) -> Any:
+    """A field's value as the output has it; None where the output is older than the field."""
+    return next((output[name] for name in (field.name, *field.names) if name in output), None)
+
+
+def _nothing(job: str, chosen: Chosen) -> str:
+    if not chosen.done:
+        return f"Nothing to review: no record of {job} is done."
+    corrected = f", {chosen.corrected:,} of them by a person" if chosen.corrected else ""
+    return (
+        f"Nothing to review: {counted(chosen.done, 'record')} of {job} done{corrected}; none has a"
+        " runner-up or answers that differ, and none is in the sample."
+    )
+
+
+def _keep_what_is_filled_in(path: Path, context: Context, choice: Choice) -> None:
+    """Raises JobExit (2) where a new file would take somebody's work away."""
+    check_ours(path)
+    if not path.exists():
+        return
+    remedy = "move it away first"
+    try:
+        before = spreadsheet.read(path)
+        columns = corrections_of(before, choice.fields)
+    except JobExit as error:
+        reason = f"{error.message}; {remedy}"
+        raise JobExit(exits.USAGE, reason) from error
+    stands = corrected_fields(context.ledger.database, context.job.name)
+    left = [
+        row
+        for row in before.rows
+        if any(
+            cell.strip() and not _stands(field, cell, stands.get(sheet.unmarked(row.cells[KEY])))
+            for name, field in columns.items()
+            if (cell := row.cells[name])
+        )
+    ]
+    if left:
+        what = f"{counted(len(left), 'row')} filled in and not imported"
+        remedy = f"import it (./run_job.sh review {context.job.name} --import {path}), or {remedy}"
+        raise JobExit(exits.USAGE, f"{path} has {what}: {remedy}")
+
+
+def _stands(field: Field, cell: str, corrected: Mapping[str, Any] | None) -> bool:
+    """Whether a cell says what a person has corrected already."""
+    if corrected is None or field.name not in corrected:
+        return False
+    try:
+        return bool(field.read(sheet.unmarked(cell.strip())) == comparable(corrected[field.name]))
+    except ValueError:
+        return False
