@@ -71,16 +71,16 @@ def filled(path: Path, records: int) -> None:
     now = times.stamp()
     with file.transaction():
         file.db.executemany(
-            "insert into records (job, record_id, status, request_id, output, updated_at)"
-            " values ('big', ?, 'done', ?, ?, ?)",
+            "insert into records (job, record_id, status, request_id, version, output, updated_at)"
+            " values ('big', ?, 'done', ?, '0123456789ab', ?, ?)",
             ((f"{n:09d}", f"bench-{n // CHUNK:09d}", OUTPUT, now) for n in range(records)),
         )
     with file.transaction():
         file.db.executemany(
             "insert into requests (request_id, job, run_id, delivery, status, record_ids, "
-            "attempts, answer, model,"
+            "attempts, answer, model, version,"
             " usd, created_at) values (?, 'big', 'bench', 'live', 'done', ?, 1, ?, "
-            "'claude-haiku-5-5', 0.001, ?)",
+            "'claude-haiku-5-5', '0123456789ab', 0.001, ?)",
             (
                 (
                     f"bench-{n:09d}",

@@ -225,6 +225,11 @@ def is_about_the_job(message: str) -> bool:
     return not message.startswith("messages") and _OF_EVERY_REQUEST(message) is not None
 
 
+def is_refused_for_the_job(fault: Fault) -> bool:
+    """Whether a fault is a refusal of what every request of the job has alike."""
+    return fault.kind is Kind.SETTINGS and fault.reason.startswith(("400 ", "422 "))
+
+
 def is_about_account(code: str, message: str) -> bool:
     """Whether an error that looks like a request's own, by its type, is about the account."""
     in_words = any(text in message.lower() for text in _ACCOUNT_TEXTS)

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
 
 from common.claude import pricing
 from common.claude.envelope import estimated_tokens
-from common.claude.faults import Fault
+from common.claude.faults import Fault, is_refused_for_the_job
+from common.claude.models_api import Model
 from common.claude.pricing import Tokens
 from common.claude.request import ask_about
 from common.context import Context
 from common.delivery.model_check import refuse_unfit
 from common.job import Record
+from common.process import exits
 from common.process.exits import JobExit
 from common.records.days import Survey, days, none_found, records_of, report_zone, survey
 from common.records.planned import planned
 from common.records.selection import room_left, select
 from common.runner import per_record
+from common.runner.first_request import about_one, first_of
+from common.runner.first_request import in_words as in_full
+from common.times import Day
 
 _OVERHEAD = 300  # tokens of a request beside records and instructions: the envelope, the format
 _SHARE_OF_OUTPUT = 0.5  # of what an answer may need at most
@@ -32,7 +39,8 @@ def estimate(context: Context) -> dict[str, object]:
     Input tokens are estimated from the texts' length; where Claude can be asked, it counts the
     first chunk, which corrects the estimate of all. `counted_on` says on how many records, and
     `note` why on none. `empty`: records without a text. `none_found`: which days have no record,
-    where a report has none to tell of.
+    where a report has none to tell of. `kept`: records that --try or --eval has answered, which are
+    not paid for again. `first_request`, with --show: see first_request.py.
     """
     today = datetime.now(UTC).date()
     instructions = estimated_tokens(context.job.instructions) + _OVERHEAD
@@ -50,9 +58,12 @@ def estimate(context: Context) -> dict[str, object]:
             cost = pricing.usd(context.model, tokens, today, message_batch=message_batch)
             usd[message_batch] = None if so_far is None or cost is None else so_far + cost
 
-    empty = 0
+    empty = kept = 0
+    first: dict[str, Any] | None = None
     none: list[str] = []
-    for group in _groups(context, none):
+    looked_at: list[Day] = []
+    known = _Known(context)
+    for group in _groups(context, none, looked_at):
         with closing(select(context, group, room)) as selected:
             room = None if room is None else room - selected.new
             wanted = (record for record, _ in selected)
@@ -60,12 +71,18 @@ def estimate(context: Context) -> dict[str, object]:
                 records += len(chunk.records)
                 answer = round(len(chunk.records) * context.job.output_tokens * _SHARE_OF_OUTPUT)
                 estimated = instructions + sum(chunk.weights)
-                sample = sample or _counted(context, chunk.records, estimated)
+                sample = sample or _counted(context, known, chunk.records, estimated)
                 add(Tokens(input=round(estimated * sample.correction), output=answer))
             empty += len(selected.empty)
+            kept += len(selected.kept)
+            if context.options.show and first is None and len(selected):
+                first = first_of(context, selected, len(selected), *known.model)
         if len(selected) and context.job.per_day:
             add(_MERGE)
+    if context.options.show and first is None:
+        first = about_one(context, _of_any_state(context, looked_at), *known.model)
     return {
+        **({"first_request": first} if context.options.show else {}),
         "job": context.job.name,
         "model": context.model,
         "records": records,
@@ -78,6 +95,7 @@ def estimate(context: Context) -> dict[str, object]:
         "note": sample.note if sample else "",
         "empty": empty,
         "none_found": "".join(none),
+        "kept": kept,
     }
 
 
@@ -90,16 +108,37 @@ class _Sample:
     note: str = ""
 
 
-def _counted(context: Context, chunk: list[Record], estimated: int) -> _Sample:
-    try:
-        model = context.claude.model
-    except JobExit as end:
-        return _Sample(note=end.message)
-    refuse_unfit(context, model)
+class _Known:
+    """What is known of the run's model, asked once."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    @cached_property
+    def model(self) -> tuple[Model, str]:
+        """What it takes; or what any model does, and why no more is known.
+
+        Raises JobExit (78) where it cannot do what is asked of it.
+        """
+        try:
+            model = self._context.claude.model
+        except JobExit as end:
+            return Model(self._context.model), end.message
+        refuse_unfit(self._context, model)
+        return model, ""
+
+
+def _counted(context: Context, known: _Known, chunk: list[Record], estimated: int) -> _Sample:
+    model, unsure = known.model
+    if unsure:
+        return _Sample(note=unsure)
     try:
         counted = context.claude.input_tokens(ask_about(context.job, model, chunk))
     except JobExit as end:
         return _Sample(note=end.message)
+    if isinstance(counted, Fault) and is_refused_for_the_job(counted):
+        so = f"Claude refuses the first request, as it would in a run: {counted.reason}"
+        raise JobExit(exits.SETTINGS, f"{so}: mend jobs/{context.job.name}.py")
     if isinstance(counted, Fault):
         return _Sample(note=counted.reason)
     return _Sample(len(chunk), counted / estimated)
@@ -111,8 +150,10 @@ def in_words(figures: dict[str, object]) -> str:
     def money(usd: object) -> str:
         return f"${usd:.4f}" if isinstance(usd, float) else "unknown (no price in prices.json)"
 
+    first = figures.get("first_request")
     return "\n".join(
         [
+            *(in_full(first) if isinstance(first, dict) else ()),
             f"{figures['job']} with {figures['model']} would send, about:",
             f"  records        {figures['records']:>12,}",
             f"  requests       {figures['requests']:>12,}",
@@ -132,6 +173,8 @@ def _sources(figures: dict[str, object]) -> Iterator[str]:
         yield f"No record: {figures['none_found']}."
     if figures["empty"]:
         yield f"Records without a text, about which nothing is sent: {figures['empty']}."
+    if figures["kept"]:
+        yield f"Records that --try or --eval has answered, not paid for again: {figures['kept']}."
     if figures["counted_on"]:
         counted_on = f"{figures['counted_on']} records"
         yield f"Input tokens are those that count_tokens says of {counted_on}, for all of them."
@@ -140,16 +183,27 @@ def _sources(figures: dict[str, object]) -> Iterator[str]:
     yield "Output tokens are half of what the answers may need."
 
 
-def _groups(context: Context, none: list[str]) -> Iterator[Iterator[Record]]:
+def _of_any_state(context: Context, looked_at: list[Day]) -> Iterator[Record]:
+    """Records that need not wait: of the SELECT, or of the days looked at, the last one first."""
+    if context.job.per_day:
+        for day in reversed(looked_at):
+            yield from records_of(context, day)
+    else:
+        options = replace(context.options, reprocess=True)
+        yield from per_record.records_of(replace(context, options=options))
+
+
+def _groups(context: Context, none: list[str], looked_at: list[Day]) -> Iterator[Iterator[Record]]:
     """The records of each group that the run would work on.
 
-    Where the days looked at have no record, `none` gets the words for that.
+    `looked_at` gets the days of a report. Where these have no record, `none` gets the words for
+    that.
     """
     if not context.job.per_day:
         yield per_record.records_of(context)
         return
     zone_name, zone = report_zone(context.settings)
-    looked_at = days(context, zone, context.clock.utc_now())
+    looked_at += days(context, zone, context.clock.utc_now())
     found = survey(context, looked_at) if looked_at else Survey()
     if looked_at and not any(found.records[day.date] for day in looked_at):
         none.append(none_found(looked_at, zone_name, found))
