@@ -7,9 +7,8 @@ empty cell says nothing; `(empty)` says that the field is empty.
 from __future__ import annotations
 
 import json
-import math
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -21,18 +20,12 @@ from pydantic.fields import FieldInfo
 from common.claude.answers import validated
 from common.process.command_line import quoted
 from common.process.words import nearest
+from quality.cell_values import ABSENT, DATES, candidates, choices
 
 EMPTY = "(empty)"
 
-# Spreadsheets write a truth value in the language of their user.
-_YES = ("yes", "true", "1", "y", "wahr", "vrai", "vero", "verdadero", "verdadeiro", "waar")
-_NO = ("no", "false", "0", "n", "falsch", "faux", "falso", "onwaar")
 _REFUSES = ("value_error", "assertion_error")  # what a validator of the job's own raises
-_ABSENT: Any = object()
-_DATES = ("date", "date-time", "time")
 _NAMED = 12  # values that a message names
-# `0,5` can mean one thing alone; `1,250` could be a thousand and more.
-_DECIMAL_COMMA = re.compile(r"[+-]?(?:\d+,(?:\d{1,2}|\d{4,})|0,\d+)")
 
 
 class Kind(StrEnum):
@@ -63,7 +56,7 @@ class Field:
         aliases = (info.alias, info.validation_alias, info.serialization_alias)
         return tuple({self.name, self.key, *(one for one in aliases if isinstance(one, str))})
 
-    def of(self, output: dict[str, Any]) -> Any:
+    def of(self, output: Mapping[str, Any]) -> Any:
         """Its value in an output, as JSON."""
         value = next((output[name] for name in (self.name, *self.names) if name in output), None)
         return comparable(value)
@@ -81,20 +74,26 @@ class Field:
         Raises ValueError as `read` does.
         """
         text = cell.strip()
-        candidates: Iterator[Any] = _candidates(text, self.schema)
+        found: Iterator[Any] = candidates(text, self.schema)
         if text.casefold() == EMPTY and not any(
             str(one).casefold() == EMPTY for one in self.values
         ):
-            candidates = iter(("", None, []))
-        for candidate in candidates:
-            value = self._validated(candidate)
-            if value is not _ABSENT and (not self.values or value in self.values):
-                return value
+            found = iter(("", None, []))
+        for candidate in found:
+            with suppress(ValueError):
+                return self.taken(candidate)
         if text.casefold() == EMPTY:
             raise ValueError(f"{self.name} cannot be empty")
         if self.kind is Kind.VALUES:
             raise ValueError(f"{quoted(text)} is no value of {self.name}: {self._meant(text)}")
         raise ValueError(f"{quoted(text)} is not what {self.name} can be ({self._why(text)})")
+
+    def taken(self, value: Any) -> Any:
+        """A JSON value as an output has it. Raises ValueError where none can."""
+        taken = self._validated(value)
+        if taken is ABSENT or (self.values and taken not in self.values):
+            raise ValueError(f"{self.name} cannot be so")
+        return taken
 
     def _meant(self, text: str) -> str:
         names = [*map(shown, self.values)]
@@ -104,10 +103,10 @@ class Field:
         return meant
 
     def _why(self, text: str) -> str:
-        if any(choice.get("format") in _DATES for choice in _choices(self.schema)):
+        if any(choice.get("format") in DATES for choice in choices(self.schema)):
             return "write it as 2026-11-28, or 2026-11-28T06:30"
-        candidate = next(_candidates(text, self.schema), _ABSENT)
-        if candidate is _ABSENT:
+        candidate = next(candidates(text, self.schema), ABSENT)
+        if candidate is ABSENT:
             example = {Kind.NUMBER: "write a number such as 0.5", Kind.LIST: "write it as a; b"}
             return example.get(self.kind, "write JSON")
         _, fault = validated(self._alone, {self.key: candidate})
@@ -125,15 +124,15 @@ class Field:
         return alone
 
     def _validated(self, value: Any) -> Any:
-        """A value as an output has it; _ABSENT where no output can have it."""
+        """A value as an output has it; ABSENT where no output can have it."""
         output, _ = validated(self._alone, {self.key: value})
         if output is None:
-            return _ABSENT
+            return ABSENT
         typed, (dumped,) = getattr(output, self.name), output.model_dump(mode="json").values()
         return self._by_validators(typed, dumped)
 
     def _by_validators(self, typed: Any, dumped: Any) -> Any:
-        """A value as the job's own validators of this field write it; _ABSENT where one refuses."""
+        """A value as the job's own validators of this field write it; ABSENT where one refuses."""
         whole = self.model.model_construct()
         try:
             self.model.__pydantic_validator__.validate_assignment(whole, self.name, typed)
@@ -143,7 +142,7 @@ class Field:
             refused = any(
                 one["type"] in _REFUSES and one["loc"][:1] == (self.name,) for one in errors
             )
-            return _ABSENT if refused else dumped
+            return ABSENT if refused else dumped
         except Exception:  # one that wants the other fields, too: an answer is judged by it
             return dumped
         return written
@@ -187,18 +186,10 @@ def _resolved(schema: Any, definitions: dict[str, Any]) -> Any:
     return {name: _resolved(one, definitions) for name, one in schema.items()}
 
 
-def _choices(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a schema can be, each without a choice in it."""
-    for key in ("anyOf", "oneOf", "allOf"):
-        if key in schema:
-            return [choice for one in schema[key] for choice in _choices(one)]
-    return [schema]
-
-
 def _kind(schema: dict[str, Any]) -> tuple[Kind, tuple[Any, ...]]:
     values: list[Any] = []
     kinds: set[Kind] = set()
-    for choice in _choices(schema):
+    for choice in choices(schema):
         kind = choice.get("type")
         if "enum" in choice or "const" in choice:
             values += choice.get("enum", []) or [choice["const"]]
@@ -220,65 +211,3 @@ def _kind(schema: dict[str, Any]) -> tuple[Kind, tuple[Any, ...]]:
     if kinds == {Kind.VALUES}:
         return Kind.VALUES, tuple(values)
     return (kinds.pop() if len(kinds) == 1 else Kind.OTHER), ()
-
-
-def _candidates(text: str, schema: dict[str, Any]) -> Iterator[Any]:
-    """What a text may mean where a schema says what it can be, the likeliest first."""
-    for choice in _choices(schema):
-        kind = choice.get("type")
-        if "enum" in choice or "const" in choice:
-            yield text
-            yield from _numbers(text)
-            yield from _truth(text)
-        elif kind == "boolean":
-            yield from _truth(text)
-        elif kind in ("integer", "number"):
-            # A spreadsheet writes a long number as 1.23E+15, and drops the other digits.
-            if kind == "number" or "e" not in text.casefold():
-                yield from _numbers(text)
-        elif kind == "array":
-            yield from _lists(text, choice.get("items") or {})
-        elif kind == "string":
-            # A bare number would be seconds since 1970, and a spreadsheet's is something else.
-            if choice.get("format") not in _DATES or not text.isdecimal():
-                yield text
-        elif kind != "null":
-            yield from _json(text)
-
-
-def _truth(text: str) -> Iterator[bool]:
-    folded = text.casefold()
-    if folded in (*_YES, *_NO):
-        yield folded in _YES
-
-
-def _numbers(text: str) -> Iterator[int | float]:
-    plain = text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(text) else text
-    for number in (int, float):
-        try:
-            value = number(plain)
-        except ValueError:
-            continue
-        if math.isfinite(value) and "_" not in plain:
-            yield value
-
-
-def _lists(text: str, items: dict[str, Any]) -> Iterator[list[Any]]:
-    if text.startswith("["):
-        yield from (value for value in _json(text) if isinstance(value, list))
-        return
-    parts: Sequence[str] = text.split(";" if ";" in text else ",")
-    found = []
-    for part in filter(None, map(str.strip, parts)):
-        value = next(_candidates(part, items), _ABSENT)
-        if value is _ABSENT:
-            return
-        found.append(value)
-    yield found
-
-
-def _json(text: str) -> Iterator[Any]:
-    try:
-        yield json.loads(text)
-    except ValueError:
-        return

@@ -260,9 +260,9 @@ def test_a_value_is_shown_as_a_person_would_write_it():
 
 
 class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, str_to_upper=True)
+    model_config = ConfigDict(str_to_upper=True)
 
-    code: str
+    code: str = Field(frozen=True)
 
 
 def test_the_models_settings_hold_for_a_single_cell():
