@@ -14,14 +14,15 @@ import pytest
 import daily_report
 from common import settings
 from common.job_code import JobCode
-from common.ledger.apart import KeptAnswers
-from common.ledger.states import RecordState
+from common.ledger.apart import KeptAnswers, name_of
+from common.ledger.ledger import Ledger
+from common.ledger.states import Purpose, RecordState, RequestStatus
 from common.options import parse
 from common.process.log import log
 from common.process.mark import Mark
 from common.records import selection
 from common.tally import Tally
-from rigs.ledgers import Book, ledger_in
+from rigs.ledgers import JOB, Book, ledger_in
 
 
 @pytest.fixture
@@ -81,7 +82,17 @@ def crash(book: Book, request_id: str, *record_ids: str) -> None:
     book.recover()
 
 
-STATES = ("fresh", "submitted", "answered", "done", "failed", "waiting", "dead")
+STATES = (
+    "fresh",
+    "submitted",
+    "answered",
+    "done",
+    "stale",
+    "failed",
+    "waiting",
+    "dead",
+    "corrected",
+)
 
 
 def put_every_state(book: Book) -> None:
@@ -89,6 +100,9 @@ def put_every_state(book: Book) -> None:
         book.submit(f"run-1-{status}", status)
     book.answer("run-1-answered", "answered")
     book.finish("run-1-done", "done")
+    done = RequestStatus.DONE
+    book.apply("run-1-stale", done, done={"stale": "{}"}, version="version 0")
+    book.apply("run-1-corrected", done, done={"corrected": "{}"}, version="", corrected=True)
     book.judge("run-1-failed", failed={"failed": "why"})
     book.judge("run-1-dead", dead={"dead": "why"})
     book.lose("run-1-waiting", "waiting")
@@ -98,9 +112,14 @@ def put_every_state(book: Book) -> None:
     ("arguments", "expected"),
     [
         ([], ["fresh", "failed", "waiting"]),
-        (["--retry-dead"], ["fresh", "failed", "waiting", "dead"]),
-        (["--reprocess"], ["fresh", "done", "failed", "waiting"]),
-        (["--reprocess", "--retry-dead"], ["fresh", "done", "failed", "waiting", "dead"]),
+        (["--retry-dead"], ["dead"]),
+        (["--reprocess"], ["fresh", "done", "stale", "failed", "waiting", "corrected"]),
+        (
+            ["--reprocess", "--retry-dead"],
+            ["fresh", "done", "stale", "failed", "waiting", "dead", "corrected"],
+        ),
+        (["--stale"], ["fresh", "failed", "waiting", "stale"]),
+        (["--stale", "--retry-dead"], ["fresh", "failed", "waiting", "dead", "stale"]),
     ],
 )
 def test_fresh_failed_and_waiting_records_are_sent_and_others_where_asked_for(
@@ -110,6 +129,15 @@ def test_fresh_failed_and_waiting_records_are_sent_and_others_where_asked_for(
     context = run(*arguments)
     assert sent(context, *STATES) == expected
     assert context.tally.records == len(expected)
+
+
+def test_dead_letters_of_this_very_run_are_asked_on(book, run):
+    put_every_state(book)
+    again = run("--retry-dead", run_id="run-1")
+    assert sent(again, *STATES) == ["failed", "waiting"], "this run has sent them itself"
+    later = run("--retry-dead")
+    later.tally.failed["failed"] = "its answer was read again, and is of no use"
+    assert sent(later, "failed", "waiting", "dead") == ["failed", "dead"]
 
 
 def test_what_this_very_run_has_done_is_not_done_again(book, run):
@@ -232,3 +260,73 @@ def test_the_log_says_which_chunk_of_how_many(book, run):
     with closing(select(context, records(*"abc"))) as spool:
         labels = [chunk.label for chunk in selection.chunks(context, spool)]
     assert labels == ["chunk 1/3", "chunk 2/3", "chunk 3/3 (suspected)"]
+
+
+def stale(book: Book, *record_ids: str) -> None:
+    for record_id in record_ids:
+        book.submit(f"q-{record_id}", record_id)
+        book.apply(
+            f"q-{record_id}", RequestStatus.DONE, done={record_id: "{}"}, version="version 0"
+        )
+
+
+def test_stale_records_come_last_from_the_end_of_the_select(book, run):
+    stale(book, *"acd")
+    assert sent(run("--stale"), *"abcde") == ["b", "e", "d", "c", "a"]
+    assert sent(run("--stale", "--limit", "3"), *"abcde") == ["b", "e", "d"]
+    assert sent(run("--stale", "--limit", "1"), *"abcde") == ["b"]
+    assert sent(run("--limit", "3"), *"abcde") == ["b", "e"]
+
+
+def test_a_row_that_comes_twice_is_stale_once(book, run):
+    stale(book, *"ab")
+    assert sent(run("--stale"), *"abab") == ["b", "a"]
+
+
+def keep(book: Book, version: str, request_id: str, *record_ids: str) -> None:
+    """An answer that stands apart, of a version."""
+    apart = Book(book.file, book.folder)
+    apart.ledger = Ledger(book.file, name_of(JOB, version), "run-1", version, Purpose.TRY)
+    apart.submit(request_id, *record_ids)
+    apart.answer(request_id, *record_ids)
+    apart.apply(request_id, RequestStatus.DONE, done=dict.fromkeys(record_ids, "{}"))
+
+
+def test_what_is_answered_apart_by_this_version_is_kept_and_not_sent(book, run):
+    put_every_state(book)
+    keep(book, "version 1", "try-1", *STATES)
+    keep(book, "version 2", "try-2", "else")
+    context = run("--stale", "--limit", "1")
+    with closing(select(context, records(*STATES, "else", "more"))) as selected:
+        assert [record["record_id"] for record, _ in selected] == ["else"]
+        assert selected.kept == dict.fromkeys(("fresh", "stale", "failed", "waiting"), "try-1")
+    with closing(select(run(), records(*STATES))) as selected:
+        assert selected.kept == dict.fromkeys(("fresh", "failed", "waiting"), "try-1")
+    with closing(select(run("--reprocess"), records(*STATES))) as selected:
+        assert selected.kept == dict.fromkeys(("fresh", "failed", "waiting"), "try-1")
+
+
+def test_a_kept_answer_that_was_of_no_use_is_not_taken_over_again(book, run):
+    keep(book, "version 1", "try-1", "a", "b")
+    with book.ledger.transaction():
+        run().kept.take_over({"a": "try-1"})
+    book.apply("try-1", RequestStatus.ANSWERED, failed={"a": "why"})
+    with closing(select(run(), records("a", "b"))) as selected:
+        assert [record["record_id"] for record, _ in selected] == ["a"]
+        assert selected.kept == {"b": "try-1"}
+
+
+def test_an_answer_that_nobody_has_read_yet_is_kept_too(book, run):
+    apart = Book(book.file, book.folder)
+    apart.ledger = Ledger(book.file, name_of(JOB, "version 1"), "run-1", "version 1", Purpose.TRY)
+    apart.submit("try-1", "a", "b")
+    apart.answer("try-1", "a", "b")
+    apart.submit("try-2", "c")
+    with closing(select(run(), records(*"abc"))) as selected:
+        assert selected.kept == {"a": "try-1", "b": "try-1"}
+
+
+def test_a_kept_answer_that_was_pruned_is_none(book, run):
+    keep(book, "version 1", "try-1", "a")
+    book.file.db.execute("update requests set answer = null")
+    assert sent(run(), "a") == ["a"]

@@ -195,7 +195,7 @@ def _sorted(
     """What is wanted: (what has failed before, what else goes live, what is deferred)."""
     failed: list[Selected] = []
     others: list[Selected] = []
-    fresh = False
+    fresh = False  # or to be asked anew: what is left over of something is neither
     room = room_left(context)
     for group in groups:
         now, later = Selected(context), Selected(context)
@@ -206,7 +206,7 @@ def _sorted(
             for record, state in selected:
                 has_failed = state is not None and (state.error or state.crashes)
                 (now if has_failed else later).add((record, state))
-                fresh |= state is None
+                fresh |= state is None or not state.to_ask
         failed.append(now)
         others.append(later)
     little = sum(map(len, others)) <= LITTLE * context.options.chunk_size
@@ -229,11 +229,12 @@ def _selected(context: Context, group: Group, room: int | None, use: Use) -> Sel
         log.info("%s%s answered by --try or --eval before: nothing is paid again", name, count)
         with context.ledger.transaction():
             context.kept.take_over(selected.kept)
-    if selected.answered or selected.kept:
+    to_use = bool(selected.kept)
+    if selected.answered:
         with context.ledger.transaction():
-            back = sum(map(context.ledger.reopen, (*selected.answered, *selected.kept)))
-        if back:
-            replay(context, use, group.records())
+            to_use |= sum(map(context.ledger.reopen, selected.answered)) > 0
+    if to_use:
+        replay(context, use, group.records())
     return selected
 
 

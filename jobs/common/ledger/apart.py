@@ -46,7 +46,10 @@ class KeptAnswers:
         self._any: bool | None = None  # None: nobody has looked
 
     def of(self, record_ids: Sequence[str]) -> dict[str, str]:
-        """The requests whose answers gave these records an output, by record id."""
+        """The requests whose answers gave these records an output, by record id.
+
+        Also those that nobody has read yet, since the run that asked died before.
+        """
         if self._any is None:
             sql = "select 1 from records where job = ? limit 1"
             self._any = self._db.execute(sql, (self._name,)).fetchone() is not None
@@ -55,7 +58,8 @@ class KeptAnswers:
             group = record_ids[first : first + _TOGETHER]
             rows = self._db.execute(
                 "select r.record_id, r.request_id from records r join requests q using (request_id)"
-                f" where r.job = ? and r.record_id in {marks(group)} and r.status = 'done'"
+                f" where r.job = ? and r.record_id in {marks(group)}"
+                " and r.status in ('done', 'answered') and q.status in ('done', 'answered')"
                 " and q.answer is not null",
                 (self._name, *group),
             )

@@ -15,7 +15,8 @@ from collections.abc import Collection, Iterable, Sequence
 from common import times
 from common.claude.pricing import Tokens
 from common.ledger.ledger_database import LedgerDatabase
-from common.ledger.lookup import NotDone, looked_up, not_done
+from common.ledger.lookup import looked_up
+from common.ledger.not_done import NotDone, not_done
 from common.ledger.second_answers import SecondAnswers
 from common.ledger.set_aside import Answer, set_aside
 from common.ledger.states import (
@@ -61,12 +62,13 @@ class Ledger(StoredRequests):
         """What it holds of these records, by id; a fresh record is not in the answer."""
         return looked_up(self._db, self.job, record_ids)
 
-    def not_done(self, versions: Collection[str] = ()) -> NotDone | None:
+    def not_done(self, versions: Collection[str] = (), room: int | None = None) -> NotDone | None:
         """What finds those of many ids whose records are not done; None where few are done.
 
-        Where there are `versions`, what other versions have done is not done.
+        Where there are `versions`, what other versions have done is not done: at most `room` of it,
+        the last ones of the ids.
         """
-        return not_done(self._file, self.job, versions)
+        return not_done(self._file, self.job, versions, room)
 
     # Each of the following happens inside a transaction of the caller's: one commit is one fsync.
 
@@ -178,16 +180,20 @@ class Ledger(StoredRequests):
             self._forgive(ending.forgiven)
 
     def closed(self, request_id: str, status: RequestStatus, error: str = "") -> None:
-        """A request came to its end: DONE, or FAILED with the reason."""
+        """A request of this job came to its end: DONE, or FAILED with the reason.
+
+        One that stands apart stays as it is there.
+        """
         self._db.execute(
             "update requests set status = ?, error = ?, ended_at = coalesce(ended_at, ?)"
-            " where request_id = ?",
-            (status, error or None, times.stamp(), request_id),
+            " where request_id = ? and job = ?",
+            (status, error or None, times.stamp(), request_id, self.job),
         )
 
     def reopen(self, record_id: str) -> bool:
-        """Let an answer be used about a record that it was closed without; whether it was.
+        """Let an answer be used about a record that waits for it; whether there is anything to use.
 
+        It may be closed already, without that record. One that stands apart stays as it is there.
         Where the answer is forgotten meanwhile, the record waits to be asked.
         """
         key = (self.job, record_id)
@@ -195,9 +201,13 @@ class Ledger(StoredRequests):
         # It may be open already, where a run was killed before it was used.
         opened = self._db.execute(
             "update requests set status = 'answered', error = null"
-            f" where request_id = {own} and status in ('answered', 'done')"
+            f" where request_id = {own} and job = ? and status in ('answered', 'done')"
             " and answer is not null",
-            key,
+            (*key, self.job),
+        )
+        apart = self._db.execute(
+            f"select 1 from requests where request_id = {own} and job <> ? and answer is not null",
+            (*key, self.job),
         )
         forgotten = self._db.execute(
             "update records set status = 'waiting' where job = ? and record_id = ?"
@@ -205,7 +215,7 @@ class Ledger(StoredRequests):
             " where q.request_id = records.request_id and q.answer is not null)",
             key,
         )
-        return bool(opened.rowcount + forgotten.rowcount)
+        return bool(opened.rowcount + forgotten.rowcount) or apart.fetchone() is not None
 
     def lost(self, request_id: str, record_ids: Iterable[str], error: str = "") -> None:
         """No answer to a request will come: its run was stopped in order, or died, or `error`."""

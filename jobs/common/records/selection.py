@@ -33,18 +33,25 @@ def with_state(
 
 
 def is_wanted(context: Context, state: RecordState | None) -> bool:
-    """Whether a record is to be sent: it is fresh, failed or waiting, or an option asks for it."""
+    """Whether a record is to be sent: it is fresh, failed or waiting, or an option asks for it.
+
+    --retry-dead asks for dead letters and nothing else, but for what another option asks beside it;
+    those that this very run has asked are asked on, like any other.
+    """
+    options = context.options
     if state is None or state.to_ask:
-        return True
+        if not options.retry_dead or options.reprocess or options.stale:
+            return True
+        return state is not None and (
+            state.run_id == context.run_id or state.record_id in context.tally.failed
+        )
     if state.run_id == context.run_id:
         return False
     if state.status is RecordStatus.DEAD:
-        return context.options.retry_dead
+        return options.retry_dead
     if state.status is RecordStatus.CORRECTED:
-        return context.options.reprocess
-    return state.status is RecordStatus.DONE and (
-        context.options.reprocess or is_stale(context, state)
-    )
+        return options.reprocess
+    return state.status is RecordStatus.DONE and (options.reprocess or is_stale(context, state))
 
 
 def is_stale(context: Context, state: RecordState | None) -> bool:
@@ -118,14 +125,25 @@ def _without_kept(
     """Those of these records that no answer is kept for; `kept` gets the requests of the others."""
     stream = iter(records)
     while group := list(islice(stream, _LOOKED_UP)):
-        wanted = [record["record_id"] for record, state in group if not _is_anew(context, state)]
-        kept.update(context.kept.of(wanted))
+        states = {record["record_id"]: state for record, state in group}
+        kept.update(
+            (record_id, request_id)
+            for record_id, request_id in context.kept.of([*states]).items()
+            if _may_use(context, states[record_id], request_id)
+        )
         yield from (pair for pair in group if pair[0]["record_id"] not in kept)
 
 
-def _is_anew(context: Context, state: RecordState | None) -> bool:
-    """Whether --reprocess asks about a record that has an answer: what is kept is no new one."""
-    return context.options.reprocess and state is not None and not state.to_ask
+def _may_use(context: Context, state: RecordState | None, request_id: str) -> bool:
+    """Whether a record in that state can have an answer that stands apart.
+
+    One that was taken over before and could not be saved is no help. --reprocess pays for a new one
+    about a record that has an answer.
+    """
+    if state is None:
+        return True
+    is_anew = context.options.reprocess and not state.to_ask
+    return state.request_id != request_id and not is_anew
 
 
 def room_left(context: Context) -> int | None:
