@@ -1,10 +1,12 @@
 """Seconds and peak memory until the first request, with many records done in the ledger.
 
-Usage: million.py [RECORDS] [sqlite | mixed | postgres]   (default 1000000, one after another)
+Usage: million.py [RECORDS] [sqlite | mixed | postgres] [stale]
+(default 1000000, one database after another)
 
 Records and ledger stand in SQLite files, in a PostgreSQL from wheels, or (mixed) the ledger alone
 does. Before each run a dozen records come in. A run is a process of its own; the stand-in's bill
-says when the first request was there. The machine should have nothing else to do.
+says when the first request was there. `stale`: another version has done all of them, and a run
+brings 500 of them up to date. The machine should have nothing else to do.
 """
 
 from __future__ import annotations
@@ -104,9 +106,11 @@ def all_done(ledger: LedgerFile | PostgresLedger, count: int) -> None:
     raw.execute("vacuum analyze")
 
 
-def first_request(environ: dict[str, str], billed: Path) -> tuple[float, float, float]:
+def first_request(
+    environ: dict[str, str], billed: Path, options: list[str]
+) -> tuple[float, float, float]:
     """The seconds until a run's first request came, those of the whole run, and its peak in MB."""
-    command = [sys.executable, str(ROOT / f"jobs/{JOB}.py"), "--live"]
+    command = [sys.executable, str(ROOT / f"jobs/{JOB}.py"), "--live", *options]
     before = billed.stat().st_size if billed.exists() else 0
     began = time.perf_counter()
     first = 0.0
@@ -125,7 +129,7 @@ def first_request(environ: dict[str, str], billed: Path) -> tuple[float, float, 
     return first, time.perf_counter() - began, usage.ru_maxrss / 1024
 
 
-def measure(kind: str, count: int) -> None:
+def measure(kind: str, count: int, *, stale: bool) -> None:
     """Print the figures of a few runs."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as closing_all:
         root = Path(name)
@@ -149,10 +153,12 @@ def measure(kind: str, count: int) -> None:
         found = []
         for _ in range(ROUNDS):
             records.add(NEW)
-            found.append(first_request(environ, bill.path))
+            options = ["--stale", "--limit", "500"] if stale else []
+            found.append(first_request(environ, bill.path, options))
         first, whole, peak = (sorted(one)[ROUNDS // 2] for one in zip(*found, strict=True))
         print(
-            f"million: {kind}: {count:,} records done: first request after {first:.2f} s,"
+            f"million: {kind}: {count:,} records {'stale' if stale else 'done'}:"
+            f" first request after {first:.2f} s,"
             f" {whole:.2f} s in all, {peak:.0f} MB (medians of {ROUNDS} runs)",
             flush=True,
         )
@@ -161,8 +167,9 @@ def measure(kind: str, count: int) -> None:
 def main() -> None:
     given = sys.argv[1:]
     count = int(given[0]) if given and given[0].isdigit() else 1_000_000
-    for kind in [one for one in given if not one.isdigit()] or ["sqlite", "mixed", "postgres"]:
-        measure(kind, count)
+    kinds = [one for one in given if not one.isdigit() and one != "stale"]
+    for kind in kinds or ["sqlite", "mixed", "postgres"]:
+        measure(kind, count, stale="stale" in given)
 
 
 if __name__ == "__main__":

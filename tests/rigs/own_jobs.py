@@ -71,9 +71,8 @@ def labels(
     return Job(
         name=name,
         select=select,
-        instructions="Label each record.",
         output=Label,
         save=save,
         tables=TABLE,
-        **changes,
+        **{"instructions": "Label each record.", **changes},
     )

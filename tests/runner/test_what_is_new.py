@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from common import Record
-from common.ledger import lookup
+from common.ledger import not_done
 from common.ledger.ledger import Ledger
 from rigs.databases import Databases, SqliteFiles
 from rigs.harness import Result, Site
@@ -19,7 +19,7 @@ AT = "2026-11-20 00:00:00"
 
 @pytest.fixture(autouse=True)
 def _ten_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookup, "_MANY", 10)
+    monkeypatch.setattr(not_done, "_MANY", 10)
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counts: list[int] = []
     real = Ledger.not_done
 
-    def noted(ledger: Ledger, versions: Any = ()) -> Any:
-        if (find := real(ledger, versions)) is None:
+    def noted(ledger: Ledger, *versions: Any) -> Any:
+        if (find := real(ledger, *versions)) is None:
             return None
 
         def found(ids: Any) -> Any:
@@ -98,6 +98,46 @@ def test_records_that_failed_or_wait_are_among_them(claude, read):
     assert run(site).summary["records"] == "2"
     assert run(site, "--retry-dead").summary["records"] == "1"
     assert set(read) == {1, 3}
+
+
+def test_of_stale_records_as_many_are_read_as_there_is_room_for(claude, read):
+    site = claude()
+    events(site, *range(30))
+    assert run(site).code == 0
+    changed = {"instructions": "Label each message anew."}
+    events(site, 77)
+    for night, (records, older) in enumerate([(13, 18), (13, 5), (5, 0), (0, 0)]):
+        ended = run(site, "--stale", "--limit", "13", **changed)
+        assert (ended.code, ended.summary["records"]) == (0, str(records)), (night, ended.log)
+        version = labels(**changed).version("claude-haiku-5-5")
+        stale = f"select count(*) from records where version <> '{version}'"
+        assert site.ledger(stale, "labels") == [(older,)]
+    asked = [int(one) for line in site.billed()[3:] for one in line["records"]]
+    assert asked == [77, *range(29, -1, -1)]
+    assert max(read) == 14 and read[-1] == 0
+
+
+def test_without_a_limit_all_that_is_stale_is_read_and_what_is_not_is_left_out(claude, read):
+    site = claude()
+    events(site, *range(30))
+    assert run(site).code == 0
+    changed = {"instructions": "Label each message anew."}
+    assert run(site, "--stale", "--limit", "12", **changed).summary["records"] == "12"
+    read.clear()
+    assert run(site, "--stale", **changed).summary["records"] == "18"
+    assert set(read) == {18}
+
+
+def test_what_a_person_corrected_is_never_stale(claude, read):
+    site = claude()
+    events(site, *range(30))
+    assert run(site).code == 0
+    site.change_ledger("labels", "update records set status = 'corrected' where record_id = '29'")
+    changed = {"instructions": "Label each message anew."}
+    for options in ["--limit", "20"], []:
+        run(site, "--stale", *options, **changed)
+    asked = sorted(int(one) for line in site.billed()[3:] for one in line["records"])
+    assert asked == [*range(29)]
 
 
 def test_reprocess_reads_all(claude, read):

@@ -70,6 +70,10 @@ class LedgerDatabase(Protocol):
         """The SQL for a table of many ids, `given`, which come as one value."""
 
     @property
+    def given_in_order(self) -> str:
+        """The same, with the `place` of each."""
+
+    @property
     def given_at_once(self) -> int:
         """How many characters that value had better have."""
 

@@ -1,17 +1,13 @@
-"""The states of many records at once, and which of a great many are not done."""
+"""The states of many records at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
-from common.ledger.ledger_database import LedgerDatabase, Statements
+from common.ledger.ledger_database import Statements
 from common.ledger.states import RecordState, RecordStatus
-from common.row import SEPARATOR
 
 _TOGETHER = 500  # records
-_MANY = 20_000
-# Takes ids in lists; gives those whose records are not done, and perhaps some of others.
-NotDone = Callable[[Iterable[list[str]]], Iterator[str]]
 _STATUS = {str(status): status for status in RecordStatus}
 
 
@@ -42,44 +38,6 @@ def looked_up(db: Statements, job: str, record_ids: Sequence[str]) -> dict[str, 
                 record_id, _STATUS[status], request_id, run_id, failures, crashes, error, version
             )
     return states
-
-
-def not_done(file: LedgerDatabase, job: str, versions: Collection[str] = ()) -> NotDone | None:
-    """What finds those of many ids whose records are not done; None where few are done.
-
-    Where there are `versions`, those count as done that are done by one of these.
-    """
-    done = "from records where job = ? and status in ('done', 'corrected')"
-    if versions:
-        done += f" and (version in {marks(versions)} or status = 'corrected')"
-    values = (job, *versions)
-    if file.db.execute(f"select 1 {done} limit 1 offset {_MANY}", values).fetchone() is None:
-        return None
-    sql = (
-        f"select given.record_id from {file.given}"
-        f" where not exists (select 1 {done} and record_id = given.record_id)"
-    )
-
-    def ask(texts: list[str]) -> Iterator[str]:
-        given = file.as_given(SEPARATOR.join(texts))
-        return (record_id for (record_id,) in file.db.execute(sql, (given, *values)))
-
-    def found(lists: Iterable[list[str]]) -> Iterator[str]:
-        texts, size = [], 0
-        for ids in lists:
-            text = SEPARATOR.join(ids)
-            if text.count(SEPARATOR) >= len(ids):  # these few may be done or not
-                yield from (one for one in ids if SEPARATOR in one)
-                text = SEPARATOR.join(one for one in ids if SEPARATOR not in one)
-            texts += [text] if text else []
-            size += len(text)
-            if size >= file.given_at_once:
-                yield from ask(texts)
-                texts, size = [], 0
-        if texts:
-            yield from ask(texts)
-
-    return found
 
 
 def marks(values: Collection[object]) -> str:

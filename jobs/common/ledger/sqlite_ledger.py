@@ -45,6 +45,7 @@ class LedgerFile:
     answer_as_bytes = "cast(answer as blob)"
     not_by_index = "+"
     given = "(select value as record_id from json_each(?)) as given"
+    given_in_order = "(select value as record_id, key as place from json_each(?)) as given"
     given_at_once = 1 << 20
     answers = None  # it stands on a disk of this machine itself
 

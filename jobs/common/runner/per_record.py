@@ -17,6 +17,7 @@ from common.process import exits
 from common.process.exits import JobExit
 from common.records.days import report_zone
 from common.records.left_out import tell
+from common.records.selection import room_left
 from common.runner.saving import Saving
 from quality.second_opinion import SecondOpinion
 
@@ -57,8 +58,11 @@ def records_of(context: Context) -> Iterator[Record]:
     Those that are done and not to be asked again may be left out, where they are many.
     """
     source = context.source
-    versions = context.versions if context.options.stale else ()
-    not_done = None if context.options.reprocess else context.ledger.not_done(versions)
+    options, not_done = context.options, None
+    if options.stale and not options.reprocess:
+        not_done = context.ledger.not_done(context.versions, room_left(context))
+    elif not options.reprocess:
+        not_done = context.ledger.not_done()
     yield from source.select(context.job.select, _bounds(context), not_done)
     tell(context, source.rows)
 

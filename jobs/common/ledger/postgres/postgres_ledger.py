@@ -53,6 +53,10 @@ class PostgresLedger:
     answer_as_bytes = "convert_to(answer, 'UTF8')"
     not_by_index = ""
     given = '(select unnest(string_to_array(?, chr(31))) collate "C" as record_id) as given'
+    given_in_order = (
+        '(select id collate "C" as record_id, place from unnest(string_to_array(?, chr(31)))'
+        " with ordinality as ids (id, place)) as given"
+    )
     # The server goes through all that is done each time.
     given_at_once = 8 << 20
 

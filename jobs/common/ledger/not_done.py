@@ -1,0 +1,80 @@
+"""Which of a great many records are not done: the ledger is asked about their ids alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+
+from common.ledger.ledger_database import LedgerDatabase
+from common.ledger.lookup import marks
+from common.row import SEPARATOR
+
+_MANY = 20_000
+# A question has to repeat the condition of the index that answers it: see ledger.sql.
+_DONE = "from records where job = ? and status in ('done', 'corrected')"
+_THIS = "and record_id = given.record_id"
+
+# Takes ids in lists; gives those whose records are not done, and perhaps some of others.
+NotDone = Callable[[Iterable[list[str]]], Iterator[str]]
+
+
+def not_done(
+    file: LedgerDatabase, job: str, versions: Collection[str] = (), room: int | None = None
+) -> NotDone | None:
+    """What finds those of many ids whose records are not done; None where few are done.
+
+    Where there are `versions`, what others have done is not done either: at most `room` of it
+    (None: all), the last ones of the ids.
+    """
+    done, values = _DONE, (job, *versions)
+    if room is not None:
+        values = (job,)
+    elif versions:
+        done += f" and (version in {marks(versions)} or status = 'corrected')"
+    if file.db.execute(f"select 1 {done} limit 1 offset {_MANY}", values).fetchone() is None:
+        return None
+    not_done_of = (
+        f"select given.record_id from {file.given} where not exists (select 1 {done} {_THIS})"
+    )
+    # In the order of the ids, backwards.
+    stale_of = (
+        f"select given.record_id from {file.given_in_order} where exists (select 1 {_DONE} {_THIS}"
+        f" and status = 'done' and (version is null or version not in {marks(versions)}))"
+        " order by place desc limit ?"
+    )
+
+    def found(lists: Iterable[list[str]]) -> Iterator[str]:
+        asked: list[str] = []
+        odd: list[str] = []
+        for text in _joined(lists, odd, file.given_at_once):
+            given = file.as_given(text)
+            yield from (row[0] for row in file.db.execute(not_done_of, (given, *values)))
+            yield from odd  # these few may be done or not
+            odd.clear()
+            if room is not None:
+                asked.append(text)
+        yield from odd
+        left = room or 0
+        while asked and left > 0:
+            given = file.as_given(asked.pop())
+            rows = file.db.execute(stale_of, (given, job, *versions, left)).fetchall()
+            left -= len(rows)
+            yield from (row[0] for row in rows)
+
+    return found
+
+
+def _joined(lists: Iterable[list[str]], odd: list[str], at_once: int) -> Iterator[str]:
+    """Ids in texts of about that length; `odd` gets those that cannot be joined."""
+    texts, length = [], 0
+    for ids in lists:
+        text = SEPARATOR.join(ids)
+        if text.count(SEPARATOR) >= len(ids):
+            odd += (one for one in ids if SEPARATOR in one)
+            text = SEPARATOR.join(one for one in ids if SEPARATOR not in one)
+        texts += [text] if text else []
+        length += len(text)
+        if length >= at_once:
+            yield SEPARATOR.join(texts)
+            texts, length = [], 0
+    if texts:
+        yield SEPARATOR.join(texts)
