@@ -23,6 +23,7 @@ from dataclasses import replace
 
 from common import settings
 from common.ledger import ballast
+from common.ledger.apart import knows
 from common.ledger.opening import open_ledger
 from common.ledger.sqlite_ledger import LedgerFile
 from common.process import exits
@@ -32,7 +33,7 @@ from common.process.lock import hold
 from common.process.words import counted
 from common.settings import ROOT, Settings
 from ops.facts.known_jobs import known_jobs, meant
-from ops.ledger.moving import copy, knows
+from ops.ledger.moving import copy
 
 _HERE = "state/{job}.db"
 
@@ -74,7 +75,7 @@ def _move(found: Settings, path: Path) -> str:
             closing(LedgerFile(path)) as file,
             closing(open_ledger(found, has_witness=False)) as ledger,
         ):
-            if knows(ledger, found.job):
+            if knows(ledger.db, found.job):
                 text = f"{ledger.name} has a ledger of this job already"
                 raise JobExit(exits.SETTINGS, f"{text}: {path} was left as it is")
             counts = copy(file, ledger, found.job)

@@ -36,6 +36,14 @@ def names(db: Asked, job: str) -> list[str]:
     return [job, *(name for (name,) in found.fetchall())]
 
 
+def knows(db: Asked, job: str, run_id: str = "") -> bool:
+    """Whether a ledger knows of that run of the job, of any run without an id: --try counts."""
+    jobs = names(db, job)
+    sql = f"select 1 from runs where job in {marks(jobs)}" + (" and run_id = ?" if run_id else "")
+    values = (*jobs, run_id) if run_id else jobs
+    return db.execute(f"{sql} limit 1", values).fetchone() is not None
+
+
 class KeptAnswers:
     """What stands apart of the version that a run works with, and can be used by it."""
 

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from common import times
 from common.ledger import ballast
+from common.ledger.apart import knows
 from common.ledger.ballast import Ballast
 from common.ledger.ledger_errors import Connection, gone_or_broken, in_plain_words
 from common.ledger.older import upgrade
@@ -167,10 +168,9 @@ class LedgerFile:
         """
         if not (told := self._witness()):
             return ""
-        known = "select 1 from runs where job = ?"
-        if not self.db.execute(f"{known} limit 1", (told.job,)).fetchone():
+        if not knows(self.db, told.job):
             return f"it knows of no run of {told.job}, but {told.words}"
-        if not self.db.execute(f"{known} and run_id = ?", (told.job, told.run_id)).fetchone():
+        if not knows(self.db, told.job, told.run_id):
             again = "what was done since it was copied is asked and paid for again"
             log.warning("ledger %s is an old copy, for %s: %s", self.path, told.words, again)
         return ""

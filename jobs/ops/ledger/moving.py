@@ -19,13 +19,6 @@ _AT_ONCE = 200  # rows of one transaction, each with an answer
 _TABLES = ("records", "requests", "message_batches", "windows", "left_out", "tries", "runs")
 
 
-def knows(ledger: LedgerDatabase, job: str) -> bool:
-    """Whether a ledger knows of any run of a job. Raises JobExit."""
-    return (
-        ledger.db.execute("select 1 from runs where job = ? limit 1", (job,)).fetchone() is not None
-    )
-
-
 def copy(file: LedgerFile, ledger: LedgerDatabase, job: str) -> dict[str, int]:
     """Copy all rows of a job, and of what stands apart of it: how many of each table.
 

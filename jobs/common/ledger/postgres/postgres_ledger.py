@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
+from common.ledger.apart import knows
 from common.ledger.ledger_errors import gone_or_broken
 from common.ledger.older import upgrade
 from common.ledger.postgres import lease
@@ -124,12 +125,11 @@ class PostgresLedger:
         """Raises JobExit (78) where it knows of no run of this job and yet there was one."""
         if not (told := self._witness()):
             return
-        known = "select 1 from runs where job = ?"
-        if not self.db.execute(f"{known} limit 1", (told.job,)).fetchone():
+        if not knows(self.db, told.job):
             if not start_anew:
                 reason = f"it knows of no run of {told.job}, but {told.words}"
                 raise gone_or_broken(self.name, reason)
-        elif not self.db.execute(f"{known} and run_id = ?", (told.job, told.run_id)).fetchone():
+        elif not knows(self.db, told.job, told.run_id):
             again = "what was done since it was copied is asked and paid for again"
             log.warning("%s is an old copy, for %s: %s", self.name, told.words, again)
 
