@@ -7,6 +7,7 @@ it, and repeats that index's condition word for word, which is how SQLite knows 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,12 +104,13 @@ def figures(
     The caller has begun a transaction: one moment for all figures.
     """
     jobs = names(db, job)
-    records, versions = _records(db, job, length)
+    newest = _newest(db, jobs, "model = ? and purpose in ('run', 'try', 'eval')", model)
+    versions, corrected = _versions(db, job, newest.version if newest else "")
     success = f"{_RUN} and exit_code = 0 order by started_at desc limit 1"
     return Figures(
-        records,
+        _records(db, job, sum(versions.values()), corrected, length),
         versions,
-        _newest(db, jobs, "model = ? and purpose in ('run', 'try', 'eval')", model),
+        newest,
         _newest(db, jobs, "purpose = 'second opinion'"),
         _apart(db, jobs),
         _rows(db, f"{_RUN} order by started_at desc, run_id desc limit {RUNS}", job),
@@ -131,19 +133,7 @@ def _rows(db: Asked, sql: str, *values: str) -> list[dict[str, Any]]:
     return [dict(row) for row in db.execute(sql, values)]
 
 
-def _records(db: Asked, job: str, length: str) -> tuple[Records, dict[str, int]]:
-    """How many records stand where, and how many each version has done."""
-    versions: dict[str, int] = {}
-    corrected = 0
-    for version, status, count in db.execute(
-        "select version, status, count(*) from records"
-        f" where job = ? and {_DONE} group by version, status",
-        (job,),
-    ):
-        if status == "done":
-            versions[version or ""] = count
-        else:
-            corrected += count
+def _records(db: Asked, job: str, done: int, corrected: int, length: str) -> Records:
     unfinished: dict[str, int] = dict(
         db.execute(
             f"select status, count(*) from records where job = ? and {_UNFINISHED} group by status",
@@ -154,14 +144,53 @@ def _records(db: Asked, job: str, length: str) -> tuple[Records, dict[str, int]]
         f"select sum({length}) from requests where job = ? and {_UNDER_WAY}",
         (job,),
     ).fetchone()[0]
-    found = Records(
-        done=sum(versions.values()),
+    return Records(
+        done=done,
         failed=unfinished.get("failed", 0),
         dead=unfinished.get("dead", 0),
         waiting=(under_way or 0) + unfinished.get("waiting", 0),
         corrected=corrected,
     )
-    return found, versions
+
+
+def _versions(db: Asked, job: str, most: str) -> tuple[dict[str, int], int]:
+    """How many records each version has done, "" for none that is known; how many are corrected.
+
+    To count them all takes half as long as to group them. So those of one version, which has
+    probably done `most` of them, are what the others leave.
+    """
+    of_job = f"from records where job = ? and {_DONE}"
+    (left,) = db.execute(f"select count(*) {of_job}", (job,)).fetchone()
+    done: dict[str, int] = {}
+    corrected = 0
+    for version in _different(db, job) if left else ():
+        same, values = (" and version = ?", (version,)) if version else (" and version is null", ())
+        if version == most:
+            same += " and status = 'corrected'"
+        found = dict(
+            db.execute(
+                f"select status, count(*) {of_job}{same} group by status", (job, *values)
+            ).fetchall()
+        )
+        done[version] = found.get("done", 0)
+        corrected += found.get("corrected", 0)
+        left -= sum(found.values())
+    if left:
+        done[most] = left
+    return {version: count for version, count in done.items() if count}, corrected
+
+
+def _different(db: Asked, job: str) -> Iterator[str]:
+    """The versions of records that are done, from one to the next in the index."""
+    of_job = f"from records where job = ? and {_DONE}"
+    if db.execute(f"select 1 {of_job} and version is null limit 1", (job,)).fetchone():
+        yield ""
+    last = ""
+    while row := db.execute(
+        f"select version {of_job} and version > ? order by version limit 1", (job, last)
+    ).fetchone():
+        last = row[0]
+        yield last
 
 
 def _newest(db: Asked, jobs: list[str], condition: str, *values: str) -> Newest | None:
