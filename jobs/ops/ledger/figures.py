@@ -181,13 +181,13 @@ def _versions(db: Asked, job: str, most: str) -> tuple[dict[str, int], int]:
 
 
 def _different(db: Asked, job: str) -> Iterator[str]:
-    """The versions of records that are done, from one to the next in the index."""
-    of_job = f"from records where job = ? and {_DONE}"
-    if db.execute(f"select 1 {of_job} and version is null limit 1", (job,)).fetchone():
-        yield ""
+    """The versions of records that are done, from one to the next in the index, "" for none."""
+    yield ""
     last = ""
     while row := db.execute(
-        f"select version {of_job} and version > ? order by version limit 1", (job, last)
+        f"select version from records where job = ? and {_DONE} and version > ?"
+        " order by version limit 1",
+        (job, last),
     ).fetchone():
         last = row[0]
         yield last
