@@ -124,6 +124,8 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
     )
     add("--json", action="store_true", help="the summary as one JSON object on stdout")
     add("--demo", action="store_true", help="sample records and a stand-in: no key, no network")
+    if job.per_day:
+        _refuse_measures(job, arguments)
     given = parser.parse_args(arguments)
     _check(given)
     since, until = (given.since, given.until) if job.has_window else (None, None)
@@ -180,6 +182,14 @@ def _add_measures(add: Callable[..., object]) -> None:
         metavar="X",
         help="with --eval: exit 3 below it (0 to 1)",
     )
+
+
+def _refuse_measures(job: Job, arguments: Sequence[str]) -> None:
+    """Raises JobExit (2) for an option of jobs with an answer per record."""
+    names = [argument.partition("=")[0] for argument in arguments]
+    if asked := [name for name in ("--try", "--eval", "--min-accuracy") if name in names]:
+        why = f"{job.name} writes a report per day: --dry-run says what that would cost"
+        raise JobExit(exits.USAGE, f"{asked[0]} is for jobs with an answer per record; {why}")
 
 
 def _check(given: argparse.Namespace) -> None:
