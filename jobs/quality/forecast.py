@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import cycle
-from statistics import NormalDist, fmean
+from statistics import fmean
 
 from common.claude import caching, pricing
 from common.claude.envelope import estimated_tokens
@@ -28,12 +28,11 @@ from common.records.chunks import packed
 from common.records.planned import planned
 from common.records.selection import Selected, select
 from common.runner import per_record
+from quality.answer_line import OF_ONE, Line, fitted, mean_is_off
 
-CONFIDENCE = 0.95
 # The narrowest interval, on each side: what no sample of this size can be surer of.
-FLOOR = 0.05
+FLOOR = 0.07
 _PROMPTS = 0.03  # how well the prompts of other records are known, whose texts are at hand
-_OF_ONE = 0.5  # on each side, where a single record says nothing about the spread
 # Of the reads that a prompt cache could serve in a message batch, 30 to 98 % are served.
 _LEAST_HITS = 0.3
 
@@ -70,6 +69,7 @@ class _Bill:
 
     records: int = 0
     requests: int = 0
+    grown: float = 0.0  # of the weights of the records: see Line
     prompts: float = 0.0  # USD
     answers: float = 0.0
     dearer: float = 0.0  # USD more, where the prompt cache serves few
@@ -79,6 +79,7 @@ class _Bill:
         return _Bill(
             self.records + other.records,
             self.requests + other.requests,
+            self.grown + other.grown,
             self.prompts + other.prompts,
             self.answers + other.answers,
             self.dearer + other.dearer,
@@ -86,36 +87,24 @@ class _Bill:
         )
 
 
-@dataclass
-class _Line:
-    """Tokens of an answer about a record: `base`, and `slope` for each token of the record."""
-
-    base: float
-    slope: float
-    # How far off the means of all may be, either way, as a part of them: that of answers, and that
-    # of prompts where the texts are not at hand.
-    answers: float
-    prompts: float
-
-
 def forecast(context: Context, measured: Measured) -> Rest:
     """What the records that wait would cost, those that have an answer already left out."""
-    line = fitted(measured)
+    line = fitted(measured.weights, measured.outputs)
     with closing(select(context, per_record.records_of(context), None)) as selected:
         live = _Pricing(context, measured, line, len(selected), message_batch=False)
         bill = live.of(_chunks(context, measured, selected, lambda state: True))
         deferred = _deferred(context, measured, line, selected) or bill
     rest = Rest(bill.records, bill.requests)
+    # What was tried of all is known, and only the others can be off.
     others = 1.0 - len(measured.outputs) / max(1, bill.records + len(measured.outputs))
-    prompts = _PROMPTS if context.job.prepare is None else max(_PROMPTS, line.prompts)
-    rest.usd_live, rest.live = _interval(bill, line.answers, prompts, others)
-    rest.usd_message_batch, rest.message_batch = _interval(deferred, line.answers, prompts, others)
+    answers = line.off_at(bill.grown / max(1, bill.records)) * math.sqrt(others)
+    prompts = _prompts_off(context, measured)
+    rest.usd_live, rest.live = _interval(bill, answers, prompts)
+    rest.usd_message_batch, rest.message_batch = _interval(deferred, answers, prompts)
     return rest
 
 
-def _deferred(
-    context: Context, measured: Measured, line: _Line, selected: Selected
-) -> _Bill | None:
+def _deferred(context: Context, measured: Measured, line: Line, selected: Selected) -> _Bill | None:
     """The bill by message batch; None where a run would send all of it live, since it is little."""
 
     def has_failed(state: RecordState | None) -> bool:
@@ -168,7 +157,7 @@ class _Pricing:
         self,
         context: Context,
         measured: Measured,
-        line: _Line,
+        line: Line,
         records: int,
         *,
         message_batch: bool,
@@ -196,7 +185,7 @@ class _Pricing:
     def _request(self, weights: list[float], *, first: bool, deferred: bool) -> _Bill:
         measured, line = self._measured, self._line
         prompt = round(measured.correction * (measured.around + sum(weights)))
-        answer = round(line.base * len(weights) + line.slope * sum(weights))
+        answer = round(line.tokens(weights))
         cached = self._cached(prompt, first=first)
         prompts = self._usd(cached, deferred)
         whole = self._usd(self._cached(prompt, first=first, output=answer), deferred)
@@ -205,7 +194,8 @@ class _Pricing:
             return _Bill(len(weights), 1, priced=False)
         dearer = (written - prompts) * (1 - _LEAST_HITS) if deferred else 0.0
         again = measured.again
-        return _Bill(len(weights), 1, prompts * again, whole - prompts, dearer)
+        grown = line.grown(weights)
+        return _Bill(len(weights), 1, grown, prompts * again, whole - prompts, dearer)
 
     def _cached(self, prompt: int, *, first: bool, output: int = 0) -> Tokens:
         if not self._lifetime:
@@ -221,64 +211,21 @@ class _Pricing:
         return pricing.usd(self._model, tokens, self._day, message_batch=deferred)
 
 
-def fitted(measured: Measured) -> _Line:
-    """How long answers are, by least squares over the tried records.
-
-    An answer neither gets shorter with its record, nor grows faster than it: outside of that a few
-    records only seem to say so.
-    """
-    xs, ys = measured.weights, measured.outputs
-    if not ys:
-        return _Line(0.0, 0.0, _OF_ONE, _OF_ONE)
-    x_mean, y_mean = fmean(xs), fmean(ys)
-    square = sum((x - x_mean) ** 2 for x in xs)
-    product = sum((x - x_mean) * (y - y_mean) for x, y in zip(xs, ys, strict=True))
-    slope = product / square if square else 0.0
-    slope = min(max(0.0, slope), y_mean / x_mean if x_mean else 0.0)
-    base = y_mean - slope * x_mean
-    count = len(ys)
-    freedom = count - 2 if count > 2 else count - 1
-    if not freedom or not y_mean:
-        return _Line(base, slope, _OF_ONE, _OF_ONE)
-    left = sum((y - base - slope * x) ** 2 for x, y in zip(xs, ys, strict=True))
-    error = quantile_of_t(freedom) * math.sqrt(left / freedom / count)
-    across = math.sqrt(square / (count - 1) / count)
-    prompts = quantile_of_t(count - 1) * across / x_mean if x_mean else 0.0
-    return _Line(base, slope, error / y_mean, prompts)
+def _prompts_off(context: Context, measured: Measured) -> float:
+    """How far off the prompts may be, as a part of them."""
+    if context.job.prepare is None:
+        return _PROMPTS
+    if len(measured.weights) < 2:
+        return OF_ONE
+    return max(_PROMPTS, mean_is_off(measured.weights) / fmean(measured.weights))
 
 
-def _interval(
-    bill: _Bill, answers: float, prompts: float, others: float
-) -> tuple[Interval | None, float]:
-    """From and to, and the middle.
-
-    `answers` and `prompts` say how far off either may be, as a part of it; `others` which part of
-    all records was not tried.
-    """
+def _interval(bill: _Bill, answers: float, prompts: float) -> tuple[Interval | None, float]:
+    """From and to, and the middle; `answers` and `prompts` say how far off either may be."""
     if not bill.priced:
         return None, 0.0
     middle = bill.prompts + bill.answers
-    half = math.hypot(bill.answers * answers * math.sqrt(others), bill.prompts * prompts)
+    half = math.hypot(bill.answers * answers, bill.prompts * prompts)
     half = max(half, middle * FLOOR)
-    return (max(0.0, middle - half), middle + half + bill.dearer), middle
-
-
-def quantile_of_t(freedom: int, confidence: float = CONFIDENCE) -> float:
-    """How many standard errors either way hold the mean, by Student's t.
-
-    Exact for 1 and 2 degrees of freedom, within two thousandths from 3 on (the expansion by
-    Cornish and Fisher around the normal quantile).
-    """
-    share = (1 + confidence) / 2
-    if freedom == 1:
-        return math.tan(math.pi * (share - 0.5))
-    if freedom == 2:
-        return (2 * share - 1) * math.sqrt(2 / (4 * share * (1 - share)))
-    z = NormalDist().inv_cdf(share)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92_160,
-    )
-    return z + math.fsum(term / freedom**power for power, term in enumerate(terms, 1))
+    least = bill.prompts * (1 - prompts)
+    return (max(least, middle - half), middle + half + bill.dearer), middle

@@ -51,7 +51,7 @@ def as_json(trial: Trial) -> dict[str, Any]:
             "requests": summary["requests"],
             "input_tokens": summary["input_tokens"],
             "output_tokens": summary["output_tokens"],
-            "usd": summary["usd"],
+            "usd": context.tally.usd,  # not rounded: the shares add up to it
             "seconds": summary["seconds"],
             "compared": changes.compared,
             "same": changes.same,
@@ -207,7 +207,7 @@ def _totals(trial: Trial) -> Iterator[str]:
     if trial.rest is not None:
         yield from _rest(trial.rest)
     if trial.stale is not None:
-        yield from _costs("done by an older version, which --stale asks again", trial.stale)
+        yield from _costs("done by an older version, which --stale asks again,", trial.stale)
     answered = sum(one.output is not None for one in records)
     saved = "Nothing was saved to your tables."
     if answered:
@@ -231,7 +231,7 @@ def _rest(rest: Rest) -> Iterator[str]:
 def _costs(which: str, rest: Rest) -> Iterator[str]:
     others = "The other record" if rest.records == 1 else f"The other {rest.records:,} records"
     requests = counted(rest.requests, "request")
-    yield f"{others} {which}, by these figures ({requests}; 95 % of the time):"
+    yield f"{others} {which} would cost, by these figures ({requests}):"
     for name, interval in (("live", rest.usd_live), ("message batch", rest.usd_message_batch)):
         yield f"  {name:<13}  {_between(interval)}"
 
