@@ -69,7 +69,7 @@ class Field:
         return comparable(self.value(cell))
 
     def value(self, cell: str) -> Any:
-        """What a cell says, as an output has it in JSON: `(empty)` is "", null or [].
+        """What a cell says, as an output has it in JSON: `(empty)` is null, "", [] or {}.
 
         Raises ValueError as `read` does.
         """
@@ -78,7 +78,7 @@ class Field:
         if text.casefold() == EMPTY and not any(
             str(one).casefold() == EMPTY for one in self.values
         ):
-            found = iter(("", None, []))
+            found = iter((None, "", [], {}))
         for candidate in found:
             with suppress(ValueError):
                 return self.taken(candidate)
@@ -133,8 +133,8 @@ class Field:
 
     def _by_validators(self, typed: Any, dumped: Any) -> Any:
         """A value as the job's own validators of this field write it; ABSENT where one refuses."""
-        whole = self.model.model_construct()
         try:
+            whole = self.model.model_construct()  # it calls model_post_init
             self.model.__pydantic_validator__.validate_assignment(whole, self.name, typed)
             (written,) = whole.model_dump(mode="json", include={self.name}).values()
         except ValidationError as error:

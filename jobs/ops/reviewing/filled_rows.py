@@ -34,7 +34,8 @@ from quality.spreadsheet import KEY, Row, Table
 _DAMAGES = (
     (r"\d+(?:[.,]\d+)?E[+-]?\d+", "a long number, which it shortened"),
     (r"[+-]?\d+[.,]0+", "a number, to which it gave decimals"),
-    (r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?: .*)?|\d{1,2}[-. ]\w{3}\.?(?:[- ]\d{2,4})?", "a date"),
+    (r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?: .*)?", "a date"),
+    (r"\d{1,2}[-. ]+[^\W\d]{3}\.?(?:[- ]\d{2,4})?|[^\W\d]{3}[-. ]+\d{2,4}", "a date"),
     (r"[1-9]\d*", "a number, whose leading zeros it dropped"),
 )
 _AS_TEXT = "open the file with the column record_id as text, and fill it in again"
