@@ -1,6 +1,4 @@
-"""The story in README, "Answers you can trust", is what happens: its commands, in its order, with its
-output.
-"""
+"""README's story, "Answers you can trust", is what happens: its commands, its order, its output."""
 
 from __future__ import annotations
 
