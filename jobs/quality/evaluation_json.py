@@ -53,7 +53,7 @@ def _model(one: Evaluated) -> dict[str, Any]:
         ],
         "wrong": [
             {
-                "record_id": w.record_id,
+                "id": w.record_id,
                 "field": w.field,
                 "expected": w.expected,
                 "got": w.got,
@@ -110,7 +110,7 @@ def _pairs(evaluation: Evaluation, pairs: SideBySide) -> dict[str, Any]:
         "second": evaluation.models[1].model,
         "differing": [
             {
-                "record_id": one.record_id,
+                "id": one.record_id,
                 "expected": one.expected,
                 "first": one.first,
                 "second": one.second,

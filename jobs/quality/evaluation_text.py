@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from common.process.log import brief, one_line, shortened
 from common.process.redaction import redacted
@@ -56,7 +57,7 @@ def _figures(evaluation: Evaluation, one: Evaluated) -> Iterator[str]:
     if scores.confusions:
         yield ""
         yield from _confusions(scores)
-    if scores.wrong:
+    if scores.wrong and not evaluation.side_by_side:
         yield ""
         yield from _wrong(scores.wrong)
     yield ""
@@ -175,17 +176,40 @@ def _side_by_side(evaluation: Evaluation, pairs: SideBySide) -> Iterator[str]:
         yield f"  {what:<{width}}  {count:>6,}"
     yield from wrapped(verdict(evaluation, pairs))
     for one in evaluation.models:
-        yield f"  {one.model:<{width}}  {share(one.scores.accuracy):>6}  {cost(one)}"
+        each = "cost unknown" if one.usd_per_1000 is None else money(one.usd_per_1000)
+        accuracy = f"accuracy {share(one.scores.accuracy)}"
+        yield f"  {one.model:<{width}}  {accuracy}, {each} per 1,000 records"
+    yield from _differing(pairs)
 
 
 def _differ(pairs: SideBySide) -> str:
     unpaired = ""
     if pairs.unpaired:
         unpaired = f" ({pairs.unpaired:,} more that one of them has no answer about)"
-    return (
-        f"{counted(pairs.n, 'record')} answered by both{unpaired}; the answers about"
-        f" {len(pairs.differing):,} of them differ."
-    )
+    differ = len(pairs.differing)
+    what = "none differ" if not differ else f"{differ:,} differ" if differ > 1 else "1 differs"
+    return f"Of the answers about {counted(pairs.n, 'record')}{unpaired}, {what}."
+
+
+def _differing(pairs: SideBySide) -> Iterator[str]:
+    """What both say where they differ, the right one marked."""
+    if not pairs.differing:
+        return
+    few = f" (the first {_WRONG})" if len(pairs.differing) > _WRONG else ""
+    yield f"Where they differ{few} (record: expected, what each got, * the right one):"
+    for one in pairs.differing[:_WRONG]:
+        first, second = (shortened(values(said), 120) for said in (one.first, one.second))
+        marks = ("*" if one.right == "first" else "", "*" if one.right == "second" else "")
+        expected = shortened(values(one.expected), 120)
+        said = f"{brief(one.record_id)}: {expected}: {first}{marks[0]}, {second}{marks[1]}"
+        yield from wrapped(said, "  ", "    ")
+
+
+def values(fields: Mapping[str, Any]) -> str:
+    """Some values of an output on one line; the name of a single one goes without saying."""
+    if len(fields) == 1:
+        return shown(*fields.values())
+    return ", ".join(f"{name} {shown(value)}" for name, value in fields.items())
 
 
 def verdict(evaluation: Evaluation, pairs: SideBySide) -> str:
