@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import time
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from common.ledger.sqlite_ledger import LedgerFile
-from ops.examination import folders, ledgers, mounts, packages, scripts, sources
+from ops.examination import first_records, folders, ledgers, mounts, packages, scripts, sources
 from rigs.doctor_fixtures import JOB, installation, levels, said, write_job
 from rigs.harness import REPOSITORY
 from rigs.postgres_tables import change, login, make
@@ -112,6 +113,93 @@ def test_a_job_that_would_not_run_fails_with_the_reason(root, old, new, expected
 def test_a_select_in_any_form_is_prepared_without_reading(root, select):
     (line,) = about(root, JOB.replace("select id as record_id, content from events", select))
     assert line.startswith("ok ")
+
+
+def filled(root: Path, *texts: str | None) -> None:
+    with sqlite3.connect(root / "records.db") as db:
+        db.executemany("insert into events (content) values (?)", [(text,) for text in texts])
+    db.close()
+
+
+SHOWS = "save=save, show=lambda record: "
+WINDOW = "from events where within(created_at, :start, :end)"
+
+
+@pytest.mark.parametrize(
+    ("show", "expected"),
+    [
+        ("None", "show() gave None instead of text for record 3, as for all 3"),
+        ("b'bytes'", "show() gave bytes instead of text for record 3"),
+        ("record['nowhere']", "the SELECT gives no 'nowhere', which the job shows to Claude"),
+        ("1 / 0", "show() raised ZeroDivisionError: division by zero (mine.py:"),
+    ],
+)
+def test_a_show_that_gives_no_text_fails_before_anything_is_paid(root, show, expected):
+    filled(root, "a", "b", "c", "d")
+    (line,) = about(root, JOB.replace("save=save", SHOWS + show))
+    assert line.startswith("FAIL job mine: ") and expected in line
+    assert line.endswith("-> mend jobs/mine.py")
+
+
+def test_one_record_that_cannot_be_shown_is_a_warning(root):
+    filled(root, "a", None, "c")
+    warning, fits = about(root, JOB.replace("save=save", SHOWS + "record['content'].strip()"))
+    assert warning.startswith("warn job mine: show() raised AttributeError")
+    assert "for record 2, which would be a dead letter" in warning
+    assert fits.startswith("ok ")
+
+
+def test_a_job_that_prepares_its_records_is_not_blamed_for_what_they_lack(root):
+    filled(root, "a", "b", "c")
+    code = JOB.replace("save=save", "save=save, prepare=print, " + SHOWS[11:] + "record['page']")
+    assert [line.split()[0] for line in about(root, code)] == ["ok"]
+
+
+def test_the_first_records_of_a_job_with_a_window_are_looked_at_too(root):
+    filled(root, "a", "b", "c")
+    with sqlite3.connect(root / "records.db") as db:
+        db.execute("update events set created_at = '2020-01-01'")
+    db.close()
+    code = JOB.replace("from events", WINDOW).replace("save=save", SHOWS + "None")
+    (line,) = about(root, code)
+    assert "show() gave None" in line
+
+
+def test_a_select_that_takes_long_is_not_waited_for(root, monkeypatch):
+    monkeypatch.setattr(first_records, "_SECONDS", 1)
+    endless = (
+        "with recursive n (i) as (select 1 union all select i + 1 from n)"
+        " select i as record_id, '' as content from n where i < 0"
+    )
+    began = time.monotonic()
+    (line,) = about(root, JOB.replace("select id as record_id, content from events", endless))
+    assert line.startswith("ok ") and time.monotonic() - began < 10
+
+
+def test_a_select_that_takes_long_on_postgresql_is_not_waited_for(root, postgres, monkeypatch):
+    monkeypatch.setattr(first_records, "_SECONDS", 1)
+    make(postgres, "id int, content text")
+    change(postgres, "insert into events values (1, 'a')")
+    slow = "select id as record_id, content from events where pg_sleep(60) is not null"
+    write_job(root, "mine", JOB.replace("select id as record_id, content from events", slow))
+    began = time.monotonic()
+    (line,) = said(sources.check(installation(root, {"RECORDS_DB": postgres})))
+    assert line.startswith("ok ") and time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("id: str", "Output.id is taken"),
+        ("label: object", "Output.label can be anything"),
+        ("label: dict[str, str]", "is a free-form mapping"),
+        ("label: tuple[int, str]", "is a tuple"),
+        ("label: 'list[Output]'", "Claude takes no recursive model"),
+    ],
+)
+def test_an_output_that_cannot_come_back_fails_with_its_field(root, output, expected):
+    (line,) = about(root, JOB.replace("label: str", output))
+    assert line.startswith("FAIL job mine: ") and expected in line
 
 
 def test_an_import_that_prints_or_hangs_is_kept_quiet_and_cut_short(root, monkeypatch, capsys):

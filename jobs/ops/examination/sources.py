@@ -13,8 +13,9 @@ from common.process.postgres import in_words, is_postgres
 from common.process.sqlite_errors import plain_errors
 from common.process.sqlite_files import unshared
 from common.source.source_database import open_source
+from ops.examination import first_records
 from ops.examination.installation import Installation
-from ops.examination.lines import Line, fail, ok, warn
+from ops.examination.lines import FAIL, Line, fail, ok, warn
 from ops.examination.scripts import Unusable, job_of
 
 # Older ones can corrupt a WAL file that two connections write at once.
@@ -46,10 +47,15 @@ def _source(subject: str, job: Job, url: str) -> Iterator[Line]:
         refused = "" if job.per_day else database.unwritable(job.tables)
         with plain_errors(f"RECORDS_DB {url}", "read"):
             mode = "" if is_postgres(url) else _journal_mode(database.connection)
+        reason = lacking_columns(job, columns) or lacking or refused
+        wrong = [] if reason else [*first_records.check(subject, job, database)]
     finally:
         database.close()
-    if reason := lacking_columns(job, columns) or lacking or refused:
+    if reason:
         yield fail(subject, reason)
+        return
+    yield from wrong
+    if any(line.level == FAIL for line in wrong):
         return
     if database.hidden:
         yield warn(subject, database.hidden, "a policy for it, or `alter role … bypassrls`")
