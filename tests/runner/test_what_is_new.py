@@ -104,7 +104,7 @@ def test_of_stale_records_as_many_are_read_as_there_is_room_for(claude, read):
     site = claude()
     events(site, *range(30))
     assert run(site).code == 0
-    changed = {"instructions": "Label each message anew."}
+    changed: dict[str, Any] = {"instructions": "Label each message anew."}
     events(site, 77)
     for night, (records, older) in enumerate([(13, 18), (13, 5), (5, 0), (0, 0)]):
         ended = run(site, "--stale", "--limit", "13", **changed)
