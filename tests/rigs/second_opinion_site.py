@@ -18,7 +18,7 @@ TABLE = (
     "create table if not exists opinions"
     " (record_id text primary key, label text, model text, saved integer);"
 )
-STILL_PROCESSING = {"kind": "stay_in_progress", "seconds": 3600}
+STILL_PROCESSING = {"kind": "stay_in_progress", "times": 1}
 
 
 class Opinion(BaseModel):
@@ -36,7 +36,7 @@ def save(db: Any, record: Record, output: Opinion, origin: Origin) -> None:
     )
 
 
-def opined(second: str = SECOND, **changes: Any) -> Job:
+def opined(second: Any = SECOND, **changes: Any) -> Job:
     """The job. `changes` are more arguments of Job."""
     given: dict[str, Any] = {
         "select": "select id as record_id, content, created_at from events order by id",
@@ -53,8 +53,9 @@ def opined(second: str = SECOND, **changes: Any) -> Job:
 
 
 def fill(site: Site, doubtful: int, sure: int = 0) -> None:
-    """Add events: about `doubtful` of them the first model has a runner-up, d1, d2, …; s1, s2, …
-    are sure, and none of the 2 % whose number is below 38.
+    """Add events: about d001, d002, … the first model has a runner-up; it is sure about s001, ….
+
+    Of these up to s040, s013 alone is of the 2 %.
     """
     both, one = "My parcel is late, I want a refund.", "Where is my parcel?"
     site.events((f"d{n:03}", both, "2026-11-20 08:00:00") for n in range(1, doubtful + 1))
