@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from hashlib import sha256
-from inspect import Parameter, getsource, signature
+from inspect import Parameter, signature
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
+
+from common.function_text import text_of
 
 # One row of a job's SELECT: its columns by name, with `record_id` as text.
 Record = Mapping[str, Any]
@@ -131,10 +133,7 @@ class Job:
 
     def version(self, model: str) -> str:
         """Twelve hex digits that change with what is asked: instructions, schema, show(), model."""
-        try:
-            shows = getsource(self.show)
-        except (OSError, TypeError):  # made by other code, or typed in at a prompt
-            shows = getattr(self.show, "__qualname__", "")
+        shows = text_of(self.show)
         asked = json.dumps([self.instructions, self.schema, shows, model], sort_keys=True)
         return sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 

@@ -121,7 +121,7 @@ def test_without_a_limit_all_that_is_stale_is_read_and_what_is_not_is_left_out(c
     site = claude()
     events(site, *range(30))
     assert run(site).code == 0
-    changed = {"instructions": "Label each message anew."}
+    changed: dict[str, Any] = {"instructions": "Label each message anew."}
     assert run(site, "--stale", "--limit", "12", **changed).summary["records"] == "12"
     read.clear()
     assert run(site, "--stale", **changed).summary["records"] == "18"
@@ -133,7 +133,7 @@ def test_what_a_person_corrected_is_never_stale(claude, read):
     events(site, *range(30))
     assert run(site).code == 0
     site.change_ledger("labels", "update records set status = 'corrected' where record_id = '29'")
-    changed = {"instructions": "Label each message anew."}
+    changed: dict[str, Any] = {"instructions": "Label each message anew."}
     for options in ["--limit", "20"], []:
         run(site, "--stale", *options, **changed)
     asked = sorted(int(one) for line in site.billed()[3:] for one in line["records"])
