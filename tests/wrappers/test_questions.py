@@ -27,6 +27,7 @@ QUESTIONS = [
     ["doctor", "--offline"],
     ["doctor", "--offline", "--json"],
     ["prune", "--older-than", "90d", "--dry-run"],
+    ["review", "bulk_classifier", "--demo"],
 ]
 
 
