@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import sqlite3
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,8 @@ import pytest
 from ops.examination import claude_account
 from rigs.doctor_fixtures import KEY, furnish, installation, levels, said, write_dotenv, write_job
 from standin.standin import StandIn
+
+ERROR = "invalid_request_error"
 
 
 @pytest.fixture
@@ -71,7 +74,31 @@ def test_each_model_is_asked_about_once_whatever_the_number_of_jobs(root, standi
     values = write_dotenv(root, standin, CLAUDE_MODEL_THREE="claude-opus-5")
     lines = list(claude_account.check(installation(root, values)))
     assert levels(lines)[:2] == ["ok", "ok"]
-    assert sum(standin.counts["requests"].values()) == 2
+    assert standin.counts["requests"] == {"/v1/models/{id}": 2, "/v1/messages/count_tokens": 3}
+
+
+COUNT = "/v1/messages/count_tokens"
+
+
+def test_a_schema_that_claude_refuses_is_found_for_free_and_nobodys_words_travel(root):
+    with sqlite3.connect(root / "records.db") as db:
+        db.execute("insert into events (content) values ('a customer wrote this')")
+    db.close()
+    message = "output_config.format.schema: Schema is too complex for compilation."
+    with StandIn(state=None, faults=[{"kind": "400", "message": message, "path": COUNT}]) as strict:
+        lines = said(claude_account.check(installation(root, write_dotenv(root, strict))))
+        assert strict.billed == [] and strict.counts["requests"][COUNT] == 1
+    assert lines[0].startswith("ok key, model")
+    refused = f"FAIL job mine: Claude refuses its requests, whatever the record: 400 {ERROR}: "
+    assert lines[1] == f"{refused}{message} -> mend jobs/mine.py"
+
+
+@pytest.mark.parametrize("kind", ["401", "404", "405", "429", "500", "reset", "html"])
+def test_an_address_that_does_not_count_tokens_says_nothing_about_a_job(root, kind):
+    with StandIn(state=None, faults=[{"kind": kind, "path": COUNT}]) as gateway:
+        lines = list(claude_account.check(installation(root, write_dotenv(root, gateway))))
+    assert not [line for line in lines if line.subject == "job mine"]
+    assert levels(lines)[0] == "ok"
 
 
 def test_a_passing_fault_is_a_warning(root):

@@ -18,6 +18,7 @@ from common.claude.pricing import Tokens
 from common.process.exits import JobExit
 from common.process.words import duration
 from common.settings import DEFAULT_MODEL
+from ops.examination import schemas
 from ops.examination.installation import Installation
 from ops.examination.lines import Line, ending, fail, ok, warn
 
@@ -57,6 +58,9 @@ def check(installation: Installation) -> Iterator[Line]:
         heard = said.clock_off if said.clock_off is not None else heard
         capped = any(installation.settings(job).get("MAX_COST_USD") for job in jobs)
         yield from about(model, said, times.now(), key=key, capped=capped)
+        if not said.fault:
+            takes = model_of(said.model, model)
+            yield from schemas.check(installation, key, url, takes, jobs)
     yield clock(times.now(), heard)
 
 
