@@ -73,10 +73,7 @@ def in_figures(right: int, n: int) -> str:
 
 def about(scores: Scores) -> str:
     """What the accuracy is about."""
-    names = [*scores.headline]
-    if len(names) == 1:
-        return f"the records whose {names[0]} is as expected"
-    return f"the records in which all of {', '.join(names)} that have a label are as expected"
+    return f"the records that are as expected in {' and '.join(scores.headline)}"
 
 
 def share(value: float | None) -> str:

@@ -161,13 +161,7 @@ def same(one: Field, expected: Any, got: Any, *, folded: bool = False) -> bool:
     expected, got = (_plain(value, folded=folded) for value in (expected, got))
     if one.kind is Kind.LIST and isinstance(expected, list) and isinstance(got, list):
         return Counter(map(_key, expected)) == Counter(map(_key, got))
-    if _is_number(expected) and _is_number(got):
-        return bool(expected == got)
-    return type(expected) is type(got) and bool(expected == got)  # True is not 1
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return bool(expected == got)
 
 
 def _plain(value: Any, *, folded: bool) -> Any:
@@ -213,9 +207,7 @@ def _of_field(one: Field, ids: Iterable[str], expected: Expected, answers: Answe
         )
         return FieldScore(one, len(pairs), right, values=tuple(values))
     if one.kind is Kind.NUMBER:
-        gaps = [
-            abs(wanted - got) for wanted, got in answered if _is_number(wanted) and _is_number(got)
-        ]
+        gaps = [abs(wanted - got) for wanted, got in answered if None not in (wanted, got)]
         mean = sum(gaps) / len(gaps) if gaps else None
         return FieldScore(one, len(pairs), right, error=mean, numbers=len(gaps))
     if one.kind in (Kind.TEXT, Kind.LIST):
