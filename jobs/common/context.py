@@ -77,6 +77,8 @@ class Context:
             **self.tally.of_second_opinions(),
             "attempts": self.tally.attempts,
             "usd": round(self.tally.usd, 6),
+            "warnings": len(self.tally.warnings),
+            "looks_wrong": self.tally.warnings,
             "seconds": round(seconds, 1),
             "reasons": [*self.tally.reasons()][:5],
             "files": self.tally.files,

@@ -46,6 +46,8 @@ class Tally:
     empty: set[str] = field(default_factory=set)  # ids of records without a text
     told: bool = False
     newest: str = ""  # the newest record there is, where the days looked at have none
+    outputs: str = ""  # what they looked like, as `runs` keeps it
+    warnings: list[str] = field(default_factory=list)  # what looks wrong in them
     # Second opinions that came in, those that agree with the first ones, and what they cost.
     second_opinions: int = 0
     agreed: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from common import times
 from common.ledger.apart import job_of, name_of, names
@@ -33,7 +33,7 @@ class Runs:
                 (self.run_id, self.job, times.stamp(), delivery, model),
             )
 
-    def end(self, exit_code: int, counts: dict[str, int | float]) -> None:
+    def end(self, exit_code: int, counts: Mapping[str, int | float | str | None]) -> None:
         """Note how this run ended; `counts` are columns of `runs`."""
         assignments = ", ".join(f"{name} = :{name}" for name in counts)
         with self._file.transaction():
@@ -48,6 +48,15 @@ class Runs:
                     **counts,
                 },
             )
+
+    def outputs_before(self, limit: int) -> list[str]:
+        """What the outputs of the last runs looked like, the newest first, without this one's."""
+        rows = self._file.db.execute(
+            "select outputs from runs where job = ? and run_id <> ? and outputs is not null"
+            " order by started_at desc, run_id desc limit ?",
+            (self.job, self.run_id, limit),
+        ).fetchall()
+        return [row[0] for row in rows]
 
     def is_proven(self, version: str) -> bool:
         """Whether an answer to a version of the job was of use in any run, --try and --eval too."""

@@ -19,6 +19,7 @@ from common.records.days import report_zone
 from common.records.left_out import tell
 from common.records.selection import room_left
 from common.runner.saving import Saving
+from quality.judging import counted_outputs
 from quality.second_opinion import SecondOpinion
 
 _BEGINNING, _END = "0001-01-01 00:00:00", "9999-12-31 23:59:59"
@@ -26,12 +27,16 @@ _BEGINNING, _END = "0001-01-01 00:00:00", "9999-12-31 23:59:59"
 
 def run(context: Context, delivery: Delivery) -> None:
     """Send every record that waits. Raises JobExit where the run has to end before that."""
-    use = Saving(context).use
     if context.job.tables:
         context.source.create(context.job.tables)
     if context.options.retry_dead:
         _save_again(context)
-    with closing(SecondOpinion(context, use)) as second:
+    with (
+        counted_outputs(context) as counting,
+        # A second opinion is about outputs that are counted already.
+        closing(SecondOpinion(context, Saving(context).use)) as second,
+    ):
+        use = Saving(context, counting=counting).use
         second.collect()
         try:
             delivery.collect(lambda: records_of(context), use)

@@ -32,6 +32,7 @@ from common.runner import estimate, per_day, per_record
 from common.runner.start import Start, check_after, confirm, in_a_demo, make_folder
 from common.runner.summary_line import log_summary
 from common.settings import ROOT, Settings
+from quality.judging import judge
 
 
 def run(
@@ -133,10 +134,11 @@ def _run(start: Start) -> tuple[int, str]:
         confirm(context)
         context.runs.start(context.delivery, context.model)
         code = _outcome(context)
+        looks = judge(context)
         seconds = time.monotonic() - began
         summary = context.summary(exits.STATUS.get(code, "error"), code, seconds)
         try:
-            context.runs.end(code, context.tally.columns())
+            context.runs.end(code, {**context.tally.columns(), **looks})
             if context.tally.told and code in (exits.DONE, exits.RECORDS_FAILED):
                 context.runs.set_left_out(WITHOUT_ID, context.tally.without_id)
         except JobExit as end:

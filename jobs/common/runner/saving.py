@@ -17,10 +17,11 @@ from common.context import Context
 from common.delivery.triage import Reading
 from common.job import Origin, Record
 from common.job_code import DUMP, SAVE, VALIDATOR
-from common.ledger.states import RecordStatus
+from common.ledger.states import A_PERSON, RecordStatus
 from common.process.exits import JobExit
 from common.process.log import log
 from common.source.rehearsal import rehearse
+from quality.looks import Counting
 
 Answered = list[tuple[Request, dict[str, Any]]]
 
@@ -44,10 +45,16 @@ class _Output:
 class Saving:
     """Calls save() for one run of a job with one answer per record."""
 
-    def __init__(self, context: Context, *, saves: bool = True) -> None:
-        """`saves`: else outputs are validated, and save() is not called."""
+    def __init__(
+        self, context: Context, *, saves: bool = True, counting: Counting | None = None
+    ) -> None:
+        """`saves`: else outputs are validated, and save() is not called.
+
+        `counting` counts what Claude's outputs look like, once they are saved.
+        """
         self._context = context
         self._saves = saves
+        self._counting = counting
         self._job = context.job
         self._code = context.code
 
@@ -69,6 +76,11 @@ class Saving:
         ]
         for (request, _), reading in zip(answered, readings, strict=True):
             self._count(request, reading)
+        if self._counting:
+            for one in outputs:
+                # What the job says itself (`empty`), or a person, is nothing that Claude answered.
+                if id(one) not in failed and one.origin.model not in ("", A_PERSON):
+                    self._counting.add(one.output)
         return readings
 
     def rehearse(self, answered: Answered) -> dict[str, Fault]:

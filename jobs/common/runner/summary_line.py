@@ -15,12 +15,14 @@ def log_summary(summary: Mapping[str, Any], seconds: float, **more: int | str) -
         for name in ("job", "run", "status", "records", "done", "failed", "dead", "requests")
     )
     log.info(
-        "SUMMARY %s attempts=%d input_tokens=%d output_tokens=%d usd=%.4f%s seconds=%.0f",
+        "SUMMARY %s attempts=%d input_tokens=%d output_tokens=%d usd=%.4f warnings=%d%s"
+        " seconds=%.0f",
         line,
         summary["attempts"],
         summary["input_tokens"],
         summary["output_tokens"],
         summary["usd"],
+        summary["warnings"],
         "".join(f" {name}={value}" for name, value in more.items() if value),
         seconds,
     )
