@@ -112,7 +112,7 @@ def _deferred(context: Context, measured: Measured, line: Line, selected: Select
 
     failed = sum(has_failed(state) for _, state in selected)
     others = len(selected) - failed
-    fresh = any(state is None for _, state in selected)
+    fresh = any(state is None or not state.to_ask for _, state in selected)
     if others <= LITTLE * context.options.chunk_size and not fresh:
         return None
     by_message_batch = _Pricing(context, measured, line, others, message_batch=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from enum import Enum
@@ -15,6 +17,7 @@ import bulk_classifier
 import daily_report
 import data_enrichment
 from common import Job, Record
+from common.ledger.tries import Sample, Tries
 from rigs.bills import usd_of
 from rigs.harness import Result, Site, json_of
 from rigs.own_jobs import TABLE, labels
@@ -120,6 +123,29 @@ def test_a_long_record_has_a_larger_share(claude):
     assert len(found["2"]["shown"]) <= 160
 
 
+def test_of_an_answer_each_record_has_what_is_written_about_it(claude):
+    site = claude()
+    events(site, 8)
+    found = tried(site, data_enrichment.JOB, "8")
+    assert found["total"]["requests"] == 1
+    sizes = [len(json.dumps({"id": one["id"], **one["output"]})) for one in found["records"]]
+    assert max(sizes) > 1.2 * min(sizes)
+    for one, size in zip(found["records"], sizes, strict=True):
+        share = found["total"]["output_tokens"] * size / sum(sizes)
+        assert abs(one["output_tokens"] - share) <= 1
+
+
+def test_samples_come_the_newest_first_however_their_versions_are_called(site):
+    file = site.databases.open_ledger("labels")
+    with closing(file):
+        tries = Tries(file, "labels")
+        for version in ("b", "c", "a", "b"):
+            tries.note(Sample(version, "b", [version, "1"]))
+        found = tries.newest_first()
+    assert [sample.version for sample in found] == ["b", "a", "c"]
+    assert found[0] == Sample("b", "b", ["b", "1"])
+
+
 def test_after_an_edit_the_same_records_are_taken_and_what_changed_is_shown(claude):
     site = claude()
     events(site, 40)
@@ -150,7 +176,7 @@ def test_records_that_are_done_by_then_are_taken_again_and_what_is_saved_stays(c
     site = claude()
     events(site, 20)
     first = tried(site, labels(), "4")
-    assert site.run(labels(), "--live").code == 0
+    assert site.run(labels(), "--live", "--limit", "9").code == 0
     saved = site.saved("select * from labels order by record_id")
     done = site.ledger(
         "select record_id, status, output from records where job = 'labels'", "labels"
@@ -162,6 +188,10 @@ def test_records_that_are_done_by_then_are_taken_again_and_what_is_saved_stays(c
     assert done == site.ledger(
         "select record_id, status, output from records where job = 'labels'", "labels"
     )
+    assert found["rest"]["records"] == 7 and "stale" not in found
+    assert site.run(labels(), "--live").code == 0
+    found = tried(site, replace(labels(), output=Fewer), "4")
+    assert ids(found) == ids(first) and found["total"]["requests"] == 0
     assert found["rest"]["records"] == 0 and found["stale"]["records"] == 16
 
 
@@ -187,7 +217,7 @@ def test_a_third_version_is_compared_with_the_second(claude):
     assert {one["compared_with"] for one in third["records"]} == {second["version"]}
 
 
-@pytest.mark.parametrize(("number", "kept"), [(2, 2), (6, 4)])
+@pytest.mark.parametrize(("number", "kept"), [(2, 2), (6, 4), (40, 4)])
 def test_another_number_after_an_edit_takes_a_part_or_fills_up_from_what_waits(
     claude, number, kept
 ):
@@ -279,6 +309,8 @@ def test_records_without_a_text_cost_nothing(claude):
     found = {one["id"]: one for one in tried(site, JOB, "4")["records"]}
     assert found["2"]["output"]["label"] == "other"
     assert (found["2"]["usd"], found["2"]["input_tokens"]) == (0.0, 0)
+    assert not found["2"]["from_ledger"]
+    assert site.run(JOB, "--try", "4").stdout.count("Cost: nothing, since it has no text.") == 1
     site = claude()
     result = site.run(labels(), "--try", "4")
     assert result.code == 0, result.log
