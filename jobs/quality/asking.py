@@ -9,7 +9,7 @@ from common.claude.envelope import Shown, estimated_tokens
 from common.claude.request import Request, around_the_records
 from common.context import Context
 from common.delivery.deliver import Delivery, Group
-from common.delivery.replay import replay
+from common.delivery.replay import use_answered
 from common.delivery.triage import Reading
 from common.ledger.tries import AskedRequest, Tries
 from common.process.exits import JobExit
@@ -43,7 +43,7 @@ class Asking:
         try:
             context.recovery.take_up()
             if next(context.ledger.unsaved(), None) is not None:
-                replay(context, use, everything(context))
+                use_answered(context, use, everything(context))
             delivery.deliver([Group("", lambda: iter(self.records.values()))], use)
         except JobExit as end:
             return end
