@@ -73,6 +73,8 @@ def in_figures(right: int, n: int) -> str:
 
 def about(scores: Scores) -> str:
     """What the accuracy is about."""
+    if len(scores.headline) == 1:
+        return f"the records whose {scores.headline[0]} is as expected"
     return f"the records that are as expected in {' and '.join(scores.headline)}"
 
 
