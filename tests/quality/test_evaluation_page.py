@@ -1,0 +1,156 @@
+"""The page of an evaluation: whole, private, without scripts, every text escaped."""
+
+from __future__ import annotations
+
+import re
+import stat
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from rigs.evaluation_site import (
+    HAIKU,
+    SONNET,
+    answer_otherwise,
+    evaluate,
+    figures,
+    fill,
+    labels_file,
+    measured,
+)
+
+
+@pytest.fixture
+def site(claude):
+    site = claude()
+    site.today = datetime(2026, 11, 28, 23, 30, tzinfo=UTC)
+    return site
+
+
+class Tables(HTMLParser):
+    """The cells of every table, row by row; and whether all that is opened is closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tables: list[list[list[str]]] = []
+        self.open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+        if tag == "table":
+            self.tables.append([])
+        if tag == "tr":
+            self.tables[-1].append([])
+        if tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "table" in self.open and {"td", "th"} & {*self.open}:
+            self.tables[-1][-1][-1] += data
+
+
+def page_of(site, day: str = "2026-11-28") -> str:
+    path: Path = site.root / f"reports/evaluations/measured-{day}.html"
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_confusion_table_has_every_pair_and_the_page_stands_by_itself(site):
+    said = fill(site, 200)
+    result = evaluate(site, labels_file(site, said), "--json")
+    found = figures(result)
+    page = page_of(site)
+    read = Tables(page)
+    assert not read.open
+    assert not re.search(r"<script|src=|href=|@import|url\(", page)
+    values, confusion, wrong = read.tables
+    assert values[0] == ["Value", "Expected", "Got", "Precision", "Recall", "F1"]
+    assert len(values) == 5
+    across = confusion[0][1:]
+    counts = {
+        (row[0], got): int(cell)
+        for row in confusion[1:]
+        for got, cell in zip(across, row[1:], strict=True)
+        if cell
+    }
+    expected = {(one["expected"], one["got"]): one["count"] for one in found["confusions"]}
+    expected |= {
+        (value, value): one["right"] for value, one in found["fields"]["label"]["values"].items()
+    }
+    assert counts == expected
+    assert len(wrong) - 1 == len(found["wrong"]) > 20
+    assert all(
+        row[0].startswith(one["id"]) for row, one in zip(wrong[1:], found["wrong"], strict=True)
+    )
+    assert f"Accuracy {found['accuracy']:.3f}" in page
+    assert found["page"].endswith("reports/evaluations/measured-2026-11-28.html")
+    assert f"Page: {found['page']}" in evaluate(site, labels_file(site, said)).stdout
+
+
+def test_it_is_private_and_the_last_one_of_a_day_stays(site):
+    path = labels_file(site, fill(site, 10))
+    assert evaluate(site, path).code == 0
+    first = page_of(site)
+    assert evaluate(site, path, job=measured(instructions="Label it.")).code == 0
+    files = [*(site.root / "reports/evaluations").iterdir()]
+    assert [file.name for file in files] == ["measured-2026-11-28.html"]
+    assert page_of(site) != first
+    assert stat.S_IMODE(files[0].stat().st_mode) == 0o600
+    site.today = datetime(2026, 11, 29, tzinfo=UTC)
+    assert evaluate(site, path).code == 0
+    assert page_of(site, "2026-11-29")
+
+
+def test_every_text_is_escaped_and_long_ones_are_cut(site):
+    hostile = "<script>alert('x')</script> & \u202e parcel " + "long " * 200
+    site.events([("<b>1</b>", hostile, "2026-11-20"), ("2", "My refund", "2026-11-20")])
+    path = labels_file(site, {"<b>1</b>": "Refund", "2": "Refund"})
+    result = evaluate(site, path)
+    assert result.code == 0
+    page = page_of(site)
+    assert "<script" not in page and "<b>1" not in page and "\u202e" not in page
+    assert "&lt;b&gt;1&lt;/b&gt;" in page and "&lt;script&gt;alert(&#x27;x" in page
+    assert "long " * 100 not in page
+    assert not Tables(page).open
+    assert "\u202e" not in result.stdout
+
+
+def test_two_models_stand_side_by_side_on_it(site):
+    said = fill(site, 20)
+    path = labels_file(site, said)
+    both = ("--model", HAIKU, "--model", SONNET)
+    assert evaluate(site, path, *both).code == 0
+    answer_otherwise(site, SONNET, {"4": "Other" if said["4"] != "Other" else "Parcel"})
+    result = evaluate(site, path, *both, "--json")
+    page = page_of(site)
+    assert "Side by side" in page and "Only claude-sonnet-5-5 right" in page
+    differing = Tables(page).tables[-1]
+    assert [row[0] for row in differing[1:]] == [
+        one["id"] for one in figures(result)["side_by_side"]["differing"]
+    ]
+    assert "4" in [row[0] for row in differing[1:]]
+
+
+def test_where_it_cannot_be_written_the_figures_are_told_all_the_same(site):
+    path = labels_file(site, fill(site, 10))
+    (site.root / "reports").write_text("in the way")
+    result = evaluate(site, path)
+    assert result.code == 73 and "could not be used" in result.log
+    assert "ACCURACY" in result.stdout and "Page:" not in result.stdout
+    found = figures(evaluate(site, path, "--json"))
+    assert (found["exit_code"], found["page"], found["n"]) == (73, None, 10)
+
+
+def test_a_demo_says_so(site):
+    path = labels_file(site, {"1": "Parcel", "2": "Parcel"})
+    job = measured()
+    result = site.run(job, "--demo", "--eval", path)
+    assert result.code == 0, result.log
+    (page,) = (site.root / "state/demo/reports/evaluations").iterdir()
+    assert "Demo: no model was asked" in page.read_text()
