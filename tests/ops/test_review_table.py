@@ -375,3 +375,18 @@ def test_a_wrong_command_is_one_clear_line(tmp_path, capsys, arguments, reason):
 def test_it_stands_in_the_list_of_commands():
     text = (REPOSITORY / "run_job.sh").read_text(encoding="utf-8")
     assert "#   ./run_job.sh review JOB " in text
+
+
+def test_a_record_that_the_select_gives_twice_is_in_it_once(here):
+    here.put({key: {"runner_up": "refund"} for key in ("7", "31")})
+    here.job = opinions(
+        select="select id as record_id, content from events union all"
+        " select id, 'A again' from events order by 1, 2 desc"
+    )
+    assert here.review("--rows", "2").code == 0
+    rows = here.rows()
+    assert [row["record_id"] for row in rows] == ["7", "31"]
+    assert "A again" not in {row["text"] for row in rows}
+    rows[0]["correct_label"] = "refund"
+    assert here.review("--import", str(here.written(rows))).code == 0
+    assert [here.statuses()[key] for key in ("7", "31")] == ["corrected", "done"]

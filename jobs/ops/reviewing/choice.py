@@ -22,7 +22,6 @@ from common.job import Record
 from common.ledger.states import RecordStatus
 from common.ledger.tries import AnsweredRecord, Tries
 from common.records.preparing import SHOW
-from common.records.repeated import once
 from ops.ledger.other_answers import OtherAnswers
 from ops.reviewing import differences
 from quality.fields import Field, comparable, fields_of, shown
@@ -73,13 +72,20 @@ class _Smallest:
     def __init__(self, most: int) -> None:
         self._most = most
         self._heap: list[tuple[int, int, Doubtful]] = []
+        self._ids: set[str] = set()
 
-    def offer(self, number: int, place: int, make: Callable[[], Doubtful]) -> None:
-        """Keep what `make` gives, if it is one of them."""
+    def offer(self, number: int, place: int, record_id: str, make: Callable[[], Doubtful]) -> None:
+        """Keep what `make` gives of a record, if it is one of them. Its first row counts."""
+        if record_id in self._ids:
+            return
         if len(self._heap) < self._most:
             heapq.heappush(self._heap, (-number, place, make()))
         elif -number > self._heap[0][0]:
-            heapq.heapreplace(self._heap, (-number, place, make()))
+            *_, last = heapq.heapreplace(self._heap, (-number, place, make()))
+            self._ids.discard(last.record_id)
+        else:
+            return
+        self._ids.add(record_id)
 
     def best(self, count: int) -> list[Doubtful]:
         """That many with the smallest hashes, in the order of the SELECT."""
@@ -123,7 +129,7 @@ class Choice:
         self, chosen: Chosen
     ) -> Iterator[tuple[Record, tuple[AnsweredRecord, list[AnsweredRecord]]]]:
         """Each record of the SELECT that may be in the file, with its answer and the others."""
-        stream = once(everything(self._context))
+        stream = everything(self._context)
         while group := list(islice(stream, _TOGETHER)):
             ids = [record["record_id"] for record in group]
             answers = self._tries.records(self._context.job.name, ids)
@@ -160,7 +166,7 @@ class Choice:
         def make() -> Doubtful:
             return Doubtful(place, answer.record_id, text_of(self._context, record), output, why)
 
-        kept[group].offer(number, place, make)
+        kept[group].offer(number, place, answer.record_id, make)
 
     def _doubt(
         self, answer: AnsweredRecord, output: dict[str, Any], others: Sequence[AnsweredRecord]

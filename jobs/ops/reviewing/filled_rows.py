@@ -22,7 +22,6 @@ from common.ledger.states import RecordStatus
 from common.ledger.tries import AnsweredRecord, Tries
 from common.process.command_line import quoted
 from common.process.log import brief
-from common.records.repeated import once
 from ops.reviewing import sheet
 from ops.reviewing.choice import text_of
 from ops.reviewing.columns import TEXT, corrections_of
@@ -138,11 +137,11 @@ class Judge:
     def _records(self) -> dict[str, Record]:
         """The records that the rows may be about, by id."""
         wanted = {record_id for one in self.rows for record_id in one.possible_ids}
-        return {
-            record["record_id"]: record
-            for record in once(everything(self._context))
-            if record["record_id"] in wanted
-        }
+        found: dict[str, Record] = {}
+        for record in everything(self._context):
+            if record["record_id"] in wanted:
+                found.setdefault(record["record_id"], record)  # the first row of each counts
+        return found
 
     def _record(self, one: _Filled, records: Mapping[str, Record]) -> Record:
         record = next((records[name] for name in one.possible_ids if name in records), None)
