@@ -109,6 +109,53 @@ def test_slack_gets_one_text(here):
     assert text.endswith("```")
 
 
+LOOKS_WRONG = """\
+2026-11-22T02:00:02Z WARN  [ID] looks wrong: label "delivery" 41 % of 500 outputs, 12 % before
+2026-11-22T02:00:02Z WARN  [ID] chunk 3: looks wrong: no line of ours
+2026-11-22T02:00:02Z WARN  [ID] looks wrong: explanation empty in <60> % of 500 outputs
+2026-11-22T02:00:02Z WARN  [another] looks wrong: it is another run's
+2026-11-22T02:00:02Z WARN  [ID] looks wrong: the third
+2026-11-22T02:00:02Z WARN  [ID] looks wrong: the fourth
+2026-11-22T02:00:03Z INFO  [ID] SUMMARY job=loud run=ID records=500 usd=0.0131 warnings=4 seconds=9
+"""
+
+
+def test_what_looks_wrong_stands_in_the_message_of_a_failure(here):
+    here.use("slack", "webhook", "pagerduty", "email")
+    here.says(LOOKS_WRONG.encode(), code=3)
+    first = 'label "delivery" 41 % of 500 outputs, 12 % before'
+    second = "explanation empty in <60> % of 500 outputs"
+    [alert] = (request.json for request in here.catcher.at("webhook"))
+    assert alert["unusual"] == [first, second, "the third"]
+    assert alert["counts"] == {"records": 500, "usd": 0.0131, "warnings": 4}
+    assert f"looks wrong: {first}\nlooks wrong: {second}\n" in alert["text"]
+    [message] = (request.json["text"] for request in here.catcher.at("slack"))
+    assert f"\nlooks wrong: `{first}`\n" in message
+    assert "\nlooks wrong: `explanation empty in &lt;60&gt; % of 500 outputs`\n" in message
+    [incident] = (request.json for request in here.catcher.at("pagerduty"))
+    assert first in incident["payload"]["custom_details"]["unusual"]
+    assert f"looks wrong: {first}\n" in (here.root / "mail").read_text()
+
+
+def test_what_looks_wrong_stands_in_the_message_of_a_recovery_and_else_none_is_sent(here):
+    here.use("slack")
+    here.says(LOOKS_WRONG.encode(), code=0)
+    assert not here.catcher.at("slack")
+    here.says(LOOKS_WRONG.encode(), code=1)
+    here.says(LOOKS_WRONG.encode(), code=0)
+    text = here.catcher.at("slack")[-1].json["text"]
+    assert "works again" in text
+    assert text.count("\nlooks wrong: `") == 3
+
+
+def test_without_log_tail_only_the_number_of_warnings_leaves_the_machine(here):
+    here.env["ALERT_LOG_TAIL"] = "0"
+    here.says(LOOKS_WRONG.encode(), code=3)
+    alert = here.catcher.at("webhook")[0].json
+    assert (alert["unusual"], alert["counts"]["warnings"]) == ([], 4)
+    assert "looks wrong" not in alert["text"]
+
+
 def test_pagerduty_opens_and_resolves_the_same_incident(here):
     here.use("pagerduty")
     here.ends(1, 75, 75, 75, 0)

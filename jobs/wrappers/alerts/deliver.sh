@@ -75,7 +75,7 @@ send_to() {
 test_channels() {
   local channel result worst=0
   event='test' label='test' run_id='' status=0 seconds=0 since=$EPOCHSECONDS
-  counts='' reasons='' log_tail='' log='' rerun=''
+  counts='' reasons='' unusual='' log_tail='' log='' rerun=''
   describe
   find_channels
   for channel in "${channels[@]}"; do

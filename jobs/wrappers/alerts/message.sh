@@ -40,6 +40,9 @@ describe() {
       ;;
   esac
   [[ -z $counts ]] || details+=("counts: $counts")
+  while IFS= read -r line; do
+    [[ -z $line ]] || details+=("looks wrong: $line")
+  done < <(printf '%s\n' "$unusual")
   if [[ $event == failure || $event == stuck ]]; then
     while IFS= read -r line; do
       [[ -z $line ]] || details+=("why: $line")

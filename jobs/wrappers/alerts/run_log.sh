@@ -5,14 +5,15 @@
 # Sets  run_id     empty when the run has left no trace
 #       counts     "records=500 done=499 ...": the numbers of the run's summary
 #       reasons    its last three errors, one on each line
+#       unusual    what looks wrong in its outputs, one on each line: three at most
 #       log_tail   the last 2,200 bytes of its log, ready to be sent
 
-# read_run PID STAMP SAID: set all four for the run of run_job.sh's process PID, which began at
+# read_run PID STAMP SAID: set all of them for the run of run_job.sh's process PID, which began at
 # STAMP (as in a run id) or later. SAID is the end of run_job.sh's stderr: without a log, `reasons`
 # and `log_tail` come from it.
 read_run() {
   local pid=$1 stamp=$2 said=$3 log_offset=0 line
-  run_id='' counts='' reasons='' log_tail=''
+  run_id='' counts='' reasons='' unusual='' log_tail=''
   find_start
   if [[ -n $run_id ]]; then
     read_log
@@ -29,7 +30,7 @@ read_run() {
     reasons=$REPLY
   fi
   setting ALERT_LOG_TAIL 1
-  [[ $REPLY == 1 ]] || reasons='' log_tail=''
+  [[ $REPLY == 1 ]] || reasons='' unusual='' log_tail=''
 }
 
 # Find the run's START line. Sets `run_id`, and `log_offset`: the line's place in the log, in bytes.
@@ -45,10 +46,10 @@ find_start() {
   done < <(grep -abF -- "-$pid] START " "$log" | cut -b 1-200)
 } 2>/dev/null
 
-# Set `counts`, `reasons` and `log_tail` from the log.
+# Set `counts`, `reasons`, `unusual` and `log_tail` from the log.
 read_log() {
   local line size errors=() field
-  local names='records|done|failed|dead|requests|attempts|(input|output)_tokens|usd'
+  local names='records|done|failed|dead|requests|attempts|(input|output)_tokens|usd|warnings'
   while IFS= read -r line; do
     case $line in
       *" INFO  [$run_id] SUMMARY job="*)
@@ -69,6 +70,11 @@ read_log() {
   ((${#errors[@]} < 4)) || errors=("${errors[@]: -3}")
   printf -v reasons '%s\n' "${errors[@]}"
   reasons=${reasons%$'\n'}
+  while IFS= read -r line; do
+    presentable 250 "${line#*" looks wrong: "}"
+    unusual+=${unusual:+$'\n'}$REPLY
+  done < <(tail -c "+$((log_offset + 1))" -- "$log" | tail -c 2000000 |
+    grep -aF " WARN  [$run_id] looks wrong: " | cut -b 1-1000 | head -n 3)
   size=$(stat -Lc %s -- "$log")
   line=$(tail -c "+$((log_offset + 1))" -- "$log" | tail -c 6300 | tr -d '\000')
   sendable "$line" "$((size - log_offset > 6300))"

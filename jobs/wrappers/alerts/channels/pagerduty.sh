@@ -23,7 +23,8 @@ pagerduty_payload() {
   summary=$REPLY
   counts_json
   json_object exit_code: "$status" words "$words" run_id "$run_id" seconds: "$seconds" \
-    counts: "$REPLY" reasons "$reasons" rerun "$rerun" log "$log" log_tail "$log_tail"
+    counts: "$REPLY" reasons "$reasons" unusual "$unusual" rerun "$rerun" log "$log" \
+    log_tail "$log_tail"
   custom_details=$REPLY
   json_object summary "$summary" source "$host" severity "$severity" component "$label" \
     group claude-batch-jobs custom_details: "$custom_details"

@@ -12,6 +12,7 @@
 #   seconds    number    how long the run took
 #   counts     object    the numbers of the run's summary by name; or null
 #   reasons    list      the run's last errors, strings
+#   unusual    list      what looks wrong in the run's outputs, strings
 #   rerun      string    the command that runs the job again
 #   log        string    path of the log
 #   log_tail   string    the end of the log; empty with ALERT_LOG_TAIL=0
@@ -19,17 +20,27 @@
 
 # REPLY = the object.
 webhook_payload() {
-  local counts_object list='' line
+  local counts_object reasons_list unusual_list
   counts_json
   counts_object=$REPLY
+  json_lines "$reasons"
+  reasons_list=$REPLY
+  json_lines "$unusual"
+  unusual_list=$REPLY
+  json_object event "$event" job "$label" host "$host" code: "$status" words "$words" \
+    run_id "$run_id" seconds: "$seconds" counts: "$counts_object" reasons: "$reasons_list" \
+    unusual: "$unusual_list" rerun "$rerun" log "$log" log_tail "$log_tail" text "$text"
+}
+
+# REPLY = the lines of TEXT as a JSON list of strings.
+json_lines() {
+  local list='' line
   while IFS= read -r line; do
     [[ -n $line ]] || continue
     json_string "$line"
     list+=${list:+,}$REPLY
-  done < <(printf '%s\n' "$reasons")
-  json_object event "$event" job "$label" host "$host" code: "$status" words "$words" \
-    run_id "$run_id" seconds: "$seconds" counts: "$counts_object" reasons: "[$list]" \
-    rerun "$rerun" log "$log" log_tail "$log_tail" text "$text"
+  done < <(printf '%s\n' "$1")
+  REPLY="[$list]"
 }
 
 # webhook_send MESSAGE: 0 delivered, 1 refused for good, 2 not now; REPLY = the service's answer.
