@@ -13,7 +13,16 @@ from pathlib import Path
 import pytest
 
 from ops.examination import claude_account
-from rigs.doctor_fixtures import KEY, furnish, installation, levels, said, write_dotenv, write_job
+from rigs.doctor_fixtures import (
+    JOB,
+    KEY,
+    furnish,
+    installation,
+    levels,
+    said,
+    write_dotenv,
+    write_job,
+)
 from standin.standin import StandIn
 
 ERROR = "invalid_request_error"
@@ -213,3 +222,23 @@ def test_a_variable_that_bars_the_way_to_claude_is_named(root, standin, monkeypa
     values = write_dotenv(root, standin, ANTHROPIC_BASE_URL="https://claude.invalid")
     lines = said(claude_account.check(installation(root, values)))
     assert lines[0].startswith(f"FAIL key, model: claude-haiku-5-5: {name}={value}: "), lines
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("claude-sonnet-5-5", "ok key, model: key …LAST is good, and claude-sonnet-5-5 is in"),
+        ("claude-nonsense-9", "FAIL key, model: claude-nonsense-9: 404"),
+        ("claude-mythos-preview", "FAIL key, model: claude-mythos-preview is retired"),
+    ],
+)
+def test_the_model_of_second_opinions_is_tried_too_and_the_remedy_names_the_job(
+    root, standin, model, expected
+):
+    code = JOB.replace("Job(", f'Job(second_opinion="{model}", ', 1)
+    write_job(root, "opined", code)
+    lines = said(claude_account.check(installation(root, write_dotenv(root, standin))))
+    of_second = [line for line in lines if model in line]
+    assert of_second[0].startswith(expected), lines
+    assert ("set second_opinion in jobs/opined.py" in of_second[0]) == ("FAIL" in expected)
+    assert "CLAUDE_MODEL" not in "".join(of_second)

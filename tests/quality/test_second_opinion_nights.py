@@ -201,10 +201,23 @@ def test_what_an_evaluation_has_asked_that_model_is_used_and_not_paid_again(clau
     fill(site, doubtful=3)
     labels = tmp_path / "labels.csv"
     labels.write_text("record_id,label\nd001,Parcel\nd002,Other\n", encoding="utf-8")
-    if go(site, "--eval", str(labels), "--model", SECOND).code:
-        pytest.skip("--eval is not there yet")
+    assert go(site, "--eval", str(labels), "--model", SECOND).code == 0
     assert billed_to_second(site) == ["d001", "d002"]
     run = go(site)
     assert run.code == 0 and run.summary["second_opinions"] == "3"
     assert billed_to_second(site) == ["d001", "d002", "d003"]
     assert of_second(site) == {"d001", "d002", "d003"}
+
+
+def test_what_an_evaluation_asks_about_records_that_wait_is_saved_by_the_next_run(claude, tmp_path):
+    site = claude(message_batch_seconds=0)
+    fill(site, doubtful=3)
+    assert go(site, "--max-cost", "0.004").code == 0  # all three wait for the second model
+    labels = tmp_path / "labels.csv"
+    labels.write_text("record_id,label\nd001,Parcel\nd002,Other\n", encoding="utf-8")
+    assert go(site, "--eval", str(labels), "--model", SECOND).code == 0
+    assert of_second(site) == set()
+    assert go(site).code == 0
+    assert of_second(site) == {"d001", "d002", "d003"}
+    assert billed_to_second(site) == ["d001", "d002", "d003"]
+    assert "nothing to do" in go(site).log

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from common.claude import pricing
+from common.claude.pricing import Tokens
+from rigs.harness import json_of
 from rigs.second_opinion_site import (
     FIRST,
     SECOND,
@@ -145,3 +148,22 @@ def test_records_that_fail_in_the_run_itself_are_still_what_its_code_says(claude
     run = go(site)
     assert run.code == 3 and run.summary["dead"] == "1"
     assert run.summary["second_opinions"] == "3"
+
+
+def test_a_dry_run_says_what_second_opinions_may_cost_and_that_a_model_cannot_be_had(claude):
+    site = claude(**QUICK)
+    fill(site, doubtful=12)
+    found = json_of(go(site, "--dry-run", "--json"))
+    all_of_them = pricing.usd(
+        SECOND,
+        Tokens(input=found["input_tokens"], output=found["output_tokens"]),
+        datetime.now(UTC).date(),
+        message_batch=True,
+    )
+    assert found["second_opinion"] == SECOND and found["second_opinion_refused"] == ""
+    assert found["usd_second_opinion_of_all"] == pytest.approx(all_of_them)
+    printed = go(site, "--dry-run", job=opined(second="claude-nonsense-9")).stdout
+    assert "Second opinions cannot be had: 404" in printed and "set second_opinion" in printed
+    without = json_of(go(site, "--dry-run", "--json", job=opined(second="")))
+    assert "second_opinion" not in without
+    assert site.billed() == []

@@ -26,6 +26,7 @@ from common.records.selection import room_left, select
 from common.runner import per_record
 from common.runner.first_request import about_one, first_of
 from common.runner.first_request import in_words as in_full
+from common.runner.second_opinion_costs import SecondOpinionCosts, words_of_second_opinion
 from common.times import Day
 
 _OVERHEAD = 300  # tokens of a request beside records and instructions: the envelope, the format
@@ -57,12 +58,13 @@ def estimate(context: Context) -> dict[str, object]:
         for message_batch, so_far in usd.items():
             cost = pricing.usd(context.model, tokens, today, message_batch=message_batch)
             usd[message_batch] = None if so_far is None or cost is None else so_far + cost
+        second.add(tokens, today)
 
     empty = kept = 0
     first: dict[str, Any] | None = None
     none: list[str] = []
     looked_at: list[Day] = []
-    known = _Known(context)
+    known, second = _Known(context), SecondOpinionCosts(context)
     for group in _groups(context, none, looked_at):
         with closing(select(context, group, room)) as selected:
             room = None if room is None else room - selected.new
@@ -96,6 +98,7 @@ def estimate(context: Context) -> dict[str, object]:
         "empty": empty,
         "none_found": "".join(none),
         "kept": kept,
+        **second.figures(),
     }
 
 
@@ -181,6 +184,7 @@ def _sources(figures: dict[str, object]) -> Iterator[str]:
     elif figures["records"]:
         yield f"Input tokens are estimated from the texts' length ({figures['note']})."
     yield "Output tokens are half of what the answers may need."
+    yield from words_of_second_opinion(figures)
 
 
 def _of_any_state(context: Context, looked_at: list[Day]) -> Iterator[Record]:

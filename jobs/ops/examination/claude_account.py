@@ -21,6 +21,7 @@ from common.settings import DEFAULT_MODEL
 from ops.examination import schemas
 from ops.examination.installation import Installation
 from ops.examination.lines import Line, ending, fail, ok, warn
+from ops.examination.scripts import Unusable, job_of
 
 _SECONDS = 30
 _LATE = 120  # seconds that the clock may be off
@@ -38,8 +39,12 @@ class Said:
 
 
 def check(installation: Installation) -> Iterator[Line]:
-    """Try each distinct key, address and model of the jobs; without jobs, the general settings'."""
+    """Try each distinct key, address and model of the jobs; without jobs, the general settings'.
+
+    The models that give second opinions are among them.
+    """
     asked: dict[tuple[str, str, str], list[str]] = {}
+    second: dict[tuple[str, str, str], list[str]] = {}
     for job in installation.jobs or ("",):
         settings = installation.settings(job)
         try:
@@ -52,16 +57,32 @@ def check(installation: Installation) -> Iterator[Line]:
             yield fail("key, model", error.message)
             return
         asked.setdefault(account, []).append(job)
+        if other := _second_model(installation, job):
+            second.setdefault((*account[:2], other), []).append(job)
     heard = None
-    for (key, url, model), jobs in asked.items():
+    for (key, url, model), jobs in (*asked.items(), *second.items()):
+        is_second = jobs is second.get((key, url, model))
         said = asyncio.run(ask(key, url, model))
         heard = said.clock_off if said.clock_off is not None else heard
         capped = any(installation.settings(job).get("MAX_COST_USD") for job in jobs)
-        yield from about(model, said, times.now(), key=key, capped=capped)
+        setting = f"second_opinion in jobs/{jobs[0]}.py" if is_second else "CLAUDE_MODEL"
+        yield from about(model, said, times.now(), key=key, capped=capped, setting=setting)
+        if is_second and said.model and not model_of(said.model, model).message_batches:
+            none = f"{model} takes no message batches, which second opinions need"
+            yield fail("key, model", none, f"set {setting} to one that does")
         if not said.fault:
             takes = model_of(said.model, model)
             yield from schemas.check(installation, key, url, takes, jobs)
     yield clock(times.now(), heard)
+
+
+def _second_model(installation: Installation, job: str) -> str:
+    """The model that a job asks for second opinions, "" for none."""
+    try:
+        asked = job_of(installation.root / "jobs" / f"{job}.py") if job else None
+    except Unusable:  # another check tells of it
+        asked = None
+    return asked.second_opinion if asked else ""
 
 
 async def ask(key: str, url: str, model: str) -> Said:
@@ -105,8 +126,16 @@ def _ahead(date: str | None) -> float | None:
         return None
 
 
-def about(model: str, said: Said, now: datetime, *, key: str, capped: bool) -> Iterator[Line]:
-    """What an answer means for tonight."""
+def about(
+    model: str,
+    said: Said,
+    now: datetime,
+    *,
+    key: str,
+    capped: bool,
+    setting: str = "CLAUDE_MODEL",
+) -> Iterator[Line]:
+    """What an answer means for tonight; `setting` says which model that is."""
     if said.fault:
         if said.no_models:
             yield warn(
@@ -119,20 +148,20 @@ def about(model: str, said: Said, now: datetime, *, key: str, capped: bool) -> I
         elif said.passing:
             yield warn("key, model", f"{model}: {said.fault}", "jobs try again for 15 minutes")
         else:
-            yield fail("key, model", f"{model}: {said.fault}", _remedy(said.fault))
+            yield fail("key, model", f"{model}: {said.fault}", _remedy(said.fault, setting))
         return
     takes = model_of(said.model, model)
     retires = takes.retires_at
     lifecycle = said.model.get("lifecycle") or "active"
     if lifecycle == "retired" or _past(retires, now):
-        yield fail("key, model", f"{model} is retired", "set CLAUDE_MODEL to one in service")
+        yield fail("key, model", f"{model} is retired", f"set {setting} to one in service")
     elif not takes.structured_outputs:
         no_outputs = f"{model} has no structured outputs, which every job needs"
-        yield fail("key, model", no_outputs, "set CLAUDE_MODEL to one that has them")
+        yield fail("key, model", no_outputs, f"set {setting} to one that has them")
     elif lifecycle == "deprecated" or retires_soon(retires, now):
         until = f" and is retired on {retires[:10]}" if retires else ""
         yield warn(
-            "key, model", f"{model} is {lifecycle}{until}", "set CLAUDE_MODEL to another in time"
+            "key, model", f"{model} is {lifecycle}{until}", f"set {setting} to another in time"
         )
     else:
         yield ok("key, model", f"key {ending(key)} is good, and {model} is in service")
@@ -160,13 +189,13 @@ def _price(model: str, now: datetime, capped: bool) -> Iterator[Line]:
             yield warn("price", f"{text}: its cost will be shown as unknown", remedy)
 
 
-def _remedy(fault: str) -> str:
+def _remedy(fault: str, setting: str) -> str:
     if fault.startswith(("401", "403")):
         return "check ANTHROPIC_API_KEY in .env"
     if fault.startswith("402") or "credit" in fault:
         return "see Billing at console.anthropic.com"
     if fault.startswith("404"):
-        return "set CLAUDE_MODEL to a model that there is"
+        return f"set {setting} to a model that there is"
     return "check the network, DNS, HTTPS_PROXY and ANTHROPIC_BASE_URL (--offline leaves this out)"
 
 
