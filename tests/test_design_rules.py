@@ -30,6 +30,7 @@ SENDING = (
     "ops/crew/attempt.py",
     "ops/crew/crew.py",
     "ops/examination/claude_account.py",
+    "ops/examination/schemas.py",
     "standin/",
 )
 # The rooms of common and the files between them, from the top to the bottom: each imports from what
