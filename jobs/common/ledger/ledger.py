@@ -16,7 +16,7 @@ from common import times
 from common.claude.pricing import Tokens
 from common.ledger.ledger_database import LedgerDatabase
 from common.ledger.lookup import looked_up
-from common.ledger.not_done import NotDone, not_done
+from common.ledger.not_done import NotDone, has_stale, not_done
 from common.ledger.second_answers import SecondAnswers
 from common.ledger.set_aside import Answer, set_aside
 from common.ledger.states import (
@@ -69,6 +69,10 @@ class Ledger(StoredRequests):
         the last ones of the ids.
         """
         return not_done(self._file, self.job, versions, room)
+
+    def has_stale(self, versions: Collection[str]) -> bool:
+        """Whether any record is done by another version than these."""
+        return has_stale(self._db, self.job, versions)
 
     # Each of the following happens inside a transaction of the caller's: one commit is one fsync.
 

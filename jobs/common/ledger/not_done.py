@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from common.ledger.ledger_database import LedgerDatabase
+from common.ledger.ledger_database import LedgerDatabase, Statements
 from common.ledger.lookup import marks
 from common.row import SEPARATOR
 
@@ -37,9 +37,8 @@ def not_done(
     )
     # In the order of the ids, backwards.
     stale_of = (
-        f"select given.record_id from {file.given_in_order} where exists (select 1 {_DONE} {_THIS}"
-        f" and status = 'done' and (version is null or version not in {marks(versions)}))"
-        " order by place desc limit ?"
+        f"select given.record_id from {file.given_in_order}"
+        f" where exists (select 1 {_stale(versions)} {_THIS}) order by place desc limit ?"
     )
 
     def found(lists: Iterable[list[str]]) -> Iterator[str]:
@@ -61,6 +60,16 @@ def not_done(
             yield from (row[0] for row in rows)
 
     return found
+
+
+def has_stale(db: Statements, job: str, versions: Collection[str]) -> bool:
+    """Whether any record is done by another version than these."""
+    found = db.execute(f"select 1 {_stale(versions)} limit 1", (job, *versions))
+    return found.fetchone() is not None
+
+
+def _stale(versions: Collection[str]) -> str:
+    return f"{_DONE} and status = 'done' and (version is null or version not in {marks(versions)})"
 
 
 def _joined(lists: Iterable[list[str]], odd: list[str], at_once: int) -> Iterator[str]:

@@ -2,13 +2,13 @@
 
 By default: every finished day since the last one reported, seven at most; the very first run takes
 the last finished day alone. Days that are reported already are looked at again for as long, since
-records may arrive late.
+records may arrive late. With --stale every day that was ever reported is looked at.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 
@@ -18,9 +18,10 @@ from common.job import Record
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
+from common.process.words import counted
 from common.records.left_out import tell, tell_times
 from common.records.repeated import Repeated, once
-from common.records.selection import is_wanted, with_state
+from common.records.selection import is_stale, is_wanted, room_left, with_state
 from common.settings import Settings
 from common.times import Day
 
@@ -33,6 +34,7 @@ class Survey:
 
     records: Counter[date] = field(default_factory=Counter)
     wanted: Counter[date] = field(default_factory=Counter)
+    stale: Counter[date] = field(default_factory=Counter)  # of these, by an older version
     undated: int = 0
     newest: datetime | None = None  # the newest record of all, where the days have none
 
@@ -81,7 +83,42 @@ def days(context: Context, zone: tzinfo, now: datetime) -> list[Day]:
             newest.plus(1),
         )
     looked_at = (oldest.plus(n) for n in range(LOOKED_BACK))
-    return [day for day in looked_at if str(day) in reported or day > newest]
+    return [
+        *(_outdated(context, reported, oldest) if context.options.stale else ()),
+        *(day for day in looked_at if str(day) in reported or day > newest),
+    ]
+
+
+def _outdated(context: Context, reported: Mapping[str, str], before: Day) -> list[Day]:
+    """The reported days before one that may have digests of older versions, oldest first.
+
+    Also days whose report was to be written again when a run ended.
+    """
+    any_stale = context.ledger.has_stale(context.versions)
+    found = (Day(date.fromisoformat(name), before.zone) for name in sorted(reported))
+    return [day for day in found if day < before and (any_stale or not reported[str(day)])]
+
+
+def in_order(context: Context, looked_at: list[Day], found: Survey) -> list[Day]:
+    """The days to be worked on: what waits first, then what --stale asks for, the newest day first.
+
+    A day that nothing but --stale asks for is left as it is where --limit has no room for it.
+    """
+
+    def is_outdated(day: Day) -> bool:
+        return 0 < found.wanted[day.date] == found.stale[day.date]
+
+    chosen = [day for day in looked_at if not is_outdated(day)]
+    chosen.sort(key=lambda day: found.stale[day.date] > 0)  # what is stale beside what waits
+    outdated = [day for day in reversed(looked_at) if is_outdated(day)]
+    room = room_left(context)
+    while outdated:
+        if room is not None and room <= sum(found.wanted[day.date] for day in chosen):
+            left = counted(len(outdated), "day")
+            log.info("%s by an older version, up to %s: left by --limit", left, outdated[0])
+            break
+        chosen.append(outdated.pop(0))
+    return chosen
 
 
 def _say_passed_over(context: Context, since: Day) -> None:
@@ -110,6 +147,7 @@ def survey(context: Context, looked_at: list[Day]) -> Survey:
     }
     records: Counter[date] = Counter()
     wanted: Counter[date] = Counter()
+    stale: Counter[date] = Counter()
     asked = {day.date for day in looked_at}
     repeated: defaultdict[date, Repeated] = defaultdict(Repeated)
     rows = 0
@@ -126,12 +164,13 @@ def survey(context: Context, looked_at: list[Day]) -> Survey:
         records[day] += 1
         if day in asked and is_wanted(context, state):
             wanted[day] += 1
+            stale[day] += is_stale(context, state)
     tell(context, rows)
     for day, repeats in repeated.items():
         if wanted[day]:
             repeats.tell()
     newest = None if records.keys() & asked else _newest(context)
-    return Survey(records, wanted, context.tally.undated, newest)
+    return Survey(records, wanted, stale, context.tally.undated, newest)
 
 
 def _newest(context: Context) -> datetime | None:

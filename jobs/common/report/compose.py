@@ -28,7 +28,7 @@ from common.process.log import brief, log
 from common.process.words import counted
 from common.records.days import LOOKED_BACK, Survey, records_of, time_of
 from common.records.preparing import SHOW
-from common.records.selection import with_state
+from common.records.selection import is_stale, with_state
 from common.report import digests, merge
 from common.report.announce import announce
 from common.report.day_report import DayReport, Entry, Footer, Quote, Section, Unread
@@ -68,6 +68,7 @@ class Gathered:
     digested: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     unread: list[Unread] = field(default_factory=list)
     waiting: int = 0
+    stale: int = 0  # digested by an older version, where --stale asks for these
 
     @property
     def made_from(self) -> str:
@@ -77,12 +78,19 @@ class Gathered:
 
 
 def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Survey) -> bool:
-    """Write a day's report unless it is up to date; False where a record of the day still waits."""
+    """Write a day's report unless it is up to date; False where a record of the day still waits.
+
+    With --stale it is not written before all of the day is brought up to date.
+    """
     gathered = _gather(context, day)
     if gathered.waiting:
         waiting = f"{gathered.waiting} of {gathered.records}"
         log.info("%s: %s records wait: the report is written when all are digested", day, waiting)
         return False
+    if gathered.stale:
+        stale = f"{gathered.stale} of {gathered.records} records are still by an older version"
+        log.info("%s: %s: the report is written again when none is", day, stale)
+        return True
     before = context.runs.reported_days().get(str(day))
     path = context.settings.reports / f"{day}.md"
     if before == gathered.made_from and path.exists():
@@ -166,6 +174,7 @@ def _gather(context: Context, day: Day) -> Gathered:
         gathered.records += 1
         if at := time_of(context, record):
             gathered.by_hour[times.hour_of(at, day.zone)] += 1
+        gathered.stale += is_stale(context, state)
         if state is not None and state.status is RecordStatus.DONE:
             gathered.digested[state.request_id].add(state.record_id)
         elif state is not None and state.status is RecordStatus.DEAD:

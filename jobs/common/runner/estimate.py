@@ -20,7 +20,15 @@ from common.delivery.model_check import refuse_unfit
 from common.job import Record
 from common.process import exits
 from common.process.exits import JobExit
-from common.records.days import Survey, days, none_found, records_of, report_zone, survey
+from common.records.days import (
+    Survey,
+    days,
+    in_order,
+    none_found,
+    records_of,
+    report_zone,
+    survey,
+)
 from common.records.planned import planned
 from common.records.selection import room_left, select
 from common.runner import per_record
@@ -211,6 +219,6 @@ def _groups(context: Context, none: list[str], looked_at: list[Day]) -> Iterator
     found = survey(context, looked_at) if looked_at else Survey()
     if looked_at and not any(found.records[day.date] for day in looked_at):
         none.append(none_found(looked_at, zone_name, found))
-    for day in looked_at:
+    for day in in_order(context, looked_at, found):
         if found.wanted[day.date]:
             yield records_of(context, day)

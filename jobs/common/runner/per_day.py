@@ -24,6 +24,7 @@ from common.records.days import (
     Survey,
     days,
     days_named,
+    in_order,
     none_found,
     records_of,
     report_zone,
@@ -45,16 +46,18 @@ def run(context: Context, delivery: Delivery) -> None:
     delivery.collect(context.ledger.answered_records, use)
     looked_at = days(context, zone, context.clock.utc_now())
     found = survey(context, looked_at) if looked_at else Survey()
-    groups = [_group(context, day) for day in looked_at if found.wanted[day.date]]
+    chosen = in_order(context, looked_at, found)
+    groups = [_group(context, day) for day in chosen if found.wanted[day.date]]
     reported = context.runs.reported_days()
-    for day in looked_at:
-        if found.wanted[day.date] and reported.get(str(day)):
+    for day in chosen:
+        if found.wanted[day.date] and (reported.get(str(day)) or found.stale[day.date]):
             # The report lacks what comes now: until it is written again, it counts as not written.
+            # One that is out of the days' order is noted before a later day could hide it.
             _note(context, day)
     if delivery.all_at_once:
         delivery.deliver(groups, use)
-    context.expect(sum(found.wanted.values()))
-    not_saved = _reports(context, delivery, use, found, looked_at, zone_name)
+    context.expect(sum(found.wanted[day.date] for day in chosen))
+    not_saved = _reports(context, delivery, use, found, chosen, zone_name)
     if looked_at and not any(found.records[day.date] for day in looked_at):
         context.tally.newest = times.stamp(found.newest) if found.newest else ""
         log.info("%s", none_found(looked_at, zone_name, found))
