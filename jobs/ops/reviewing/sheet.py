@@ -13,7 +13,7 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 MOST = 32_767  # characters of a cell, in units of UTF-16: Excel cuts longer ones
@@ -26,7 +26,6 @@ _INSIDE = re.compile(r"([;,|\n][ \"]*)(?=[=+\-@＝＋－＠][^;,\n]*[(|!])")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _CUT = " … (cut: {:,} characters in all)"
 _UNSEEN = re.compile("[\\s'\x00-\x1f\x7f-\x9f\ufeff\ufffd\u200b-\u200f\u2028-\u202e\u2060]+")
-_WORD = re.compile(r"\w")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -63,7 +62,7 @@ def is_same(given: str, text: str) -> bool:
     """Whether a cell that a spreadsheet has saved still says a text.
 
     White space, control characters and apostrophes do not count, nor do letters that the code page
-    of a machine lacks: Excel writes a question mark for each, or a letter that looks alike.
+    of a machine lacks: for each a question mark is written, or a letter that looks alike.
     """
     seen = _seen(given)
     for written in (cell(text), text):
@@ -71,18 +70,31 @@ def is_same(given: str, text: str) -> bool:
             return True
     if _units(given) >= MOST - 1 and _seen(text).startswith(seen):
         return True
-    plain = _plain(given)
-    return bool(_WORD.search(plain)) and "?" in given and plain == _plain(cell(text))
+    return any(
+        _is_most_of(given, plain) and plain(given) in (plain(text), plain(cell(text)))
+        for plain in _PLAIN
+    )
 
 
 def _seen(text: str) -> str:
     return _UNSEEN.sub("", text)
 
 
-def _plain(text: str) -> str:
-    """The letters of a text that every code page has."""
-    letters = unicodedata.normalize("NFKD", _seen(text)).encode("ascii", "ignore").decode()
-    return letters.replace("?", "")
+def _unaccented(text: str) -> str:
+    letters = unicodedata.normalize("NFKD", _seen(text)).encode("ascii", "ignore")
+    return letters.decode().replace("?", "")
+
+
+def _western(text: str) -> str:
+    return _seen(text).encode("cp1252", "ignore").decode("cp1252").replace("?", "")
+
+
+_PLAIN = (_unaccented, _western)  # what is left of a text in any code page
+
+
+def _is_most_of(text: str, plain: Callable[[str], str]) -> bool:
+    """Whether enough of a text is left to know it by."""
+    return 2 * len(plain(text)) >= max(1, len(_seen(text)))
 
 
 def _units(text: str) -> int:
