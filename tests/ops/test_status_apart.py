@@ -199,8 +199,9 @@ def test_a_message_batch_of_an_evaluation_is_shown_as_one(here):
 @pytest.mark.parametrize("code", [0, 3, 75, 78])
 @pytest.mark.parametrize("known_by", ["its answers apart", "the wrapper's word"])
 def test_a_try_or_an_evaluation_is_not_the_last_run_of_the_job(here, code, known_by):
-    here.ran("sorter", ago(days=1), 0, done=3)
-    here.told("sorter", ago(days=1), 0)
+    night = ago(days=1)
+    here.ran("sorter", night, 0, done=3)
+    here.told("sorter", night, 0)
     at, reason = ago(hours=1), "accuracy 0.82 is below --min-accuracy 0.9"
     if known_by == "its answers apart":
         here.ran(f"sorter@{NEW}", at, code)

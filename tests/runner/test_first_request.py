@@ -60,6 +60,29 @@ def test_it_is_what_a_run_then_sends_first(claude, sent, delivery, instructions,
     assert (shown["status"], shown["note"]) == ("", "")
 
 
+@pytest.mark.parametrize("delivery", ["--live", "--message-batch"])
+@pytest.mark.parametrize("state", ["failed", "suspects", "alone suspected"])
+def test_after_a_night_that_went_wrong_it_is_still_what_is_sent_first(
+    claude, sent, delivery, state
+):
+    site = claude(message_batch_seconds=0.0)
+    events(site, 23)
+    site.run(labels(), "--limit", "23", "--chunk-size", "5")
+    ids = "('3')" if state == "alone suspected" else "('3', '4', '8', '9', '10')"
+    crashes = {"failed": 0, "suspects": 1, "alone suspected": 3}[state]
+    site.change_ledger(
+        "labels",
+        "update records set status = case when record_id in "
+        f"{ids} then 'failed' else 'waiting' end, failures = 1,"
+        f" error = case when record_id in {ids} then 'cut off' end,"
+        f" crashes = case when record_id in {ids} then {crashes} else 0 end",
+    )
+    sent.clear()
+    shown = first(site, labels(), delivery)
+    assert run(site, labels(), delivery).code == 0
+    assert shown["params"] == sent[0]
+
+
 def test_a_reports_first_request_is_its_first_digest(claude, sent):
     site = claude()
     events(site, 12)

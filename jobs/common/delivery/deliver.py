@@ -26,7 +26,7 @@ from common.process.exits import JobExit
 from common.process.log import log
 from common.process.words import counted
 from common.records.chunks import Chunk
-from common.records.selection import Selected, chunks, room_left, select
+from common.records.selection import Selected, chunks, has_failed, room_left, select
 
 LITTLE = 10  # requests left over by a deferred delivery that are rather asked again live
 FRUITLESS = 3  # times in a row that a deferred delivery may bring nothing
@@ -204,8 +204,7 @@ def _sorted(
         with closing(_selected(context, group, room, use)) as selected:
             room = None if room is None else room - selected.new
             for record, state in selected:
-                has_failed = state is not None and (state.error or state.crashes)
-                (now if has_failed else later).add((record, state))
+                (now if has_failed(state) else later).add((record, state))
                 fresh |= state is None or not state.to_ask
         failed.append(now)
         others.append(later)

@@ -22,8 +22,6 @@ SHOW = "show()"
 PREPARE = "prepare()"
 NOTE = "note()"
 _TOGETHER = 16  # records that are prepared at once
-# Takes the function that failed, the record's id, and the fault.
-GiveUp = Callable[[str, str, Fault], None]
 
 
 def ready(
@@ -31,17 +29,18 @@ def ready(
     records: Iterable[Record],
     leave_out: Callable[[Record], object],
     together: int = _TOGETHER,
-    give_up: GiveUp | None = None,
 ) -> Iterator[tuple[Record, int]]:
     """Each record as it is to be sent, with its estimated tokens.
 
     `leave_out` gets those without a text; those that prepare(), note() or show() fails for are dead
-    letters, or given to `give_up` with the function's name. Raises JobExit: 78 where it is so for
-    three in a row, 75 when stopped, since preparing can take its time.
+    letters. Raises JobExit: 78 where it is so for three in a row, 75 when stopped, since preparing
+    can take its time.
     """
-    give_up = give_up or context.code.bury
-    prepared = _prepared(context, records, together, give_up)
-    yield from shown(context, prepared, partial(give_up, SHOW), leave_out)
+
+    def give_up(record_id: str, fault: Fault) -> None:
+        context.code.bury(SHOW, record_id, fault)
+
+    yield from shown(context, _prepared(context, records, together), give_up, leave_out)
 
 
 def shown(
@@ -70,9 +69,7 @@ def shown(
             yield sendable, estimated_tokens(text)
 
 
-def _prepared(
-    context: Context, records: Iterable[Record], together: int, give_up: GiveUp
-) -> Iterator[Record]:
+def _prepared(context: Context, records: Iterable[Record], together: int) -> Iterator[Record]:
     if context.job.prepare is None:
         yield from records
         return
@@ -81,10 +78,10 @@ def _prepared(
         if by := context.stop.by:
             waits = "what is left waits for the next run"
             raise JobExit(exits.NOT_NOW, f"stopped by {by}: {waits}")
-        yield from _with_more(context, group, give_up)
+        yield from _with_more(context, group)
 
 
-def _with_more(context: Context, group: list[Record], give_up: GiveUp) -> Iterator[Record]:
+def _with_more(context: Context, group: list[Record]) -> Iterator[Record]:
     """These records after prepare() and note(), one by one where either fails for all together."""
     code, note, database = context.code, context.job.note, context.source
     record_ids = [record["record_id"] for record in group]
@@ -96,9 +93,9 @@ def _with_more(context: Context, group: list[Record], give_up: GiveUp) -> Iterat
     except CodeError as error:
         if len(group) > 1:
             for record in group:
-                yield from _with_more(context, [record], give_up)
+                yield from _with_more(context, [record])
         else:
-            give_up(PREPARE, record_ids[0], error.fault)
+            code.bury(PREPARE, record_ids[0], error.fault)
         return
     code.worked(PREPARE)
     yield from more

@@ -64,6 +64,11 @@ def is_stale(context: Context, state: RecordState | None) -> bool:
     )
 
 
+def has_failed(state: RecordState | None) -> bool:
+    """Whether a record was judged, or was in flight in a run that died."""
+    return state is not None and bool(state.error or state.crashes)
+
+
 def is_new(context: Context, state: RecordState | None) -> bool:
     """Whether this run has not sent the record before."""
     return state is None or state.run_id != context.run_id

@@ -86,7 +86,7 @@ def estimate(context: Context) -> dict[str, object]:
             empty += len(selected.empty)
             kept += len(selected.kept)
             if context.options.show and first is None and len(selected):
-                first = first_of(context, selected, len(selected), *known.model)
+                first = first_of(context, selected, *known.model)
         if len(selected) and context.job.per_day:
             add(_MERGE)
     if context.options.show and first is None:

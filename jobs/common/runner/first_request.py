@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 from unicodedata import category
@@ -15,17 +16,18 @@ from unicodedata import category
 from common.claude.faults import Fault
 from common.claude.models_api import Model
 from common.context import Context
+from common.delivery.deliver import DEFERRED
 from common.delivery.request_maker import RequestMaker
 from common.job import Record
 from common.job_code import JobCode
-from common.ledger.states import RecordState
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import brief, log, shortened
 from common.process.mark import Mark
 from common.process.words import counted
 from common.records.chunks import Chunk, packed
-from common.records.preparing import PREPARE, ready
+from common.records.preparing import SHOW, ready
+from common.records.selection import Selected, chunks, has_failed
 from common.tally import Tally
 
 # Marks that turn the direction of writing: a terminal obeys them, as it does control characters.
@@ -34,29 +36,29 @@ _TURNING = {*map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A)))}
 
 def first_of(
     context: Context,
-    selected: Iterable[tuple[Record, RecordState | None]],
-    total: int,
+    selected: Selected,
     model: Model,
     unsure: str,
 ) -> dict[str, Any] | None:
-    """The first request about these records, about `total` in all; None where none has a text.
+    """The first request about these records; None where none of them has a text.
 
     `unsure` says why it is not known what the model takes, "" where it is. Raises JobExit: 78 where
     the job's functions fail for three records in a row, or its schema cannot be made.
     """
-    size = context.options.chunk_size
-    chunk = _chunk(context, _unsuspected_first(selected), size)
-    if not chunk:
-        return None
-    chunks = max(1, -(-total // size))
-    return _request(context, Chunk(chunk, f"chunk 1/{chunks}", chunks), model, "", unsure)
+    apart = _only_told(context)
+    with ExitStack() as closing:
+        for part, failed in _parts(apart, selected, closing):
+            if chunk := next(chunks(apart, part, failed=failed), None):
+                return _request(context, chunk, model, "", unsure)
+    return None
 
 
 def about_one(
     context: Context, records: Iterable[Record], model: Model, unsure: str
 ) -> dict[str, Any] | None:
     """The request about the first of these records alone: it is done, and nothing else waits."""
-    chunk = _chunk(context, records, 1)
+    found = ready(_only_told(context), records, lambda record: None)
+    chunk = next(packed(found, 1), None)
     if not chunk:
         return None
     states = context.ledger.states([chunk[0]["record_id"]])
@@ -64,33 +66,36 @@ def about_one(
     return _request(context, Chunk(chunk, "chunk 1/1"), model, status, unsure)
 
 
-def _unsuspected_first(
-    selected: Iterable[tuple[Record, RecordState | None]],
-) -> Iterator[Record]:
-    """The order of a run: what was in flight in one that died comes last."""
-    suspects = []
-    for record, state in selected:
-        if state is not None and state.to_ask and state.crashes:
-            suspects.append(record)
-        else:
-            yield record
-    yield from suspects
+class _OnlyTold(JobCode):
+    """The job's functions, which a dry run calls: it gives no record up."""
 
-
-def _chunk(context: Context, records: Iterable[Record], size: int) -> list[Record]:
-    """The first records that the job can prepare and show, as many as travel together."""
-    job = context.job
-    # Failures are counted from here: the estimate has met those of show() before.
-    code = JobCode(job.name, context.dead_letters, Tally(), Mark(None))
-    apart = replace(context, code=code, job=replace(job, note=None))
-
-    def given_up(function: str, record_id: str, fault: Fault) -> None:
-        code.failed(function, record_id, fault)
-        if function == PREPARE:
+    def bury(self, function: str, record_id: str, fault: Fault) -> None:
+        self.failed(function, record_id, fault)
+        if function != SHOW:  # of which the estimate has told already
             log.warning("record %s would be a dead letter: %s", brief(record_id), fault.reason)
 
-    found = ready(apart, records, lambda record: None, give_up=given_up)
-    return next(packed(found, size), [])
+
+def _only_told(context: Context) -> Context:
+    """The same run, which notes nothing: neither in its ledger nor by note()."""
+    job = context.job
+    code = _OnlyTold(job.name, context.dead_letters, Tally(), Mark(None))
+    return replace(context, code=code, job=replace(job, note=None))
+
+
+def _parts(
+    context: Context, selected: Selected, closing: ExitStack
+) -> Iterator[tuple[Selected, bool]]:
+    """What is sent first, and what then: whether it has failed before, where that matters."""
+    if context.delivery not in DEFERRED:
+        yield selected, False
+        return
+    failed, others = Selected(context), Selected(context)
+    for part in (failed, others):
+        closing.callback(part.close)
+    for record, state in selected:
+        (failed if has_failed(state) else others).add((record, state))
+    yield failed, True
+    yield others, False
 
 
 def _request(

@@ -5,7 +5,6 @@ The request is that of a run, but about no record: nobody's words travel.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator
 
 from common.claude.faults import Fault, is_refused_for_the_job, must_be_fault
@@ -24,6 +23,8 @@ def check(
     installation: Installation, key: str, url: str, model: Model, names: Iterable[str]
 ) -> Iterator[Line]:
     """The jobs that would be refused, whatever the record."""
+    import asyncio
+
     for name in filter(None, names):
         try:
             job = job_of(installation.root / "jobs" / f"{name}.py")
@@ -36,6 +37,8 @@ def check(
 
 
 async def _refused(key: str, url: str, model: Model, job: Job) -> Fault | None:
+    import asyncio
+
     from common.claude.api import connect, count_tokens
 
     (client,) = connect(key, url, 1)

@@ -24,8 +24,6 @@ _OLD_ANSWERS = (
     " and purpose <> 'correction'"
 )
 _OLD_OUTPUTS = "status = 'done' and output is not null and updated_at < ?"
-# Of a name under which answers stand apart: the whole row.
-_OLD_APART = "status = 'done' and updated_at < ?"
 _OLD_TRIES = "job = ? and tried_at < ?"
 _OLD_RUNS = (
     "job = :job and started_at < :before"
@@ -70,7 +68,7 @@ def would_forget(file: LedgerDatabase, job: str, before: str) -> Forgotten:
             (name, before),
         ).fetchone()
         outputs, more = file.db.execute(
-            f"select count(*), sum(length(output)) from records where job = ? and {_old(name)}",
+            f"select count(*), sum(length(output)) from records where job = ? and {_OLD_OUTPUTS}",
             (name, before),
         ).fetchone()
         (runs,) = file.db.execute(
@@ -99,11 +97,6 @@ def forget(file: LedgerDatabase, job: str, before: str) -> Forgotten:
             ).rowcount
         gone.add(Forgotten(answers, outputs, runs, tries, length + more))
     return gone
-
-
-def _old(name: str) -> str:
-    """The condition of the records whose outputs are old."""
-    return _OLD_OUTPUTS if name == job_of(name) else _OLD_APART
 
 
 def forget_work(file: LedgerDatabase, job: str, before: str) -> None:
@@ -171,7 +164,7 @@ def _forget_outputs(file: LedgerDatabase, job: str, before: str) -> tuple[int, i
         ).fetchone()[0]
         if end is None:
             return count, length
-        part = f"job = ? and record_id > ? and record_id <= ? and {_old(job)}"
+        part = f"job = ? and record_id > ? and record_id <= ? and {_OLD_OUTPUTS}"
         values = (job, last, end, before)
         found = file.db.execute(
             f"select count(*), sum(length(output)) from records where {part}", values
