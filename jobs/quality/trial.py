@@ -58,6 +58,8 @@ def run(context: Context, say: Callable[[str], object]) -> int:
         end, code = error, error.code
     finally:
         summary = finish([part], code, time.monotonic() - began)
+    if end:
+        summary["reasons"] = [end.message]
     trial = Trial(
         context=part, taken=taken, records=records, rest=rest, stale=stale, summary=summary
     )
@@ -96,6 +98,7 @@ def _tried(
             one.no_text = True
         else:
             one.error = _why(answered, end)
+            one.left = end is not None and (answered is None or not answered.error)
         yield one
 
 

@@ -25,7 +25,10 @@ def text(trial: Trial) -> str:
     """A try for a person."""
     lines = [*_head(trial)]
     for number, one in enumerate(trial.records, 1):
-        lines += ["", *_record(one, f"{number}/{len(trial.records)}")]
+        if not one.left:
+            lines += ["", *_record(one, f"{number}/{len(trial.records)}")]
+    if left := [one for one in trial.records if one.left]:
+        lines += ["", *_wrapped(f"{counted(len(left), 'record')} {left[0].error}")]
     if trial.records:
         lines += ["", *_totals(trial)]
     return redacted("\n".join(lines))
@@ -42,6 +45,7 @@ def as_json(trial: Trial) -> dict[str, Any]:
         "model": context.model,
         "status": summary["status"],
         "exit_code": summary["exit_code"],
+        "reasons": summary["reasons"],
         "demo": context.options.demo,
         "records": [_as_json(one) for one in trial.records],
         "total": {

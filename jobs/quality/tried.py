@@ -21,6 +21,7 @@ class Tried:
     output: dict[str, Any] | None = None
     error: str = ""  # why there is no output
     no_text: bool = False  # nothing was sent about it
+    left: bool = False  # the try had to end before it was answered
     share: Share = field(default_factory=Share)
     change: Change | None = None  # None: there is nothing to compare with
     compared_with: str = ""

@@ -22,6 +22,7 @@ from rigs.bills import usd_of
 from rigs.harness import Result, Site, json_of
 from rigs.own_jobs import TABLE, labels
 from rigs.record_jobs import JOBS, events, rows
+from standin.fault_kinds import MODEL
 
 JOB = bulk_classifier.JOB
 
@@ -295,12 +296,15 @@ def test_a_dead_letter_of_a_try_is_not_asked_again_and_the_code_stays_3(claude):
 def test_at_a_cost_cap_it_ends_with_4_and_shows_what_came(claude):
     site = claude()
     events(site, 40)
-    one = tried(site, JOB, "2", "--chunk-size", "2")["total"]["usd"]
-    arguments = ("--try", "10", "--chunk-size", "1", "--max-cost", f"{one * 6:.6f}")
+    arguments = ("--try", "20", "--chunk-size", "1", "--max-cost", "0.0015")
     result = site.run(labels(), *arguments)
     assert result.code == 4 and "cost cap" in result.log
-    assert "No output: not answered: cost cap" in result.stdout
-    assert usd_of(site.billed()) - one <= one * 6
+    assert 0 < usd_of(site.billed()) <= 0.0015
+    came = result.stdout.count("asked alone")
+    assert 0 < came == len(site.billed()) < 20
+    assert f"{20 - came} records not answered: cost cap" in result.stdout
+    assert f"The other {40 - came} records that wait" in result.stdout
+    assert "No output" not in result.stdout
 
 
 def test_records_without_a_text_cost_nothing(claude):
@@ -316,6 +320,35 @@ def test_records_without_a_text_cost_nothing(claude):
     assert result.code == 0, result.log
     assert "It has no text: nothing is sent or saved about it." in result.stdout
     assert "2" not in billed_for(site)
+
+
+def test_one_blank_record_among_others_is_no_wrong_column(claude):
+    site = claude()
+    events(site, 3, e2=" ")
+    result = site.run(labels(), "--try", "1")
+    assert result.code == 78 and "has a text" in result.log  # nobody has sent anything yet
+    assert site.run(labels(), "--try", "3").code == 0
+    blank = site.run(labels(), "--try", "1")
+    assert blank.code == 0, blank.log
+    assert "It has no text: nothing is sent or saved about it." in blank.stdout
+
+
+def test_where_it_cannot_begin_json_says_why(claude):
+    site = claude()
+    site.table("events", "id, content, created_at")
+    result = site.run(labels(select="select id as record_id from nowhere"), "--try", "--json")
+    assert result.code == 78 and "nowhere" in json_of(result)["reasons"][0]
+    events(site, 3)
+    windowed = "select id as record_id, content from events where within(created_at, :start, :end)"
+    window = ("--since", "2026-11-25", "--until", "2026-11-21")
+    result = site.run(labels(select=windowed), "--try", "--json", *window)
+    assert result.code == 2 and "is empty" in json_of(result)["reasons"][0]
+    refused = [{"kind": "401"}, {"kind": "401", "path": MODEL}]
+    site = claude(faults=refused)
+    result = site.run(labels(), "--try", "2", "--json")
+    found = json_of(result)
+    assert result.code == found["exit_code"] == 77 and found["rest"] is None
+    assert found["reasons"] and found["total"]["answered"] == 0
 
 
 def test_a_report_has_no_records_to_try(site):

@@ -131,9 +131,11 @@ class Runs:
         )
 
     def ever_sent(self) -> bool:
-        """Whether any run of the job has sent a record."""
+        """Whether any run of the job has sent a record, --try and --eval too."""
+        jobs = names(self._file.db, job_of(self.job))
         row = self._file.db.execute(
-            "select 1 from requests where job = ? and delivery <> ? limit 1", (self.job, NOT_SENT)
+            f"select 1 from requests where job in {marks(jobs)} and delivery <> ? limit 1",
+            (*jobs, NOT_SENT),
         ).fetchone()
         return row is not None
 

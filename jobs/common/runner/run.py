@@ -168,7 +168,16 @@ def _measured(context: Context) -> tuple[int, str]:
 
     printed: list[str] = []
     measure = evaluation.run if context.options.labels else trial.run
-    return _ended(context, lambda: measure(context, printed.append)), "\n".join(printed)
+
+    def work() -> int:
+        try:
+            return measure(context, printed.append)
+        except JobExit as end:
+            if not printed:
+                printed.append(_unstarted(context.job, context.run_id, context.options, end))
+            raise
+
+    return _ended(context, work), "\n".join(printed)
 
 
 def _outcome(context: Context) -> int:
