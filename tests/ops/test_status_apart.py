@@ -229,13 +229,14 @@ def test_a_run_that_also_asked_for_second_opinions_is_a_run_of_the_job(here):
     assert (job_of(here)["state"], job_of(here)["runs"][0]["measure"]) == ("failed", "")
 
 
-def test_what_looks_wrong_in_the_last_run_that_saved_anything_needs_a_look(here):
+def test_what_looks_wrong_in_the_last_run_that_could_be_judged_needs_a_look(here):
     for days, texts in ((3, ["older"]), (2, ["label: complaint 15 %, usually 3 %", "\x1b[2J x"])):
         run = here.ran("sorter", ago(days=days), 0, done=60)
         here.change(
             "sorter", "update runs set warnings = ? where run_id = ?", json.dumps(texts), run
         )
     here.ran("sorter", ago(days=1), 0)  # it had nothing to do
+    here.ran("sorter", ago(hours=3), 0, done=49)  # too few to tell
     found = job_of(here)
     assert found["warnings"][0] == "label: complaint 15 %, usually 3 %"
     assert found["state"] == "ok"

@@ -30,6 +30,7 @@ from ops.overview.sentences import MEASURES, ended_at
 from ops.overview.versions import versions_of
 
 _EXPIRES = timedelta(hours=24)
+_ENOUGH = 50  # outputs of a run, for a look at what left its usual range
 
 
 def gather(root: Path, environ: Mapping[str, str], *, demo: bool, asked: str = "") -> Status:
@@ -156,8 +157,8 @@ def _measures(figures: Figures | None, lines: list[Line]) -> dict[str, str]:
 
 
 def _warnings(rows: list[dict[str, Any]]) -> tuple[str, ...]:
-    """What looks wrong in the outputs of the newest run that had any."""
-    last = next((row for row in rows if row["done"]), None)
+    """What looks wrong in the outputs of the newest run that had enough of them to tell."""
+    last = next((row for row in rows if row["warnings"] or row["done"] >= _ENOUGH), None)
     try:
         texts = json.loads(last["warnings"] or "[]") if last else []
     except ValueError:

@@ -142,7 +142,7 @@ class JobStatus:
     holder: Holder | None = None  # of the ledger's lease, on PostgreSQL
     queues: tuple[Queue, ...] = ()  # where requests wait for Celery's workers
     versions: Versions = field(default_factory=Versions)
-    # What looks wrong in the outputs of the last run that had any.
+    # What looks wrong in the outputs of the last run that had enough of them to tell.
     warnings: tuple[str, ...] = ()
 
 
