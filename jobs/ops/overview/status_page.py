@@ -86,8 +86,8 @@ def _job(status: Status, job: JobStatus) -> Iterator[str]:
             look = "zero" if not count else "warn" if name in ("failed", "dead") else ""
             yield f'<li class="{look}"><strong>{count:,}</strong> <span>{name}</span></li>'
         if job.records.corrected:
-            said = "corrected by a person"
-            yield f"<li><strong>{job.records.corrected:,}</strong> <span>{said}</span></li>"
+            count = f"<strong>{job.records.corrected:,}</strong>"
+            yield f"<li>{count} <span>corrected</span></li>"
         yield "</ul>"
     if job.days:
         yield charts(job.days)
