@@ -5,7 +5,7 @@ of it.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -15,7 +15,7 @@ from ops.reviewing import importing
 from ops.reviewing.filled_rows import Judge
 from rigs.message_batch_kills import Instant, around
 from rigs.record_jobs import events
-from rigs.review_site import ReviewSite, opinions, save
+from rigs.review_site import Opinion, ReviewSite, opinions, save
 
 CORRECTED = {str(n) for n in range(2, 9)}
 
@@ -126,3 +126,19 @@ def test_a_correction_of_a_correction_that_was_killed_wins(here):
     assert here.saved()["3"][0] == "refund"
     assert here.outputs()["3"]["note"] == "by a person 3"
     assert all_or_nothing(here)
+
+
+def test_what_a_person_gave_and_fits_no_more_is_a_dead_letter_and_asked_of_nobody(here):
+    class Narrow(Opinion):
+        label: Literal["delivery", "refund"]
+
+    killed(here, AFTER[0])
+    billed = len(here.site.billed())
+    here.job = opinions(saving, output=Narrow)
+    assert here.run().code == 3
+    assert {key for key, status in here.statuses().items() if status == "dead"} == CORRECTED
+    assert here.ledger("select distinct error from records where status = 'dead'") == [
+        ("wrong schema (label: literal_error)",)
+    ]
+    assert here.run().code == 0
+    assert len(here.site.billed()) == billed

@@ -7,7 +7,7 @@ from contextlib import closing
 from itertools import groupby, islice
 from typing import Any
 
-from common.claude.faults import Kind
+from common.claude.faults import Fault, Kind
 from common.claude.message import stored_message
 from common.claude.request import Request
 from common.context import Context
@@ -118,23 +118,22 @@ def with_messages(group: Iterable[Waiting]) -> list[tuple[Request, dict[str, Any
 
 
 def _ending(request: StoredRequest, reading: Reading) -> Ending:
+    by_a_person = request.model == A_PERSON
+
+    def is_final(fault: Fault) -> bool:
+        # What a person has given is not asked again: where it cannot be used, a person has to look.
+        return fault.kind is Kind.CODE or by_a_person
+
+    faults = reading.faults.items()
     return Ending(
         request_id=request.request_id,
         version=request.version,
-        corrected=request.model == A_PERSON,
+        corrected=by_a_person,
         # It stays answered as long as a record of it is not in the SELECT.
         status=RequestStatus.ANSWERED,
         done=reading.outputs,
-        failed={
-            record_id: fault.reason
-            for record_id, fault in reading.faults.items()
-            if fault.kind is not Kind.CODE
-        },
-        dead={
-            record_id: fault.reason
-            for record_id, fault in reading.faults.items()
-            if fault.kind is Kind.CODE
-        },
+        failed={name: fault.reason for name, fault in faults if not is_final(fault)},
+        dead={name: fault.reason for name, fault in faults if is_final(fault)},
     )
 
 
