@@ -13,6 +13,7 @@ from typing import Any, cast
 import psycopg
 import pytest
 
+from common.ledger.older import upgrade
 from common.process.postgres import Connection
 from ops import status
 from ops.facts import postgres_reader
@@ -48,6 +49,24 @@ def test_a_database_without_a_ledger_is_that_of_jobs_that_never_ran(here):
         assert db.execute("select count(*) from pg_class where relname = 'records'").fetchone() == (
             0,
         )
+
+
+def test_a_ledger_of_an_older_version_is_a_note_until_the_next_run(here):
+    here.records("sorter", "done", "a")
+    here.ran("sorter", ago(hours=1), 0)
+    here.told("sorter", ago(hours=1), 0)
+    with psycopg.connect(here.databases.url) as db:
+        db.execute("update ledger_version set version = 2")
+        db.execute("alter table runs drop column outputs, drop column warnings")
+        db.execute("alter table runs drop constraint runs_pkey")
+        db.execute("alter table requests drop column purpose, drop column version")
+        db.execute("alter table records drop column version")
+    said = here.ask(status)
+    assert said.code == 0 and "code 0" in said.out
+    assert upgrade.older("")[-40:] in " ".join(said.out.split())
+    here.ran("sorter", ago(minutes=5), 0)
+    assert job_of(here)["note"] == ""
+    assert job_of(here)["records"]["done"] == 1
 
 
 def test_a_job_that_never_ran_beside_one_that_did_says_so(here):

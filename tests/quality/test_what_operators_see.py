@@ -14,6 +14,7 @@ from rigs.bills import usd_of
 from rigs.harness import Site
 from rigs.own_jobs import labels
 from rigs.record_jobs import events, run
+from rigs.status_site import ago
 
 
 @pytest.fixture
@@ -61,6 +62,9 @@ def test_they_change_nothing_about_the_job_but_its_costs(here):
 
 def test_a_try_is_no_success_that_another_job_waits_for(here):
     assert run(here, labels("other"), "--after", "labels").code == 0
+    for job, hours in (("labels", 2), ("other", 1)):
+        at = ago(hours=hours)
+        here.change_ledger(job, f"update runs set started_at = '{at}', ended_at = '{at}'")
     assert run(here, labels(), "--try", "2").code == 0
     assert run(here, labels("other"), "--after", "labels").code == 75
     assert run(here, labels()).code == 0

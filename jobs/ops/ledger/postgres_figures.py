@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from common import times
+from common.ledger.older import upgrade
 from ops.facts.postgres_reader import Reader
 from ops.ledger.figures import Figures, figures
 from ops.ledger.work import Holder, Queue, Worker
@@ -24,12 +25,14 @@ class PostgresLook:
         """Connect; `closing` lets go of it. Raises JobExit."""
         self._reader = reader = Reader(address, "LEDGER_DB", "status")
         closing.callback(reader.close)
-        self.has_ledger, self.has_queue, self.is_older = reader.row(
+        self.has_ledger, self.has_queue = reader.row(
             "select to_regclass('ledger_version') is not null, to_regclass('queue') is not null"
-            " and to_regclass('workers') is not null and to_regclass('pace') is not null,"
-            " not exists (select 1 from pg_attribute where attrelid = to_regclass('runs')"
-            " and attname = 'warnings')"
+            " and to_regclass('workers') is not null and to_regclass('pace') is not null"
         )
+        self.is_older = False
+        if self.has_ledger:
+            row = reader.row("select max(version) from ledger_version")
+            self.is_older = (row[0] or 0) < upgrade.VERSION
 
     def figures(self, job: str, since: str, model: str) -> Figures | None:
         """As figures(); None where no run of the job has begun a ledger yet. Raises JobExit."""

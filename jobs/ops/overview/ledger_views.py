@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from common.ledger.older import upgrade
 from common.process.exits import JobExit
 from common.process.postgres import in_words
 from common.settings import DEFAULT_MODEL, Settings
@@ -19,8 +20,6 @@ from ops.ledger.work import Holder, Queue, Worker
 
 if TYPE_CHECKING:
     from ops.ledger.postgres_figures import PostgresLook
-
-_OLDER = "is of an older version: the next run of any job brings it up to date"
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,8 @@ class LedgerViews:
             if address not in self._looks:
                 self._looks[address] = PostgresLook(address, self._closing)
             if look := self._looks[address]:
-                if look.has_ledger and look.is_older:
-                    return View(note=f"LEDGER_DB {in_words(address)} {_OLDER}")
+                if look.is_older:
+                    return View(note=upgrade.older(f"LEDGER_DB {in_words(address)}"))
                 figures = look.figures(job, since, model)
                 return View(figures, "", look.holder(job), look.queues(job))
         except JobExit as error:
