@@ -81,13 +81,12 @@ def _job(status: Status, job: JobStatus) -> Iterator[str]:
     yield "</dl>"
     if job.records:
         yield '<ul class="records">'
-        counts = (job.records.done, job.records.failed, job.records.dead, job.records.waiting)
-        for count, name in zip(counts, ("done", "failed", "dead", "waiting"), strict=True):
+        for name in ("done", "failed", "dead", "waiting", "corrected"):
+            count = getattr(job.records, name)
+            if name == "corrected" and not count:
+                continue
             look = "zero" if not count else "warn" if name in ("failed", "dead") else ""
             yield f'<li class="{look}"><strong>{count:,}</strong> <span>{name}</span></li>'
-        if job.records.corrected:
-            count = f"<strong>{job.records.corrected:,}</strong>"
-            yield f"<li>{count} <span>corrected</span></li>"
         yield "</ul>"
     if job.days:
         yield charts(job.days)
