@@ -70,7 +70,7 @@ def test_empty_means_the_empty_value(here):
     assert here.outputs()["3"] | {"runner_up": "", "tags": [], "note": None} == here.outputs()["3"]
     refused = here.correct({"3": {"label": "(empty)"}})
     assert refused.code == 78
-    assert "line 2: correct_label: label cannot be empty" in refused.err
+    assert "line 2: record 3: correct_label: label cannot be empty" in refused.err
 
 
 def test_lists_and_texts_come_as_they_were_written(here):
@@ -140,7 +140,7 @@ def test_a_damaged_id_cannot_correct_another_record(claude):
     )
     said = here.review("--import", str(path))
     assert said.code == 78
-    assert "line 2: record 7 has another text than this row" in said.err
+    assert "line 2: record 7: its text is another one than this row's" in said.err
     assert "corrected" not in here.statuses().values()
 
 
@@ -217,7 +217,7 @@ def test_a_dead_letter_needs_every_field_that_an_output_needs(claude):
     dead = next(key for key, status in here.statuses().items() if status == "dead")
     said = here.correct({dead: {"label": "refund"}})
     assert said.code == 78
-    assert "line 2: fill in correct_score, too: it has no answer" in said.err
+    assert "fill in correct_score, too: it has no answer" in said.err
     assert here.correct({dead: {"label": "refund", "score": "0.5"}}).code == 0
     assert here.saved()[dead] == ("refund", "", 0.5, "[]", "a person")
     assert here.run("--retry-dead").code == 0
@@ -241,7 +241,9 @@ def test_a_record_that_is_under_way_is_refused_until_its_answer_is_in(claude):
     under_way = next(key for key, status in here.statuses().items() if status == "submitted")
     said = here.correct({under_way: {"label": "refund", "score": "1"}})
     assert said.code == 78
-    assert f"line 2: record {under_way} is under way: import it when its answer is in" in said.err
+    assert (
+        f"line 2: record {under_way}: it is under way: import it when its answer is in" in said.err
+    )
     assert here.statuses()[under_way] == "submitted"
 
 
@@ -260,10 +262,33 @@ def test_a_save_that_fails_is_told_by_line_and_nothing_is_changed(here):
     said = here.correct({key: {"label": "praise"} for key in "123456"})
     assert said.code == 78
     assert "2 rows are refused, and nothing was imported" in said.err
-    assert "line 4: save() raised ValueError: not 3" in said.err
-    assert "line 6: save() raised ValueError: not 5" in said.err
+    assert "line 4: record 3: save() raised ValueError: not 3" in said.err
+    assert "line 6: record 5: save() raised ValueError: not 5" in said.err
     assert (here.outputs(), here.saved(), here.statuses()) == before
     assert here.ledger("select count(*) from requests where purpose = 'correction'") == [(0,)]
+
+
+def test_a_save_that_fails_when_it_counts_leaves_a_dead_letter_that_can_be_saved_again(here):
+    calls = []
+
+    def moody(db, record, output, origin):
+        save(db, record, output, origin)
+        calls.append(record["record_id"])
+        if record["record_id"] == "3" and calls.count("3") > 1:
+            raise ValueError("not twice")
+
+    here.job = opinions(moody)
+    said = here.correct({key: {"label": "praise"} for key in "345"})
+    assert said.code == 3
+    assert said.out.startswith("2 records of opinions corrected (3 cells filled in)\n")
+    assert "line 2: not saved: record 3: save() raised ValueError: not twice" in said.out
+    assert [here.statuses()[key] for key in "345"] == ["dead", "corrected", "corrected"]
+    assert here.saved()["3"][-1] != "a person"
+    billed = len(here.site.billed())
+    here.job = opinions()
+    assert here.run("--retry-dead").code == 0
+    assert (here.statuses()["3"], here.saved()["3"][0]) == ("corrected", "Praise")
+    assert len(here.site.billed()) == billed
 
 
 def test_a_save_that_commits_is_rehearsed_without_a_trace(here):
@@ -364,7 +389,7 @@ def test_a_field_that_is_new_is_to_be_filled_in(here):
 
     here.job = opinions(output=More)
     said = here.correct({"3": {"label": "refund"}})
-    assert "line 2: fill in correct_severity, too: its answer lacks them" in said.err
+    assert "line 2: record 3: fill in correct_severity, too: its answer lacks them" in said.err
     assert here.correct({"3": {"label": "refund", "severity": "3.0"}}).code == 0
     assert here.outputs()["3"]["severity"] == 3
 

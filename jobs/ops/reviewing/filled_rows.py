@@ -67,10 +67,12 @@ class Judged:
     skipped: int = 0  # rows without any
     repeated: int = 0  # rows that say the same as one before
 
-    def by_line(self, faults: Mapping[str, Fault]) -> dict[int, Fault]:
-        """The faults of records, by the lines of the table that correct these."""
+    def by_line(self, faults: Mapping[str, Fault]) -> dict[int, str]:
+        """Why records failed, by the lines of the table that correct these."""
         return {
-            one.line: faults[one.record_id] for one in self.corrections if one.record_id in faults
+            one.line: f"record {brief(one.record_id)}: {faults[one.record_id].reason}"
+            for one in self.corrections
+            if one.record_id in faults
         }
 
 
@@ -127,11 +129,14 @@ class Judge:
                 if (first := at.setdefault(record_id, one)) is not one:
                     judged.repeated += self._says_the_same(one, first)
                     continue
-                judged.corrections.append(
-                    self._correction(one, record, answers.get(record_id), before)
-                )
             except ValueError as error:
                 judged.wrong[line] = str(error)
+                continue
+            try:
+                correction = self._correction(one, record, answers.get(record_id), before)
+                judged.corrections.append(correction)
+            except ValueError as error:
+                judged.wrong[line] = f"record {brief(record_id)}: {error}"
         return judged
 
     def _records(self) -> dict[str, Record]:
@@ -157,8 +162,8 @@ class Judge:
             text = text_of(self._context, record)
             if not sheet.is_same(one.row.cells[TEXT], text):
                 raise ValueError(
-                    f"record {brief(record['record_id'])} has another text than this row:"
-                    f" a spreadsheet changed the id or the text, or the record has changed since:"
+                    f"record {brief(record['record_id'])}: its text is another one than this row's:"
+                    " a spreadsheet changed the id or the text, or the record has changed since:"
                     " write the table anew, and save it as CSV UTF-8"
                 )
         return record
@@ -182,9 +187,7 @@ class Judge:
         record_id = record["record_id"]
         status = answer.status if answer else None
         if status in (RecordStatus.SUBMITTED, RecordStatus.ANSWERED):
-            raise ValueError(
-                f"record {brief(record_id)} is under way: import it when its answer is in"
-            )
+            raise ValueError("it is under way: import it when its answer is in")
         stands = status in (RecordStatus.DONE, RecordStatus.CORRECTED)
         output = json.loads(answer.output) if stands and answer and answer.output else {}
         values = self._values(one)

@@ -58,7 +58,7 @@ def take_in(context: Context, table: Table) -> tuple[int, list[str]]:
         context.source.create(context.job.tables)
     answers = _answers(context, judged.corrections)
     faults = Saving(trial).rehearse(with_messages(answers))
-    judged.wrong = {line: fault.reason for line, fault in judged.by_line(faults).items()}
+    judged.wrong = judged.by_line(faults)
     _refuse(judged)
     _commit(context, answers)
     faults = {}
@@ -70,9 +70,7 @@ def take_in(context: Context, table: Table) -> tuple[int, list[str]]:
         return readings
 
     use_stored(context, use, answers)
-    return _told(
-        context, judged, {line: one.reason for line, one in judged.by_line(faults).items()}
-    )
+    return _told(context, judged, judged.by_line(faults))
 
 
 def _finish_what_waits(context: Context) -> None:
