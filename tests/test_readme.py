@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+import bulk_classifier
 import daily_report
 from common import options
 from rigs.harness import REPOSITORY
@@ -60,8 +61,9 @@ def test_the_example_takes_what_the_readme_says_it_takes(tickets):
 
 
 def test_every_option_the_readme_names_is_in_a_help(capsys):
-    with pytest.raises(SystemExit):
-        options.parse(daily_report.JOB, ["--help"])
+    for job in (daily_report.JOB, bulk_classifier.JOB):
+        with pytest.raises(SystemExit):
+            options.parse(job, ["--help"])
     known = capsys.readouterr().out
     for script in ("run_job.sh", "notify_on_failure.sh", "jobs/ops/prune.py", "jobs/ops/worker.py"):
         known += (REPOSITORY / script).read_text(encoding="utf-8")
