@@ -11,13 +11,14 @@
     report/     the day's report, from the digests of its chunks
     process/    a good citizen of Unix: exit codes, log, lock, signals, files
 
-and, between them: settings.py and options.py (.env and the command line), context.py (what a run
-has in hand), job_code.py (calls a job's own functions, and blames the record that one fails for),
+and, between them: settings.py, options.py and option_values.py (.env and the command line),
+context.py (what a run has in hand), budget.py (what it may still spend), job_code.py (calls a job's own functions, and blames the record that one fails for),
 tally.py (what a run has counted), times.py (instants and days) with time_forms.py and
 time_grammar.py (how columns write them), row.py (a record), html_document.py. Each room imports
 from those below it and from no other: tests/test_design_rules.py keeps the layers.
-Beside common: pages/ (a stranger's web page, fetched safely, for a job that asks for it), ops/
-(what the operator asks), standin/ (the stand-in for Claude), wrappers/ (bash).
+Beside common: quality/ (whether answers are right: --try, --eval, a second opinion, what looks
+wrong), pages/ (a stranger's web page, fetched safely, for a job that asks for it), ops/ (what the
+operator asks), standin/ (the stand-in for Claude), wrappers/ (bash).
 
 To read what happens to a record, in this order: jobs/bulk_classifier.py, job.py, runner/run.py,
 runner/per_record.py, delivery/deliver.py, delivery/loop.py, delivery/triage.py, claude/send.py,

@@ -1,6 +1,12 @@
 """Whether answers are right: a look before money is spent, a measure, a person's corrections.
 
-trial.py       --try N: some records, what comes back, what changed, what all would cost:
-               sample (which records), asking, shares (of each), changes, forecast, trial_text
-evaluation.py  --eval FILE: the answers against expected values
+trial.py           --try N: some records, what comes back, what changed, what all would cost:
+                   sample (which records), asking, shares (of each), changes, forecast, trial_text
+evaluation.py      --eval FILE: the answers against expected values: spreadsheet and labels (what is
+                   expected), scores, side_by_side, evaluation_{text,json,page}
+second_opinion.py  another model is asked about what is in doubt, and its answer is saved
+unusual.py         what left its usual range since the runs before: looks (what outputs look like)
+
+What is asked here goes the way of every request, and stands apart (common/ledger/apart.py). The
+table of answers in doubt, and a person's corrections: ops/review.py and ops/reviewing/.
 """
