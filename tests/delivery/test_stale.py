@@ -28,7 +28,7 @@ OLDER, NEWER = labels(), labels(instructions="Label each record well.")
 STAYS = {"kind": "stay_in_progress", "times": 1}
 
 
-def night(site: Site, *arguments: str, job: Job = NEWER, code: int = 0, **environ: str) -> Result:
+def night(site: Site, *arguments: str, job: Job = NEWER, code: int = 0, **environ: Any) -> Result:
     options = ("--chunk-size", str(CHUNK), "--wait", "20h", *arguments)
     result = site.run(job, *options, **environ)
     assert result.code == code, result.log
@@ -104,7 +104,7 @@ def test_what_a_cap_leaves_unsent_stays_done_as_it_was(claude, cap):
     night(site, job=OLDER)
     # More than a request can cost at most, and less than all of them do.
     spent = usd_of(site.billed())
-    options, environ = ["--stale", "--live"], {}
+    options, environ = ["--stale", "--live"], dict[str, Any]()
     if cap == "--max-cost":
         options += [cap, str(0.7 * spent)]
     else:
@@ -121,7 +121,7 @@ def test_what_a_cap_leaves_unsent_stays_done_as_it_was(claude, cap):
 
 
 def test_a_window_bounds_it(older):
-    windowed = {"select": "select id as record_id, content, created_at from events"
+    windowed: dict[str, Any] = {"select": "select id as record_id, content, created_at from events"
                 " where within(created_at, :start, :end) order by id"}  # fmt: skip
     older.events([(99, "Where is my parcel?", "2026-11-24 10:00:00")])
     night(older, job=labels(**windowed))

@@ -223,10 +223,10 @@ def killed(site: Site, job: Job, instant: Instant, *arguments: str) -> None:
 def test_killed_at_any_moment_nothing_is_lost_or_paid_again(claude, instant, stale):
     site = claude()
     events(site, 10)
-    job, options = labels(), ("--chunk-size", str(CHUNK), "--concurrency", "1")
+    job, options = labels(), ["--chunk-size", str(CHUNK), "--concurrency", "1"]
     if stale:
         night(site)
-        job, options = labels(**NEWER), (*options, "--stale")
+        job, options = labels(**NEWER), [*options, "--stale"]
     ids = {*tried(site, 5, job)}
     before = billed(site)
     killed(site, job, instant, *options)

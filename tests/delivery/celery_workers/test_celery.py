@@ -247,3 +247,20 @@ def test_a_redis_that_forgets_everything_delays_a_run_and_no_more(make, monkeypa
     result = site.go()
     assert result.code == 0, result.log
     assert examine(site, 10) == FINE
+
+
+def test_what_an_older_version_has_done_is_sent_again_by_workers_with_stale(make):
+    site = make(20)
+    site.worker()
+    assert site.go().code == 0
+    newer = ("--model", "claude-sonnet-5-5")
+    assert "nothing to do" in site.go(*newer).log
+    for records in (12, 8):
+        ended = site.go(*newer, "--stale", "--limit", "12")
+        assert ended.code == 0 and ended.summary["done"] == str(records), ended.log
+    assert site.billed == 40 and len(site.saved()) == 20
+    version = bulk_classifier.JOB.version("claude-sonnet-5-5")
+    assert site.ledger("select distinct version from records") == [(version,)]
+    asked = "select delivery, count(*) from requests where version = %s group by 1 order by 1"
+    # The first one of a night goes live.
+    assert site.ledger(asked, version) == [("celery", 18), ("live", 2)]
