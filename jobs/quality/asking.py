@@ -83,8 +83,13 @@ class Asking:
             return None
 
     def measured(self) -> Measured | None:
-        """What the requests of this try say about others; None where there are none."""
-        if not self._requests:
+        """What the requests of this try say about others; None where no record has an answer."""
+        tried = [
+            record_id
+            for record_id in self.records
+            if record_id in self.shares and self.shares[record_id].output_tokens
+        ]
+        if not tried:
             return None
         known: dict[str, float] = {}
         estimated = measured = 0.0
@@ -96,11 +101,6 @@ class Asking:
             measured += request.input_tokens
             asked += sum(weights)
         once = sum(known.values())
-        tried = [
-            record_id
-            for record_id in self.records
-            if record_id in self.shares and self.shares[record_id].output_tokens
-        ]
         return Measured(
             around=self._around,
             correction=measured / estimated,

@@ -9,7 +9,7 @@ records are like the others: it comes from the spread between them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -91,38 +91,50 @@ def forecast(context: Context, measured: Measured) -> Rest:
     """What the records that wait would cost, those that have an answer already left out."""
     line = fitted(measured.weights, measured.outputs)
     with closing(select(context, per_record.records_of(context), None)) as selected:
-        live = _Pricing(context, measured, line, len(selected), message_batch=False)
-        bill = live.of(_chunks(context, measured, selected, lambda state: True))
-        deferred = _deferred(context, measured, line, selected) or bill
-    rest = Rest(bill.records, bill.requests)
+        live, deferred = _priced(context, measured, line, selected)
+    rest = Rest(live.records, live.requests)
     # What was tried of all is known, and only the others can be off.
-    others = 1.0 - len(measured.outputs) / max(1, bill.records + len(measured.outputs))
-    answers = line.off_at(bill.grown / max(1, bill.records)) * math.sqrt(others)
+    others = 1.0 - len(measured.outputs) / max(1, live.records + len(measured.outputs))
+    answers = line.off_at(live.grown / max(1, live.records)) * math.sqrt(others)
     prompts = _prompts_off(context, measured)
-    rest.usd_live, rest.live = _interval(bill, answers, prompts)
+    rest.usd_live, rest.live = _interval(live, answers, prompts)
     rest.usd_message_batch, rest.message_batch = _interval(deferred, answers, prompts)
     return rest
 
 
-def _deferred(context: Context, measured: Measured, line: Line, selected: Selected) -> _Bill | None:
-    """The bill by message batch; None where a run would send all of it live, since it is little."""
+def _priced(
+    context: Context, measured: Measured, line: Line, selected: Selected
+) -> tuple[_Bill, _Bill]:
+    """The bills live and by message batch, as delivery/deliver.py sends them."""
 
-    def has_failed(state: RecordState | None) -> bool:
-        return state is not None and bool(state.error or state.crashes)
+    def pricing_of(records: int, *, message_batch: bool) -> _Pricing:
+        return _Pricing(context, measured, line, records, message_batch=message_batch)
 
-    failed = sum(has_failed(state) for _, state in selected)
+    failed, fresh = 0, False
+    for _, state in selected:
+        failed += _has_failed(state)
+        fresh |= state is None or not state.to_ask
     others = len(selected) - failed
-    fresh = any(state is None or not state.to_ask for _, state in selected)
+    live = pricing_of(len(selected), message_batch=False)
+    deferred = pricing_of(others, message_batch=True)
+    for chunk in _chunks(context, measured, selected, lambda state: True):
+        live.add(chunk)
+        if not failed:
+            deferred.add(chunk)
     if others <= LITTLE * context.options.chunk_size and not fresh:
-        return None
-    by_message_batch = _Pricing(context, measured, line, others, message_batch=True)
-    bill = by_message_batch.of(
-        _chunks(context, measured, selected, lambda state: not has_failed(state))
-    )
-    if failed:
-        live = _Pricing(context, measured, line, failed, message_batch=False)
-        bill += live.of(_chunks(context, measured, selected, has_failed))
-    return bill
+        return live.bill, live.bill  # so little that all of it goes live
+    if not failed:
+        return live.bill, deferred.bill
+    for chunk in _chunks(context, measured, selected, lambda state: not _has_failed(state)):
+        deferred.add(chunk)
+    again = pricing_of(failed, message_batch=False)
+    for chunk in _chunks(context, measured, selected, _has_failed):
+        again.add(chunk)
+    return live.bill, deferred.bill + again.bill
+
+
+def _has_failed(state: RecordState | None) -> bool:
+    return state is not None and bool(state.error or state.crashes)
 
 
 def _chunks(
@@ -162,6 +174,7 @@ class _Pricing:
         *,
         message_batch: bool,
     ) -> None:
+        self.bill = _Bill()
         self._model = context.model
         self._measured = measured
         self._line = line
@@ -174,13 +187,10 @@ class _Pricing:
         if not caching.is_long_enough(context.model, self._system):
             self._lifetime = ""  # it is asked for in vain
 
-    def of(self, chunks: Iterable[list[float]]) -> _Bill:
-        """The bill for these chunks, in order. By message batch the first one goes live."""
-        bill = _Bill()
-        for number, weights in enumerate(chunks):
-            deferred = self._message_batch and number > 0
-            bill += self._request(weights, first=number == 0, deferred=deferred)
-        return bill
+    def add(self, weights: list[float]) -> None:
+        """Add the next chunk to the bill. By message batch the first one goes live."""
+        first = not self.bill.requests
+        self.bill += self._request(weights, first=first, deferred=self._message_batch and not first)
 
     def _request(self, weights: list[float], *, first: bool, deferred: bool) -> _Bill:
         measured, line = self._measured, self._line

@@ -210,6 +210,8 @@ def _totals(trial: Trial) -> Iterator[str]:
     yield from _wrapped(f"{counted(len(records), 'record')}: {paid}{also}.")
     if trial.rest is not None:
         yield from _rest(trial.rest)
+    elif not any(one.left for one in records):
+        yield "What the others would cost cannot be told: no record got an answer."
     if trial.stale is not None:
         yield from _costs("done by an older version, which --stale asks again,", trial.stale)
     answered = sum(one.output is not None for one in records)

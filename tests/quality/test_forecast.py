@@ -87,6 +87,21 @@ def test_what_prepare_adds_is_taken_into_account(claude):
     assert low <= billed <= high
 
 
+@pytest.mark.parametrize("fresh", [60, 0])
+def test_what_has_failed_before_and_what_is_little_goes_live_in_the_forecast_too(claude, fresh):
+    site = claude(message_batch_seconds=0.0)
+    varied(site, 120 + fresh, seed=1)
+    job = labels(chunk_size=5)
+    assert site.run(job, "--live", "--limit", "120").code == 0
+    changed = "update records set status = ?, error = ?, output = null where job = 'labels'"
+    site.change_ledger("labels", f"{changed} and record_id < '14'", "failed", "wrong schema")
+    site.change_ledger("labels", f"{changed} and record_id >= '50'", "waiting", None)
+    (low, high), billed = predicted_and_billed(site, job, 10, "--message-batch")
+    assert low <= billed <= high
+    live = [line for line in site.billed()[24:] if line["tier"] != "batch"]
+    assert len(live) > 5 and (len(live) < len(site.billed()) - 24) == bool(fresh)
+
+
 def test_answers_of_an_earlier_try_are_not_in_the_forecast_and_measure_as_well(claude):
     site = claude()
     varied(site, 300, seed=1)

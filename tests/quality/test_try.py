@@ -293,6 +293,16 @@ def test_a_dead_letter_of_a_try_is_not_asked_again_and_the_code_stays_3(claude):
     assert site.ledger("select status from records where job = 'bulk_classifier'", JOB.name) == []
 
 
+def test_where_no_record_got_an_answer_the_cost_of_others_is_not_told(claude):
+    site = claude()
+    events(site, 40)
+    assert site.run(labels(), "--live", "--limit", "1").code == 0
+    site = claude(faults=[{"kind": "refusal"}])
+    result = site.run(labels(), "--try", "2", "--chunk-size", "1")
+    assert result.code == 3, result.log
+    assert "cannot be told: no record got an answer." in result.stdout
+
+
 def test_at_a_cost_cap_it_ends_with_4_and_shows_what_came(claude):
     site = claude()
     events(site, 40)
@@ -327,7 +337,8 @@ def test_one_blank_record_among_others_is_no_wrong_column(claude):
     events(site, 3, e2=" ")
     result = site.run(labels(), "--try", "1")
     assert result.code == 78 and "has a text" in result.log  # nobody has sent anything yet
-    assert site.run(labels(), "--try", "3").code == 0
+    assert site.run(labels(), "--live", "--limit", "1").code == 0
+    site.change("update events set content = ' ' where id > 1")
     blank = site.run(labels(), "--try", "1")
     assert blank.code == 0, blank.log
     assert "It has no text: nothing is sent or saved about it." in blank.stdout

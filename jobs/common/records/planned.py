@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -35,9 +36,15 @@ def planned(
         context.code.failed(SHOW, record_id, fault)
         log.warning("record %s would be a dead letter: %s", brief(record_id), fault.reason)
 
-    ready = shown(context, records, given_up, leave_out)
-    for chunk in packed(ready, context.options.chunk_size):
-        yield PlannedChunk(chunk, [weight_of(context, record) for record in chunk])
+    weights: deque[int] = deque()  # of the records that are in no chunk yet, in their order
+
+    def weighed() -> Iterator[tuple[Record, int]]:
+        for record, weight in shown(context, records, given_up, leave_out):
+            weights.append(weight)
+            yield record, weight
+
+    for chunk in packed(weighed(), context.options.chunk_size):
+        yield PlannedChunk(chunk, [weights.popleft() for _ in chunk])
 
 
 def weight_of(context: Context, record: Record) -> int:
