@@ -165,6 +165,15 @@ def test_the_first_records_of_a_job_with_a_window_are_looked_at_too(root):
     assert "show() gave None" in line
 
 
+def test_an_id_that_no_run_would_take_is_found(root):
+    with sqlite3.connect(root / "records.db") as db:
+        db.execute("create table ids (id blob, content)")
+        db.execute("insert into ids values (x'0011ff', 'a')")
+    db.close()
+    (line,) = about(root, JOB.replace("from events", "from ids"))
+    assert line.startswith("FAIL job mine: ") and "hex(id) as record_id" in line
+
+
 def test_a_select_that_takes_long_is_not_waited_for(root, monkeypatch):
     monkeypatch.setattr(first_records, "_SECONDS", 1)
     endless = (

@@ -137,7 +137,9 @@ def test_a_script_that_was_changed_since_is_asked_for_its_version(here, changed)
     if changed == ".env":
         unchanged(here, days=1)
         edited(here, name=".env")
+    before = here.files()
     (today,) = job_of(here)["versions"]["today"]
+    assert here.files() == before
     assert today not in (OLD, "") and len(today) == 12
     assert "1 of 1 record done by an older version (1 version)" in words(here)
     here.records("sorter", "done", "b", version=today)

@@ -253,6 +253,15 @@ def test_what_a_terminal_would_obey_is_made_visible(claude, mark):
     assert mark in first(site, labels())["params"]["messages"][0]["content"]
 
 
+def test_half_an_emoji_is_shown_as_it_travels(claude):
+    site = claude()
+    events(site, 1)
+    job = labels(show=lambda record: "a parcel \ud83d")
+    result = run(site, replace(job, instructions="Label \ud83d it."), "--dry-run", "--show")
+    assert result.code == 0, result.log
+    assert "Label ? it." in result.stdout and "a parcel ?" in result.stdout
+
+
 def test_answers_that_a_try_has_brought_are_told_of(claude):
     site = claude()
     events(site, 12)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 from collections.abc import Callable, Mapping
@@ -132,8 +133,11 @@ async def count_tokens(client: AsyncAnthropic, params: dict[str, Any]) -> int:
     import httpx2
 
     counted = {name: value for name, value in params.items() if name != "max_tokens"}
+    # The SDK would stumble over half an emoji, which travels as ? in a request.
+    body = json.dumps(counted, ensure_ascii=False).encode("utf-8", "replace")
+    path = "/v1/messages/count_tokens"
     reply = json_object(
-        await client.post("/v1/messages/count_tokens", cast_to=httpx2.Response, body=counted)
+        await client.post(path, cast_to=httpx2.Response, content=body, options=_JSON)
     )
     tokens = reply.get("input_tokens")
     if type(tokens) is not int or tokens <= 0:

@@ -31,7 +31,10 @@ _SECONDS = 5
 
 
 def check(subject: str, job: Job, database: SourceDatabase) -> Iterator[Line]:
-    """What is wrong with them; nothing where all is well, or where there is no record."""
+    """What is wrong with them; nothing where all is well, or where there is no record.
+
+    Raises JobExit as a run would for their rows.
+    """
     remedy = f"mend jobs/{job.name}.py"
     records = _first(job, database)
     faults = {record["record_id"]: _fault(job, record) for record in records}
@@ -56,19 +59,26 @@ class _TooLong(Exception):
 
 
 def _first(job: Job, database: SourceDatabase) -> list[Record]:
-    """The first records; none where their SELECT takes long, as one that sorts a large table."""
+    """The first records; none where their SELECT takes long, as one that sorts a large table.
+
+    Raises JobExit as a run would for these rows.
+    """
+    until = time.monotonic() + _SECONDS
     rows = database.select(job.select, times.ALL_OF_TIME if job.has_window else {})
     try:
-        with _briefly(database.connection), closing(rows):  # type: ignore[type-var]
+        with _briefly(database.connection, until), closing(rows):  # type: ignore[type-var]
             return [*islice(rows, IN_A_ROW)]
-    except (_TooLong, JobExit):
+    except _TooLong:
         return []
+    except JobExit:
+        if time.monotonic() > until:
+            return []
+        raise
 
 
 @contextmanager
-def _briefly(connection: Any) -> Iterator[None]:
-    """Raises _TooLong after some seconds, or lets SQLite say that it was interrupted."""
-    until = time.monotonic() + _SECONDS
+def _briefly(connection: Any, until: float) -> Iterator[None]:
+    """Raises _TooLong once it is that late, or lets SQLite say that it was interrupted."""
 
     def stop(_number: int, _frame: FrameType | None) -> NoReturn:
         raise _TooLong

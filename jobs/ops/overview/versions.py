@@ -8,6 +8,7 @@ changed since the newest request is the script asked.
 from __future__ import annotations
 
 import math
+import sys
 
 from common.settings import DEFAULT_MODEL, Settings
 from common.times import instant
@@ -44,10 +45,13 @@ def _asked(found: Settings) -> tuple[str, ...]:
     """The versions that the script says, none where it cannot be imported."""
     from ops.examination.scripts import Unusable, job_of
 
+    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # to look leaves no trace
     try:
         job = job_of(found.root / "jobs" / f"{found.job}.py")
     except Unusable:
         return ()
+    finally:
+        sys.dont_write_bytecode = writes
     models = (found.get("CLAUDE_MODEL", DEFAULT_MODEL), getattr(job, "second_opinion", None))
     return tuple(sorted({job.version(model) for model in models if model}))
 
