@@ -12,6 +12,7 @@ import pytest
 
 from common.ledger.older import upgrade
 from common.ledger.opening import open_ledger
+from common.ledger.postgres import lease
 from common.ledger.sqlite_ledger import LedgerFile
 from common.process.exits import JobExit
 from common.settings import Settings
@@ -153,6 +154,22 @@ def test_a_database_is_brought_up_to_date_once_and_keeps_what_comes_later(postgr
         book.file.db.execute(later)
     with postgres_book(postgres, tmp_path) as book:
         assert book.rows("select distinct version from records") == [("cccccccccccc",)]
+
+
+def test_a_server_may_be_silent_for_long_while_a_large_one_is_brought_up_to_date(
+    postgres, tmp_path, monkeypatch
+):
+    write_postgres(postgres)
+    with psycopg.connect(postgres, autocommit=True) as db:
+        db.execute(
+            "create function slow() returns trigger language plpgsql as"
+            " 'begin perform pg_sleep(1); return new; end'"
+        )
+        db.execute("create trigger slow before update on requests execute function slow()")
+    monkeypatch.setattr(lease, "SILENCE", 0.3)
+    with postgres_book(postgres, tmp_path) as book:
+        check(book)
+        assert book.file._connection.raw.patience == 0.3
 
 
 @pytest.mark.sqlite("a file of an older version")

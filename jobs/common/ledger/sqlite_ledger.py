@@ -205,6 +205,8 @@ class LedgerFile:
         if version > upgrade.VERSION:
             written = f"{self.path} was written by a newer version of this software"
             raise JobExit(exits.SETTINGS, f"{written}: bring this installation up to date")
+        if not new and version < upgrade.VERSION:
+            log.info("%s", upgrade.begins(f"ledger {self.path}", version))
         script = upgrade.script(_SCHEMA.read_text(encoding="utf-8"), new=new, version=version)
         mark = f"pragma application_id = {_APPLICATION_ID};" if new else ""
         # In one transaction, so that nobody ever sees half of it.

@@ -135,6 +135,11 @@ def _views(version: int) -> str:
     return views
 
 
+def begins(name: str, version: int) -> str:
+    """What is said while one is brought up to date, which takes a large one some seconds."""
+    return f"{name} is brought up to date, from version {version} to {VERSION}"
+
+
 def older(name: str) -> str:
     """What is said of a ledger that is too old to be read, and that nobody has opened to write."""
     return (

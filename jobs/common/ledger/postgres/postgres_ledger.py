@@ -21,7 +21,7 @@ from common.ledger.postgres.postgres_statements import PostgresStatements
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
-from common.process.postgres import Connection, plain
+from common.process.postgres import SILENCE, Connection, plain
 from common.process.witness import Told
 
 _LOCK = 0x436C6A62  # "Cljb": only who makes tables takes it
@@ -99,6 +99,8 @@ class PostgresLedger:
                 raise gone_or_broken(self.name, reason)
             if not read_only:
                 if reason or version != upgrade.VERSION:
+                    if version:
+                        log.info("%s", upgrade.begins(self.name, version))
                     _make(self._connection)
                     self.is_empty = False
                 self._lease = Lease(address, job, state, self._connection)
@@ -214,7 +216,11 @@ def _tables(connection: Connection) -> frozenset[str]:
 
 
 def _make(connection: Connection) -> None:
-    """Make what is missing, in one transaction; two first runs at once wait for each other."""
+    """Make what is missing, in one transaction; two first runs at once wait for each other.
+
+    To bring a large ledger up to date takes longer than any statement of a run.
+    """
+    usual, connection.raw.patience = connection.raw.patience, SILENCE
     connection.raw.execute(
         f"{lease.DURABLE_BEGIN}; select pg_advisory_xact_lock({_LOCK});"
         f" {upgrade.POSTGRES} {schema()}"
@@ -222,3 +228,4 @@ def _make(connection: Connection) -> None:
         f" insert into ledger_version select {upgrade.VERSION}"
         " where not exists (select 1 from ledger_version); commit"
     )
+    connection.raw.patience = usual
