@@ -79,7 +79,7 @@ def main(
         sys.stderr.write(f"review: {fault.message}\n")
         return fault.code
     except KeyboardInterrupt:
-        sys.stderr.write("review: stopped\n")
+        sys.stderr.write("review: stopped; what is in the ledger by now is saved by the next run\n")
         return _INTERRUPTED
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from common.ledger.corrections import corrected_fields
 from ops import prune
+from rigs.own_jobs import locked_save
 from rigs.record_jobs import events
 from rigs.review_site import Opinion, ReviewSite, opinions, save
 
@@ -289,6 +290,27 @@ def test_a_save_that_fails_when_it_counts_leaves_a_dead_letter_that_can_be_saved
     assert here.run("--retry-dead").code == 0
     assert (here.statuses()["3"], here.saved()["3"][0]) == ("corrected", "Praise")
     assert len(here.site.billed()) == billed
+
+
+def test_a_database_that_is_locked_when_it_counts_leaves_the_rest_to_the_next_run(here):
+    calls = []
+
+    def meets_a_lock(db, record, output, origin):
+        calls.append(record["record_id"])
+        if len(calls) > 3:  # the rehearsal's
+            locked_save(db)
+        save(db, record, output, origin)
+
+    here.job = opinions(meets_a_lock)
+    said = here.correct({key: {"label": "praise"} for key in "345"})
+    assert (said.code, said.out) == (69, "")
+    waits = "the corrections stand in the ledger: the next run of opinions saves them"
+    (line,) = [line for line in said.err.splitlines() if line.startswith("review: ")]
+    assert line.endswith(waits)
+    assert [here.saved()[key][-1] == "a person" for key in "345"] == [False] * 3
+    here.job = opinions()
+    assert here.run().code == 0
+    assert [here.saved()[key][-1] for key in "345"] == ["a person"] * 3
 
 
 def test_a_save_that_commits_is_rehearsed_without_a_trace(here):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from common.context import Context
@@ -61,10 +62,15 @@ def export(context: Context, rows: int) -> Iterator[str]:
             more = chosen.of[group] - count
             rest = f" ({more:,} more: --rows N takes more)" if more else ""
             yield f"  {count:,} {words}{rest}"
-    demo = " --demo" if context.options.demo else ""
     yield "Where an answer is wrong, write into its column correct_… what is right, (empty) for"
     yield "nothing; save it as CSV UTF-8, and then:"
-    yield f"  ./run_job.sh review {job} --import {path}{demo}"
+    yield f"  {_command(context, path)}"
+
+
+def _command(context: Context, path: Path) -> str:
+    """The command that takes a table back."""
+    demo = " --demo" if context.options.demo else ""
+    return f"./run_job.sh review {context.job.name} --import {quote(str(path))}{demo}"
 
 
 def _value(output: Mapping[str, Any], field: Field) -> Any:
@@ -106,7 +112,8 @@ def _keep_what_is_filled_in(path: Path, context: Context, choice: Choice) -> Non
     ]
     if left:
         what = f"{counted(len(left), 'row')} filled in and not imported"
-        remedy = f"import it (./run_job.sh review {context.job.name} --import {path}), or {remedy}"
+        command = _command(context, path)
+        remedy = f"import it ({command}), or {remedy}"
         raise JobExit(exits.USAGE, f"{path} has {what}: {remedy}")
 
 

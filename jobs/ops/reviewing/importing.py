@@ -23,6 +23,7 @@ from common.ledger.corrections import FILLED_IN
 from common.ledger.ledger import Ledger
 from common.ledger.states import A_PERSON, NOT_SENT, Intent, Purpose, StoredRequest
 from common.process import exits
+from common.process.exits import JobExit
 from common.process.mark import Mark
 from common.process.words import counted
 from common.runner import per_record
@@ -69,7 +70,13 @@ def take_in(context: Context, table: Table) -> tuple[int, list[str]]:
             faults.update(reading.faults)
         return readings
 
-    use_stored(context, use, answers)
+    try:
+        use_stored(context, use, answers)
+    except JobExit as end:
+        waits = (
+            f"the corrections stand in the ledger: the next run of {context.job.name} saves them"
+        )
+        raise JobExit(end.code, f"{end.message}; {waits}") from end
     return _told(context, judged, judged.by_line(faults))
 
 
