@@ -184,6 +184,17 @@ def test_costs_beside_the_runs_are_in_the_sums_and_are_named(here):
     assert "$0.5000 for --eval" in (here.root / "reports/status.html").read_text()
 
 
+def test_what_is_under_way_has_cost_nothing_so_far_and_what_has_no_price_is_said(here):
+    here.ran("sorter", ago(hours=1), 0)
+    here.ran(f"sorter@{NEW}", ago(hours=1), None)
+    here.records(f"sorter@{NEW}", "submitted", "a", usd=0.5, purpose="second opinion", version=NEW)
+    assert [one["usd"] for one in job_of(here)["cost"]["purposes"]] == [0]
+    assert "$0 for second opinions (1 request)" in words(here)
+    here.change("sorter", "update requests set unsettled_usd = 0, status = 'done'")
+    assert [one["usd"] for one in job_of(here)["cost"]["models"]] == [None]
+    assert "no known price for second opinions" in words(here)
+
+
 def test_a_message_batch_of_an_evaluation_is_shown_as_one(here):
     here.ran(f"sorter@{NEW}", ago(hours=3), None)
     here.records(f"sorter@{NEW}", "submitted", "a", purpose="eval", version=NEW)

@@ -66,7 +66,10 @@ def days(figures: Figures | None, lines: list[Line], at: str) -> tuple[Day, ...]
 
 
 def _known(spent: list[Spent]) -> float | None:
-    return None if all(one.usd is None for one in spent) else _usd(spent)
+    """What they cost so far; None where no price is known. What is under way has one, at most."""
+    if any(one.usd is not None or one.unsettled for one in spent):
+        return _usd(spent)
+    return None
 
 
 def _requests(spent: list[Spent]) -> int:
