@@ -45,7 +45,8 @@ def predicted_and_billed(
     ran = site.run(job, *arguments, "--json")
     assert ran.code == 0, ran.log
     assert rest["records"] == json_of(ran)["records"]
-    assert rest["requests"] == json_of(ran)["requests"]
+    # By message batch, what has failed before is not in one chunk with the others.
+    assert json_of(ran)["requests"] - rest["requests"] in (0, 1)
     return rest[f"usd_{arguments[0].strip('-').replace('-', '_')}"], json_of(ran)["usd"]
 
 
