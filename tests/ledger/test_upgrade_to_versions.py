@@ -169,7 +169,8 @@ def test_a_server_may_be_silent_for_long_while_a_large_one_is_brought_up_to_date
     monkeypatch.setattr(lease, "SILENCE", 0.3)
     with postgres_book(postgres, tmp_path) as book:
         check(book)
-        assert book.file._connection.raw.patience == 0.3
+        file: Any = book.file
+        assert file._connection.raw.patience == 0.3
 
 
 @pytest.mark.sqlite("a file of an older version")

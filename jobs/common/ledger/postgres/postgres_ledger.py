@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import Any
 
 from common.ledger.apart import knows
 from common.ledger.ledger_errors import gone_or_broken
@@ -220,12 +221,13 @@ def _make(connection: Connection) -> None:
 
     To bring a large ledger up to date takes longer than any statement of a run.
     """
-    usual, connection.raw.patience = connection.raw.patience, SILENCE
-    connection.raw.execute(
+    raw: Any = connection.raw  # a PatientConnection
+    usual, raw.patience = raw.patience, SILENCE
+    raw.execute(
         f"{lease.DURABLE_BEGIN}; select pg_advisory_xact_lock({_LOCK});"
         f" {upgrade.POSTGRES} {schema()}"
         f" delete from ledger_version where version < {upgrade.VERSION};"
         f" insert into ledger_version select {upgrade.VERSION}"
         " where not exists (select 1 from ledger_version); commit"
     )
-    connection.raw.patience = usual
+    raw.patience = usual
