@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 
@@ -9,7 +10,7 @@ import pytest
 
 from common import times
 from ops import status
-from rigs.status_site import StatusSite, ago
+from rigs.status_site import StatusSite, ago, run_id
 
 OLD, OLDER, NEW = "000000000001", "000000000000", "00000000000f"
 SCRIPT = '''"""Sorts."""
@@ -232,6 +233,21 @@ def test_a_try_or_an_evaluation_is_not_the_last_run_of_the_job(here, code, known
     assert "Nothing needs you" in words(here)
     if code:
         assert "--eval, saved nothing: accuracy 0.82" in words(here, "sorter")
+
+
+def test_a_try_under_way_does_not_hide_that_the_last_run_failed(here):
+    night, at = ago(hours=9), ago(minutes=1)
+    here.ran("sorter", night, 69)
+    here.told("sorter", night, 69, "the network was gone")
+    here.ran(f"sorter@{NEW}", at, None)
+    with (here.root / "state/sorter.lock").open("w+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(f"4711 {at} {run_id(at)}\n")
+        lock.flush()
+        assert job_of(here)["state"] == "failed"
+        said = words(here, "sorter")
+    assert "--try or --eval, pid 4711, holds state/sorter.lock" in said
+    assert "code 69" in said and "FAILED" in said
 
 
 def test_a_run_that_also_asked_for_second_opinions_is_a_run_of_the_job(here):

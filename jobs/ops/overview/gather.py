@@ -127,7 +127,12 @@ def _job(
     return JobStatus(
         found.job,
         (found.root / "jobs" / f"{found.job}.py").is_file(),
-        "running" if runs_now else "unknown" if note and not last else _state(last),
+        # A --try under way must not hide how the last run ended.
+        "running"
+        if runs_now and not measures.get(running)
+        else "unknown"
+        if note and not last
+        else _state(last),
         note,
         lock,
         last,

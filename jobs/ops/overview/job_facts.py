@@ -57,7 +57,9 @@ def facts(status: Status, job: JobStatus) -> Iterator[Fact]:
 def _running(job: JobStatus, now: str) -> str:
     assert job.lock is not None
     pid = f", pid {job.lock.pid}" if job.lock.pid else ""
-    return f"{_since(job.lock.since, now)}{pid}, holds state/{job.job}.lock"
+    measure = next((run.measure for run in job.runs if run.run_id == job.lock.run_id), "")
+    what = f", {measure}" if measure else ""
+    return f"{_since(job.lock.since, now)}{what}{pid}, holds state/{job.job}.lock"
 
 
 def _since(stamp: str, now: str) -> str:
