@@ -6,6 +6,7 @@ import json
 import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
+from unicodedata import east_asian_width
 
 from common.ledger.states import A_PERSON
 from common.process.log import brief, one_line, shortened
@@ -121,7 +122,8 @@ def _record(one: Tried, number: str) -> Iterator[str]:
         yield f"{_MARGIN}It has no text: nothing is sent or saved about it."
     if one.error:
         yield from _wrapped(f"No output: {one.error}", _MARGIN)
-    yield from _wrapped(_cost(one), _MARGIN)
+    if one.output is not None or not one.no_text:
+        yield from _wrapped(_cost(one), _MARGIN)
     if one.change is not None:
         yield from _change(one)
 
@@ -134,7 +136,7 @@ def _field(name: str, value: Any, width: int, margin: str = _MARGIN) -> Iterator
         for part in value:
             yield from _wrapped(f"- {readable(part)}", f"{margin}  ", "  ")
         return
-    yield from _wrapped(label + readable(value), margin, " " * len(label))
+    yield from _wrapped(label + readable(value), margin, " " * min(len(label), width + 2))
 
 
 def readable(value: Any) -> str:
@@ -214,7 +216,9 @@ def _totals(trial: Trial) -> Iterator[str]:
         yield "What the others would cost cannot be told: no record got an answer."
     if trial.stale is not None:
         yield from _costs("done by an older version, which --stale asks again,", trial.stale)
-    answered = sum(one.output is not None for one in records)
+    if second := trial.context.job.second_opinion:
+        yield f"A second opinion by {second} about some of them comes on top of that."
+    answered = any(one.output is not None for one in records)
     saved = "Nothing was saved to your tables."
     if answered:
         saved += " A run of this version saves these answers where their records wait, and pays"
@@ -259,9 +263,12 @@ def money(usd: float | None) -> str:
 
 
 def _wrapped(words: str, margin: str = "", hanging: str = "") -> list[str]:
+    words = one_line(words)
+    # Signs of Chinese and the like fill two columns each.
+    wide = sum(east_asian_width(sign) in "WF" for sign in words)
     return textwrap.wrap(
-        one_line(words),
-        WIDTH,
+        words,
+        WIDTH if 4 * wide < len(words) else WIDTH // 2,
         initial_indent=margin,
         subsequent_indent=" " * len(margin) + hanging,
         break_on_hyphens=False,

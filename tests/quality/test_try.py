@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date
 from enum import Enum
 from typing import Any, Literal
+from unicodedata import east_asian_width
 
 import pytest
 from pydantic import BaseModel
@@ -266,6 +267,42 @@ def test_where_nothing_was_tried_it_is_compared_with_what_an_older_version_saved
     words = site.run(replace(labels(), output=Fewer), "--try", "6").stdout
     assert "6 records of the 20 that are done, since none waits" in " ".join(words.split())
     assert "Compared with what is saved:" in words
+
+
+def test_it_is_compared_with_what_a_person_corrected_whatever_the_version(claude):
+    site = claude()
+    events(site, 4)
+    assert site.run(labels(), "--live").code == 0
+    corrected = json.dumps({"label": "Refund", "reason": "a person says so"})
+    site.change_ledger(
+        "labels",
+        "update records set status = 'corrected', output = ? where job = 'labels' and"
+        " record_id = '1'",
+        corrected,
+    )
+    found = {one["id"]: one for one in tried(site, labels(), "4")["records"]}
+    assert found["1"]["compared_with"] == "a person"
+    assert found["1"]["changed"]["reason"][0] == "a person says so"
+    # The others are done by this very version.
+    assert [found[one]["compared_with"] for one in "234"] == [None] * 3
+    words = site.run(labels(), "--try", "4").stdout
+    assert "Compared with what a person corrected: 0 of 1 the same" in words
+
+
+def test_wide_signs_and_long_names_of_fields_stay_within_the_terminal(claude):
+    class Long(BaseModel):
+        a_name_that_is_a_good_deal_longer_than_twenty: str
+
+    site = claude()
+    events(site, 2, e1="荷物はどこですか " * 30, e2="parcel " * 60)
+    result = site.run(replace(labels(), output=Long), "--try")
+    assert result.code == 0, result.log
+
+    def columns(line: str) -> int:
+        return sum(2 if east_asian_width(sign) in "WF" else 1 for sign in line)
+
+    assert max(map(columns, result.stdout.splitlines())) <= 100
+    assert "\n       a_name_that_is_a_good_deal_longer_than_twenty  parcel" in result.stdout
 
 
 def test_a_record_without_an_output_has_its_reason_and_the_exit_code_is_3(claude):
