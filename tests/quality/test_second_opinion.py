@@ -136,8 +136,10 @@ def test_what_the_job_answers_itself_is_not_asked_again(claude):
     site.events((f"s{n:03}", "", "2026-11-20 08:00:00") for n in range(1, 41))  # s013 among them
     job = opined()
     job = opined(empty=job.output(label="Other", reason="it has no text"))
-    assert go(site, job=job).code == 0
-    assert billed_to_second(site) == ["d001"]
+    run = go(site, job=job)
+    assert run.code == 0 and run.summary["second_opinions"] == "1"
+    assert statuses(site)[job.version(SECOND), "done"] == 1
+    assert saved(site)["s013"] == ("Other", "", 1)
 
 
 def test_the_runs_own_model_gives_no_second_opinion(claude):

@@ -130,6 +130,7 @@ def test_a_save_that_fails_for_a_second_answer_is_that_records_fault(claude):
     assert saved(site)["d002"] == ("Parcel", FIRST, 1)
     again = go(site, "--retry-dead")
     assert again.code == 0 and saved(site)["d002"] == ("Parcel", SECOND, 2)
+    assert "WARN" not in again.log
     assert billed_to_second(site) == ["d001", "d002", "d003"]
 
 

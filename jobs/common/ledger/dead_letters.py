@@ -31,10 +31,12 @@ class DeadLetters:
         for record_id in record_ids:
             key = (self._job, record_id)
             if status is RecordStatus.ANSWERED:
+                # One that stands apart stays as it is there.
                 self._db.execute(
-                    "update requests set status = 'answered' where request_id in (select request_id"
-                    " from records where job = ? and record_id = ? and status = 'dead')",
-                    key,
+                    "update requests set status = 'answered' where job = ? and request_id in"
+                    " (select request_id from records where job = ? and record_id = ?"
+                    " and status = 'dead')",
+                    (self._job, *key),
                 )
             self._db.execute(
                 "update records set status = ?, error = null, failures = 0, crashes = 0"
