@@ -391,6 +391,17 @@ def test_answers_that_wait_are_used_first_so_that_they_cannot_come_later(here):
     assert here.saved()["3"][0] == "Praise"
 
 
+def test_what_was_in_flight_in_a_run_that_died_can_be_corrected_and_is_asked_no_more(here):
+    here.site.change_ledger("opinions", "update records set status = 'submitted'")
+    here.site.change_ledger("opinions", "update requests set status = 'submitted', answer = null")
+    billed = len(here.site.billed())
+    said = here.correct({str(n): {"label": "praise", "score": "1"} for n in range(1, 10)})
+    assert said.code == 0
+    assert here.run().code == 0
+    assert len(here.site.billed()) == billed
+    assert {row[-1] for row in here.saved().values()} == {"a person"}
+
+
 def test_a_validator_of_the_jobs_own_judges_the_whole_output(here):
     class Strict(Opinion):
         def model_post_init(self, _):

@@ -90,7 +90,7 @@ class _Filled:
         return [*dict.fromkeys([sheet.unmarked(cell), cell, sheet.unmarked(cell.strip())])]
 
 
-def filled(table: Table, columns: Mapping[str, Field]) -> tuple[list[_Filled], int]:
+def _filled_rows(table: Table, columns: Mapping[str, Field]) -> tuple[list[_Filled], int]:
     """The rows in which something is filled in, and how many there are without."""
     rows = []
     for row in table.rows:
@@ -109,7 +109,7 @@ class Judge:
         self._table = table
         self._fields = {one.name: one for one in fields_of(context.job.output)}
         self._columns = corrections_of(table, [*self._fields.values()])
-        self.rows, self._skipped = filled(table, self._columns)
+        self.rows, self._skipped = _filled_rows(table, self._columns)
         self._column_of = {one.name: column for column, one in self._columns.items()}
 
     def judge(self) -> Judged:
