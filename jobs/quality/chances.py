@@ -1,21 +1,44 @@
 """How likely chance alone is to move a share, or a mean, so far from where the runs before had it.
 
 Runs differ by more than luck: on some nights more parcels are late. So the runs before also tell by
-how much such a share wanders, and this estimate is raised where it stands on little. All of it are
-closed forms.
+how much a share wanders from night to night. They are few, and so this is not well known: a chance
+is the mean of those for all that it may be, as likely as each is. All of it are closed forms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import erfc, exp, lgamma, sqrt
 
-# The estimate is raised so far that luck alone leaves it too low in 31 % of cases. Found by
-# simulation: with it, unchanged shares raise next to no alarm, and a real shift still does.
-_DOUBT = -0.5  # standard deviations of a normal distribution
+# The quantiles of a chi-square distribution over which a mean is taken, as those of a normal one in
+# standard deviations, and how much each of them counts.
+_QUANTILES = [step / 2 - 4.5 for step in range(15)]
+_WEIGHTS = [exp(-(at**2) / 2) for at in _QUANTILES]
+# That two outputs of one night have more in common is not believed unless it is seen.
+_MOST_ALIKE = 0.05
 
 Night = tuple[int, int]  # how many outputs of a run had the value, of how many
 Mean = tuple[int, float, float]  # how many texts or numbers a run had, their mean, their variance
+
+
+@dataclass(frozen=True)
+class Wandering:
+    """By what factor nights vary more than by luck: an estimate of so many degrees of freedom."""
+
+    factor: float
+    degrees: float
+
+    def mean(self, chance: Callable[[float], float], most: float) -> float:
+        """The mean of a chance that depends on the true factor.
+
+        It is 1 at least; and `most` at most, unless the estimate is higher.
+        """
+        whole = 0.0
+        for at, weight in zip(_QUANTILES, _WEIGHTS, strict=True):
+            true = self.factor * self.degrees / chi_square(self.degrees, at)
+            whole += weight * chance(max(1.0, min(true, max(most, self.factor))))
+        return min(1.0, whole / sum(_WEIGHTS))
 
 
 def whole_share(nights: Sequence[Night]) -> float:
@@ -23,8 +46,8 @@ def whole_share(nights: Sequence[Night]) -> float:
     return (sum(x for x, _ in nights) + 0.5) / (sum(n for _, n in nights) + 1)
 
 
-def factors(values: Sequence[Sequence[Night]]) -> list[float]:
-    """By what factor nights vary more than by luck, 1 or more, for each value of a field.
+def wandering(values: Sequence[Sequence[Night]]) -> list[Wandering]:
+    """How much each value of a field wanders from night to night.
 
     Each value has the same nights, two or more. Values of a field mostly wander alike, and the own
     estimate of each is a poor one. So it is drawn towards that of all, the more so the less they
@@ -38,13 +61,14 @@ def factors(values: Sequence[Sequence[Night]]) -> list[float]:
     weights = [1 - share if share * outputs >= 5 else 0.0 for share in shares]
     whole = sum(weights)
     if len(values) < 3 or whole <= 1:
-        return [_raised(factor, degrees) for factor in own]
+        return [Wandering(factor, degrees) for factor in own]
     middle = _mean(own, weights)
     luck = 2 / degrees
     apart = _mean([(factor / middle - 1) ** 2 for factor in own], weights) if middle else 0.0
     part = 1 - luck / max(apart, luck)  # of their differences that is more than luck
-    freedom = 1 / (part / degrees + (1 - part) / (degrees * max(1.0, whole - 1)))
-    return [_raised(middle + part * max(0.0, factor - middle), freedom) for factor in own]
+    together = degrees * max(1.0, whole - 1)
+    freedom = 1 / (part / degrees + (1 - part) / together)
+    return [Wandering(middle + part * max(0.0, factor - middle), freedom) for factor in own]
 
 
 def _dispersion(nights: Sequence[Night]) -> float:
@@ -56,25 +80,26 @@ def _mean(numbers: Sequence[float], weights: Sequence[float]) -> float:
     return sum(map(float.__mul__, numbers, weights)) / sum(weights)
 
 
-def _raised(factor: float, degrees: float) -> float:
-    return max(1.0, factor * degrees / chi_square(degrees, _DOUBT))
-
-
-def share_chance(now: Night, nights: Sequence[Night], factor: float) -> float:
+def share_chance(now: Night, nights: Sequence[Night], wanders: Wandering) -> float:
     """The chance of a share at least as far from that of the nights before, on either side of it.
 
     The true shares of nights are taken to follow a beta distribution, so that the counts follow a
-    beta-binomial one. `factor` is the one of factors() for this value.
+    beta-binomial one. `wanders` is what wandering() says of this value.
     """
     (x, n), share, degrees = now, whole_share(nights), len(nights) - 1
     outputs = sum(size for _, size in nights)
     squares = sum(size * size for _, size in nights) / outputs
-    # How much two outputs of a night have in common …
-    alike = min(0.9, (factor - 1) * degrees / max(1.0, outputs - squares - degrees))
-    # … and what nobody knows about the share itself.
-    alike = min(0.95, alike + (1 - alike) / outputs + alike * squares / outputs)
-    weight = 1 / alike - 1
-    return min(1.0, 2 * beta_binomial_tail(x, n, share * weight, (1 - share) * weight))
+    room = max(1.0, outputs - squares - degrees) / degrees
+
+    def chance(factor: float) -> float:
+        # How much two outputs of a night have in common …
+        alike = min(0.9, (factor - 1) / room)
+        # … and what nobody knows about the share itself.
+        alike = min(0.95, alike + (1 - alike) / outputs + alike * squares / outputs)
+        weight = 1 / alike - 1
+        return min(1.0, 2 * beta_binomial_tail(x, n, share * weight, (1 - share) * weight))
+
+    return wanders.mean(chance, 1 + _MOST_ALIKE * room)
 
 
 def beta_binomial_tail(x: int, n: int, a: float, b: float) -> float:
@@ -114,10 +139,16 @@ def mean_chance(now: Mean, nights: Sequence[Mean]) -> float:
     before = sum(n * m for n, m, _ in nights) / outputs
     within = sum((n - 1) * v for n, _, v in nights) / max(1, outputs - len(nights))
     squares = sum(n * n for n, _, _ in nights) / outputs
-    spread = sum(n * (m - before) ** 2 for n, m, _ in nights)
-    more = spread * degrees / chi_square(degrees, _DOUBT) - within * degrees
-    between = max(0.0, more) / max(1.0, outputs - squares)
-    error = between * (1 + squares / outputs) + within / outputs + max(within, variance) / count
-    if not error:  # all were alike on all nights
-        return float(mean == before)
-    return erfc(abs(mean - before) / sqrt(2 * error))
+    room = max(1.0, outputs - squares) / degrees
+    spread = sum(n * (m - before) ** 2 for n, m, _ in nights) / degrees
+    luck = within or spread  # where all were alike within a night, nights alone can differ
+
+    def chance(factor: float) -> float:
+        between = luck * (factor - 1) / room
+        error = between * (1 + squares / outputs) + luck / outputs + max(within, variance) / count
+        if not error:  # all were alike on all nights
+            return float(mean == before)
+        return erfc(abs(mean - before) / sqrt(2 * error))
+
+    wanders = Wandering(spread / luck if luck else 1.0, degrees)
+    return wanders.mean(chance, 1 + _MOST_ALIKE * room)

@@ -13,7 +13,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from math import sqrt
 
-from quality.chances import Night, factors, mean_chance, share_chance, whole_share
+from quality.chances import Night, mean_chance, share_chance, wandering, whole_share
 from quality.looks import FieldLooks, FieldType, Looks, Measure
 
 FEWEST = 50  # outputs of a run that is judged, and of a history
@@ -167,17 +167,18 @@ def _shares(
     """A finding for each of some shares that belong together."""
     if not shares:
         return
-    for share, factor in zip(shares, factors([one.nights for one in shares]), strict=True):
+    for share, wanders in zip(shares, wandering([one.nights for one in shares]), strict=True):
         mine = share.now / count
         usual = sum(x for x, _ in share.nights) / sum(n for _, n in share.nights)
         each = [x / n for x, n in share.nights]
-        text = ""
+        text, chance = "", 1.0
         if abs(mine - usual) >= _POINTS:
+            chance = share_chance((share.now, count), share.nights, wanders)
             text = (
                 f"{share.text} {_percent(mine)} of {count:,} {of}, {_percent(usual)} in the"
                 f" {runs} runs before ({_percent(min(each), max(each))})"
             )
-        yield _Finding(about, share_chance((share.now, count), share.nights, factor), text)
+        yield _Finding(about, chance, text)
 
 
 def _mean(about: str, now: Measure, before: Sequence[Measure], runs: int, unit: str) -> _Finding:
@@ -186,15 +187,16 @@ def _mean(about: str, now: Measure, before: Sequence[Measure], runs: int, unit: 
     for one in before:
         usual.merge(one)
     change = abs(now.mean - usual.mean)
-    text = ""
+    text, chance = "", 1.0
     if change >= (_LENGTH * usual.mean if unit else _DEVIATIONS * sqrt(usual.variance)):
         means = [one.mean for one in before]
+        nights = [(one.count, one.mean, one.variance) for one in before]
+        chance = mean_chance((now.count, now.mean, now.variance), nights)
         text = (
             f"{about.format(f'{now.mean:,.3g}')} {now.count:,} outputs, {usual.mean:,.3g} in the"
             f" {runs} runs before ({min(means):,.3g} to {max(means):,.3g})"
         )
-    nights = [(one.count, one.mean, one.variance) for one in before]
-    return _Finding(about, mean_chance((now.count, now.mean, now.variance), nights), text)
+    return _Finding(about, chance, text)
 
 
 def _without_history(name: str, looks: FieldLooks, of_field: FieldType) -> Iterator[str]:
