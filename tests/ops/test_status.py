@@ -332,7 +332,7 @@ def test_no_question_reads_the_table_of_outputs(here, monkeypatch):
     here.ask(status)
     monkeypatch.undo()
     questions = [sql for sql in asked if "from records" in sql or "from requests" in sql]
-    assert len(questions) == 11
+    assert len(questions) == 10
     file = LedgerFile(here.root / "state/sorter.db")
     plans = [
         " ".join(row[3] for row in file.db.execute(f"explain query plan {sql}"))

@@ -229,7 +229,7 @@ def test_every_question_about_a_large_ledger_is_answered_by_an_index(here, monke
         monkeypatch.setattr(postgres_reader.Reader, "execute", noted)
         assert job_of(here)["records"]["done"] == 20_000
         about = [one for one in asked if re.search("from (records|requests)", one[0])]
-        assert len(about) == 9
+        assert len(about) == 8
         for sql, values in about:
             text = "\n".join(
                 row[0] for row in db.execute(f"explain {sql.replace('?', '%s')}", values)

@@ -111,7 +111,7 @@ def figures(
         _records(db, job, sum(versions.values()), corrected, length),
         versions,
         newest,
-        _newest(db, jobs, "purpose = 'second opinion'"),
+        _newest(db, jobs[1:], "purpose = 'second opinion'"),  # they all stand apart
         _apart(db, jobs),
         _rows(db, f"{_RUN} order by started_at desc, run_id desc limit {RUNS}", job),
         next(iter(_rows(db, success, job)), None),
