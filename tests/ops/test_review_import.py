@@ -391,6 +391,25 @@ def test_answers_that_wait_are_used_first_so_that_they_cannot_come_later(here):
     assert here.saved()["3"][0] == "Praise"
 
 
+def test_an_answer_that_changed_since_the_table_was_written_is_not_kept_unseen(here):
+    here.put({key: {"runner_up": "refund", "label": "delivery"} for key in "345"})
+    here.review()
+    rows = [row for row in here.rows() if row["record_id"] in "345"]
+    assert len(rows) == 3
+    here.put({"4": {"label": "Praise"}, "5": {"note": "other words"}})
+    for row in rows:
+        row |= {"correct_note": "seen", "score": "01. Mai", "urgent": "FALSCH"}
+    here.put({key: {"urgent": False} for key in "345"})
+    said = here.review("--import", str(here.written(rows)))
+    assert said.code == 78
+    assert said.err.count("line ") == 1
+    assert "record 4: its answer is another one than when the table was written" in said.err
+    assert "or fill in correct_label, too" in said.err
+    rows[1]["correct_label"] = "delivery"
+    assert here.review("--import", str(here.written(rows))).code == 0
+    assert [here.outputs()[key]["label"] for key in "345"] == ["delivery"] * 3
+
+
 def test_what_was_in_flight_in_a_run_that_died_can_be_corrected_and_is_asked_no_more(here):
     here.site.change_ledger("opinions", "update records set status = 'submitted'")
     here.site.change_ledger("opinions", "update requests set status = 'submitted', answer = null")

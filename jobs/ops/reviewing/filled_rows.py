@@ -24,7 +24,8 @@ from common.process.command_line import quoted
 from common.process.log import brief
 from ops.reviewing import sheet
 from ops.reviewing.choice import text_of
-from ops.reviewing.columns import TEXT, corrections_of
+from ops.reviewing.columns import TEXT, WHY, answer_columns, corrections_of
+from ops.reviewing.differences import RUNNER_UP, compared, differ
 from quality.fields import Field, fields_of
 from quality.sample import everything
 from quality.spreadsheet import KEY, Row, Table
@@ -111,6 +112,14 @@ class Judge:
         self._columns = corrections_of(table, [*self._fields.values()])
         self.rows, self._skipped = _filled_rows(table, self._columns)
         self._column_of = {one.name: column for column, one in self._columns.items()}
+        fields = [*self._fields.values()]
+        firm = [one.name for one in fields if one in compared(fields) or one.name == RUNNER_UP]
+        # The columns of a table of ours that show what the answer was: its firm fields.
+        self._seen_in = {
+            one.name: column
+            for one, column in zip(fields, answer_columns(fields), strict=True)
+            if WHY in table.columns and column in table.columns and one.name in firm
+        }
 
     def judge(self) -> Judged:
         """All rows. Raises JobExit where the databases are to blame."""
@@ -191,6 +200,7 @@ class Judge:
         stands = status in (RecordStatus.DONE, RecordStatus.CORRECTED)
         output = json.loads(answer.output) if stands and answer and answer.output else {}
         values = self._values(one)
+        self._refuse_another_answer(one, output)
         data = {
             found.key: output[written]
             for name, found in self._fields.items()
@@ -217,6 +227,25 @@ class Judge:
         if wrong:
             raise ValueError("; ".join(wrong))
         return values
+
+    def _refuse_another_answer(self, one: _Filled, output: Mapping[str, Any]) -> None:
+        """Raises ValueError where a field keeps another value than the person has seen."""
+        changed = []
+        for name, column in self._seen_in.items():
+            if name in one.cells or not output:
+                continue
+            cell = sheet.unmarked(one.row.cells[column].strip())
+            try:
+                seen = self._fields[name].read(cell) if cell else None
+            except ValueError:  # a spreadsheet wrote it otherwise
+                continue
+            if differ(self._fields[name], {name: seen}, output):
+                changed.append(f"correct_{name}")
+        if changed:
+            raise ValueError(
+                "its answer is another one than when the table was written: write it anew, or fill"
+                f" in {', '.join(changed)}, too"
+            )
 
     def _refuse_gaps(self, data: Mapping[str, Any], *, has_output: bool) -> None:
         needed = self._context.job.output.model_fields
