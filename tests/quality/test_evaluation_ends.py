@@ -80,6 +80,15 @@ def test_a_gate_does_not_pass_on_no_evidence(ten, rows):
     assert site.billed() == []
 
 
+def test_what_the_accuracy_is_about_has_to_be_compared(ten):
+    site, _ = ten
+    rows = [("1", "", "A title"), ("99", "Parcel", "")]
+    path = labels_file(site, rows, ("record_id", "label", "title"))
+    assert evaluate(site, path, "--min-accuracy", "0").code == 3
+    result = evaluate(site, path)
+    assert result.code == 78 and "nothing could be compared with labels.csv" in result.log
+
+
 def test_nothing_is_compared_where_all_corrections_are_missing(ten):
     site, _ = ten
     assert evaluate(site, "corrections", "--min-accuracy", "0.5").code == 3
