@@ -225,8 +225,6 @@ def _measured(part: Context, expected: Labels, records: Spool[Record]) -> Evalua
         if not done:
             without = _NO_TEXT if record_id in part.tally.empty else "no answer"
             errors[record_id] = (record.error if record else "") or without
-    # In the order of the file.
-    answers = {one: answers[one] for one in expected.expected if one in answers}
     usd: float | None = 0.0
     for request in tries.requests_about(part.ledger.job, ids):
         shared = len(answers.keys() & {*request.record_ids}) / len(request.record_ids)

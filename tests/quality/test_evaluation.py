@@ -226,6 +226,7 @@ def test_what_is_still_processing_is_collected_by_the_next_same_command(claude, 
     live = evaluate(site, path, "--json")
     assert live.code == 75 and figures(live)["accuracy"] is None
     assert "still processing" in figures(live)["reasons"][0]
+    assert live.log.count("still processing") == 1
     before = site.billed()  # a message batch is billed when it is processed, now or later
     site = _when_all_has_ended(claude, folder)
     last = evaluate(site, path, "--message-batch", "--json")
@@ -250,7 +251,12 @@ def test_both_models_are_under_way_before_either_is_waited_for(claude, tmp_path)
     site = claude(state=folder, faults=[STAYS])
     path = labels_file(site, fill(site, 250))
     both = ("--message-batch", "--model", HAIKU, "--model", SONNET)
-    assert evaluate(site, path, *both).code == 75
+    under_way: list[int] = []
+    waited = evaluate(
+        site, path, *both, at_wait=lambda _: under_way.append(len(_message_batches(site)))
+    )
+    assert waited.code == 75
+    assert {*under_way} == {2}
     assert [status for (status,) in _message_batches(site)] == ["submitted"] * 2
     before = site.billed()
     site = _when_all_has_ended(claude, folder)
@@ -266,7 +272,9 @@ def test_message_batches_of_an_older_version_are_collected_too(claude, tmp_path)
     assert evaluate(site, path, "--message-batch").code == 75
     edited = measured(instructions="Label each message with care.")
     result = evaluate(site, path, job=edited)
-    assert result.code == 0 and "still processing" in result.log
+    assert result.code == 0
+    assert re.search(r"INFO .* version \w+: message batch .* still processing", result.log)
+    assert site.ledger("select count(*) from runs where ended_at is null", NAME) == [(0,)]
     assert [status for (status,) in _message_batches(site)] == ["submitted"]
     site = _when_all_has_ended(claude, folder)
     assert evaluate(site, path, job=edited).code == 0
