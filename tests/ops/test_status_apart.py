@@ -79,6 +79,17 @@ def test_records_done_by_older_versions_are_counted_with_the_way_to_ask_them_aga
     assert "3 of 4 records done by an older version (2 versions)" in page
 
 
+def test_a_report_tells_how_days_that_it_no_longer_looks_at_are_asked_again(here):
+    here.records("sorter", "done", "a", version=OLD, at=ago(days=30))
+    here.records("sorter", "done", "b", version=NEW)
+    here.change(
+        "sorter",
+        'insert into windows (job, "window", records, made_from, updated_at)'
+        " values ('sorter', '2026-11-21', 1, '', '')",
+    )
+    assert "--stale (for a day older than a week add --date YYYY-MM-DD)" in words(here)
+
+
 def test_where_all_agree_nothing_is_said_of_versions(here):
     here.records("sorter", "done", "a", "b")
     assert "version" not in words(here)

@@ -103,7 +103,7 @@ def _records(status: Status, job: JobStatus) -> Iterator[Fact]:
     if records.corrected:
         counted_by_status += f"   {records.corrected:,} corrected by a person"
     yield Fact("records", (counted_by_status,))
-    if lines := sentences.older(records, job.versions, job.job, demo=status.demo):
+    if lines := sentences.older(job, demo=status.demo):
         yield Fact("versions", tuple(lines))
     if records.dead:
         again = f"ask again: {sentences.retry_command(job, demo=status.demo)}"

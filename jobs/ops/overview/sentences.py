@@ -8,7 +8,7 @@ from common import times
 from common.process.words import counted, duration, span
 from ops.ledger.figures import Records
 from ops.ledger.work import Worker
-from ops.overview.model import Cost, JobStatus, Run, Status, Versions
+from ops.overview.model import Cost, JobStatus, Run, Status
 
 # As the wrapper says them (wrappers/shared.sh, words_for).
 _CODES = {
@@ -135,9 +135,12 @@ def beside_runs(cost: Cost) -> str:
     return f"of this month {', '.join(parts)}" if parts else ""
 
 
-def older(records: Records, versions: Versions, job: str, *, demo: bool) -> list[str]:
+def older(job: JobStatus, *, demo: bool) -> list[str]:
     """How many records an older version of the job has done, and how they are asked again."""
-    said = []
+    said: list[str] = []
+    versions, records = job.versions, job.records
+    if not records:
+        return said
     if versions.older:
         by = counted(versions.older_versions, "version")
         count = f"{versions.older:,} of {counted(records.done, 'record')} done by an older version"
@@ -147,7 +150,9 @@ def older(records: Records, versions: Versions, job: str, *, demo: bool) -> list
         why = "from before versions were kept: they count as older"
         said.append(f"{count} done by a version that nobody noted, {why}")
     if said:
-        said.append(f"ask them again: ./run_job.sh {job} --stale{' --demo' if demo else ''}")
+        hint = f" ({retry_hint(job)})" if job.has_days else ""
+        command = f"./run_job.sh {job.job} --stale{' --demo' if demo else ''}"
+        said.append(f"ask them again: {command}{hint}")
     return said
 
 
