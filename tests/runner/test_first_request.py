@@ -83,6 +83,21 @@ def test_after_a_night_that_went_wrong_it_is_still_what_is_sent_first(
     assert shown["params"] == sent[0]
 
 
+@pytest.mark.parametrize("delivery", ["--live", "--message-batch"])
+@pytest.mark.parametrize(
+    "options", [["--stale"], ["--stale", "--limit", "7"], ["--reprocess"], ["--limit", "2"]]
+)
+def test_whatever_a_run_is_told_to_take_up_is_what_is_shown(claude, sent, delivery, options):
+    site = claude(message_batch_seconds=0.0)
+    events(site, 12)
+    site.run(labels(), "--limit", "9")
+    edited = replace(labels(), instructions="Label each message.")
+    sent.clear()
+    shown = first(site, edited, delivery, *options)
+    assert run(site, edited, delivery, *options).code == 0
+    assert shown["params"] == sent[0] and shown["status"] == ""
+
+
 def test_a_reports_first_request_is_its_first_digest(claude, sent):
     site = claude()
     events(site, 12)
