@@ -22,7 +22,7 @@ from urllib.request import urlopen
 import psycopg
 
 import bulk_classifier
-from common import run
+from common import Job, run
 from common.claude.retries import Clock
 from rigs.bills import usd_of
 from rigs.crash_rig import Bill, standin_process
@@ -133,6 +133,7 @@ class CelerySite:
         *arguments: str,
         at_wait: Callable[[], object] = lambda: None,
         by: str = "--celery",
+        job: Job = JOB,
         **environ: str,
     ) -> Result:
         """Run the job in this process, one record in a request."""
@@ -140,7 +141,7 @@ class CelerySite:
         os.environ.setdefault("RUN_ID", f"20261122T020000Z-{next(run_numbers)}")
         with redirect_stdout(stdout), redirect_stderr(stderr):
             code = run(
-                JOB,
+                job,
                 [by, "--chunk-size", "1", *arguments],
                 root=self.root,
                 environ=self.environ(**environ),
