@@ -159,14 +159,18 @@ class SecondAnswers:
 
     def waiting(self) -> list[str]:
         """The ids of the records that the second model is to be asked about."""
+        if not self._second:
+            return []
+        name = name_of(self._job, self._second)
         rows = self._db.execute(
-            # The first condition is the partial index's own.
-            "select record_id from records where job = ?"
-            " and status in ('failed', 'waiting', 'dead')"
-            " and status <> 'dead' and version is not null",
-            (name_of(self._job, self._second),),
+            "select record_id from records where job = ? and record_id in"
+            # Answered by the partial index alone, whose condition it repeats.
+            " (select record_id from records where job = ?"
+            " and status in ('failed', 'waiting', 'dead'))"
+            " and status <> 'dead' and version is not null order by record_id",
+            (name, name),
         )
-        return [record_id for (record_id,) in rows] if self._second else []
+        return [record_id for (record_id,) in rows]
 
     def forget(self, record_ids: Iterable[str]) -> None:
         """Records that wait for the second model are gone: nobody is asked about them."""
@@ -181,7 +185,7 @@ class SecondAnswers:
         """What second models are being asked by any version, or have answered and is not used."""
         rows = self._db.execute(
             "select job, version, model, record_ids, status from requests"
-            f" where {_UNDER_WAY} and purpose = ? order by request_id",
+            f" where {_UNDER_WAY} and purpose = ?",
             (Purpose.SECOND_OPINION,),
         ).fetchall()
         found: dict[tuple[str, str], int] = {}
@@ -190,7 +194,7 @@ class SecondAnswers:
                 awaited = len(json.loads(record_ids)) if status == "submitted" else 0
                 key = (version or "", model)
                 found[key] = found.get(key, 0) + awaited
-        return [UnderWay(version, model, records) for (version, model), records in found.items()]
+        return [UnderWay(*key, records) for key, records in sorted(found.items())]
 
 
 def is_chosen(job: str, record_id: str, output: str) -> bool:
