@@ -4,6 +4,8 @@ Usage: kill.py KILLS [--seed N] [--per-record]
            random kills, spread over the phases of a run
        kill.py KILLS [--seed N] --message-batch
            the same for a job that goes by message batch
+       kill.py KILLS [--seed N] --stale
+           the same for runs that bring up to date what an older version has done
        kill.py KILLS --chain
            chains of three kills, each of the run that continues the one before
        kill.py KILLS … --postgres
@@ -40,7 +42,12 @@ sys.path[:0] = [str(TESTS), str(TESTS.parent / "jobs")]
 from rigs import message_batch_kills  # noqa: E402
 from rigs.broken_orders import DONE_TOO_SOON, NEVER_RECOVERED, NEVER_STORED  # noqa: E402
 from rigs.crash_moments import PHASES, moment  # noqa: E402
-from rigs.crash_oracle import Findings, continued, examine  # noqa: E402
+from rigs.crash_oracle import (  # noqa: E402
+    Findings,
+    brought_up_to_date,
+    continued,
+    examine,
+)
 from rigs.crash_rig import Bill, Rig, new_database, standin_process  # noqa: E402
 from standin.servers import PostgreSQL  # noqa: E402
 
@@ -157,6 +164,19 @@ class Bench:
             shutil.rmtree(rig.root)
         return found
 
+    def by_stale(self, seed: int, bill: Bill) -> Findings:
+        """Kill a run with --stale, and examine the installation after the next ones."""
+        rig = self.rig(f"trial{seed}", bill)
+        rig.outdate()
+        hit = rig.killed(moment(rig, seed), "--stale")
+        self.figures.kills += hit
+        self.figures.too_late += not hit
+        found = brought_up_to_date(rig)
+        self.figures.in_flight += rig.in_flight
+        if not found.violations:
+            shutil.rmtree(rig.root)
+        return found
+
     def every_syscall(self, step: int) -> None:
         """Kill one run per write and sync (each `step`-th), right before it."""
         with standin_process(self.root / "counting") as bill:
@@ -199,15 +219,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--per-record", action="store_true")
     parser.add_argument("--message-batch", action="store_true")
+    parser.add_argument("--stale", action="store_true")
     parser.add_argument("--chain", action="store_true")
     parser.add_argument("--every-syscall", type=int, nargs="?", const=1, metavar="STEP")
     parser.add_argument("--broken", action="store_true")
     parser.add_argument("--postgres", action="store_true")
     given = parser.parse_args()
-    if given.broken and given.message_batch:
-        parser.error("--broken has no faults for --message-batch")
+    if given.broken and (given.message_batch or given.stale):
+        parser.error("--broken has no faults for --message-batch and --stale")
     began = time.monotonic()
-    per_record = given.per_record or given.message_batch
+    per_record = given.per_record or given.message_batch or given.stale
     small = given.every_syscall or per_record
     phases = message_batch_kills.PHASES if given.message_batch else PHASES
     with tempfile.TemporaryDirectory() as folder, ExitStack() as closing:
@@ -224,6 +245,8 @@ def main() -> int:
             def one(seed: int, bill: Bill, reference: Rig) -> Findings:
                 if given.message_batch:
                     return bench.by_message_batch(given.seed + seed, bill)
+                if given.stale:
+                    return bench.by_stale(given.seed + seed, bill)
                 before = wrong[seed % len(wrong)]
                 links = 3 if given.chain else 1
                 return bench.killed(given.seed + seed, bill, reference, links, before)

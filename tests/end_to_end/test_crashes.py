@@ -16,7 +16,7 @@ import pytest
 
 from rigs.broken_orders import DONE_TOO_SOON, NEVER_STORED
 from rigs.crash_moments import after, moment
-from rigs.crash_oracle import continued, examine
+from rigs.crash_oracle import brought_up_to_date, continued, examine
 from rigs.crash_rig import IN_FLIGHT, Bill, Rig, standin_process
 from rigs.harness import REPOSITORY
 
@@ -79,6 +79,19 @@ def test_a_killed_job_with_an_answer_per_record_has_every_row_once(make, seed):
     assert not found.violations
     assert found.billed_again <= rig.in_flight <= IN_FLIGHT
     assert rig.source("select count(*) from labels") == [(80,)]
+
+
+@pytest.mark.parametrize("seed", [11, 12, 15])
+def test_a_killed_run_with_stale_brings_every_row_up_to_date_once(make, seed):
+    rig = make(40)
+    rig.per_record()
+    rig.outdate()
+    rig.killed(moment(rig, seed), "--stale")
+    found = brought_up_to_date(rig)
+    assert not found.violations
+    assert found.billed_again <= rig.in_flight <= IN_FLIGHT
+    assert rig.source("select count(*), sum(saves) >= 160 from labels") == [(80, 1)]
+    assert len(rig.bill.lines()) <= 160 + rig.in_flight
 
 
 def test_three_kills_in_a_row_lose_nothing(make):

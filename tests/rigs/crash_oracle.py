@@ -152,6 +152,19 @@ def nothing_more(rig: Rig) -> list[str]:
     return [] if (ended.code, sent) == (0, 0) else [f"another run: {ended.code}, {sent} sent"]
 
 
+def brought_up_to_date(rig: Rig) -> Findings:
+    """As continued(), where a run with --stale was killed: all records are by one version then."""
+    ended = rig.run("--stale", "--concurrency", str(IN_FLIGHT))
+    found = continued(rig)
+    found.must(
+        ended.code == 0, f"--stale after the kill ended with {ended.code}: {ended.log[-600:]}"
+    )
+    (versions,) = rig.ledger("select count(distinct version), count(version) from records")[:1]
+    records = rig.source("select count(*) from events")[0][0]
+    found.must(tuple(versions) == (1, records), f"{versions} versions, records with one")
+    return found
+
+
 def continued(rig: Rig, reference: Rig | None = None, runs: int = 1, **options: int) -> Findings:
     """Run again until a run ends well, `runs` times at most, and examine the installation."""
     allowed = (0, 3) if options.get("dead") else (0,)

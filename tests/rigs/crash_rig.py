@@ -147,6 +147,14 @@ class Rig:
         code = PER_RECORD.format(chunk_size=chunk_size, show=show, save=save)
         (self.root / "jobs/labels.py").write_text(code)
 
+    def outdate(self) -> None:
+        """Do all records with `labels`, and edit its instructions then."""
+        assert self.run().code == 0
+        script = self.root / "jobs/labels.py"
+        code = script.read_text()
+        assert "Label each record." in code
+        script.write_text(code.replace("Label each record.", "Label each record well."))
+
     @property
     def ledger_path(self) -> Path:
         """The ledger's path."""
