@@ -93,6 +93,15 @@ def test_the_confusion_table_has_every_pair_and_the_page_stands_by_itself(site):
     assert f"Page: {found['page']}" in evaluate(site, labels_file(site, said)).stdout
 
 
+def test_a_record_without_an_answer_has_a_column_of_its_own(claude):
+    site = claude(faults=[{"kind": "refusal", "when": {"record": "2"}}])
+    site.today = datetime(2026, 11, 28, tzinfo=UTC)
+    site.events((n, "Where is my parcel?", "2026-11-20") for n in (1, 2))
+    assert evaluate(site, labels_file(site, {"1": "Parcel", "2": "Parcel"})).code == 0
+    _, confusion, _ = Tables(page_of(site)).tables
+    assert confusion == [["", "Parcel", "(no answer)"], ["Parcel", "1", "1"]]
+
+
 def test_it_is_private_and_the_last_one_of_a_day_stays(site):
     path = labels_file(site, fill(site, 10))
     assert evaluate(site, path).code == 0
