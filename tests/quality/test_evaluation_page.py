@@ -23,7 +23,8 @@ from rigs.evaluation_site import (
 
 
 @pytest.fixture
-def site(claude):
+def evening(claude):
+    """A site late on 2026-11-28, in UTC."""
     site = claude()
     site.today = datetime(2026, 11, 28, 23, 30, tzinfo=UTC)
     return site
@@ -61,11 +62,11 @@ def page_of(site, day: str = "2026-11-28") -> str:
     return path.read_text(encoding="utf-8")
 
 
-def test_the_confusion_table_has_every_pair_and_the_page_stands_by_itself(site):
-    said = fill(site, 200)
-    result = evaluate(site, labels_file(site, said), "--json")
+def test_the_confusion_table_has_every_pair_and_the_page_stands_by_itself(evening):
+    said = fill(evening, 200)
+    result = evaluate(evening, labels_file(evening, said), "--json")
     found = figures(result)
-    page = page_of(site)
+    page = page_of(evening)
     read = Tables(page)
     assert not read.open
     assert not re.search(r"<script|src=|href=|@import|url\(", page)
@@ -90,7 +91,7 @@ def test_the_confusion_table_has_every_pair_and_the_page_stands_by_itself(site):
     )
     assert f"Accuracy {found['accuracy']:.3f}" in page
     assert found["page"].endswith("reports/evaluations/measured-2026-11-28.html")
-    assert f"Page: {found['page']}" in evaluate(site, labels_file(site, said)).stdout
+    assert f"Page: {found['page']}" in evaluate(evening, labels_file(evening, said)).stdout
 
 
 def test_a_record_without_an_answer_has_a_column_of_its_own(claude):
@@ -102,27 +103,27 @@ def test_a_record_without_an_answer_has_a_column_of_its_own(claude):
     assert confusion == [["", "Parcel", "(no answer)"], ["Parcel", "1", "1"]]
 
 
-def test_it_is_private_and_the_last_one_of_a_day_stays(site):
-    path = labels_file(site, fill(site, 10))
-    assert evaluate(site, path).code == 0
-    first = page_of(site)
-    assert evaluate(site, path, job=measured(instructions="Label it.")).code == 0
-    files = [*(site.root / "reports/evaluations").iterdir()]
+def test_it_is_private_and_the_last_one_of_a_day_stays(evening):
+    path = labels_file(evening, fill(evening, 10))
+    assert evaluate(evening, path).code == 0
+    first = page_of(evening)
+    assert evaluate(evening, path, job=measured(instructions="Label it.")).code == 0
+    files = [*(evening.root / "reports/evaluations").iterdir()]
     assert [file.name for file in files] == ["measured-2026-11-28.html"]
-    assert page_of(site) != first
+    assert page_of(evening) != first
     assert stat.S_IMODE(files[0].stat().st_mode) == 0o600
-    site.today = datetime(2026, 11, 29, tzinfo=UTC)
-    assert evaluate(site, path).code == 0
-    assert page_of(site, "2026-11-29")
+    evening.today = datetime(2026, 11, 29, tzinfo=UTC)
+    assert evaluate(evening, path).code == 0
+    assert page_of(evening, "2026-11-29")
 
 
-def test_every_text_is_escaped_and_long_ones_are_cut(site):
+def test_every_text_is_escaped_and_long_ones_are_cut(evening):
     hostile = "<script>alert('x')</script> & \u202e parcel " + "long " * 200
-    site.events([("<b>1</b>", hostile, "2026-11-20"), ("2", "My refund", "2026-11-20")])
-    path = labels_file(site, {"<b>1</b>": "Refund", "2": "Refund"})
-    result = evaluate(site, path)
+    evening.events([("<b>1</b>", hostile, "2026-11-20"), ("2", "My refund", "2026-11-20")])
+    path = labels_file(evening, {"<b>1</b>": "Refund", "2": "Refund"})
+    result = evaluate(evening, path)
     assert result.code == 0
-    page = page_of(site)
+    page = page_of(evening)
     assert "<script" not in page and "<b>1" not in page and "\u202e" not in page
     assert "&lt;b&gt;1&lt;/b&gt;" in page and "&lt;script&gt;alert(&#x27;x" in page
     assert "long " * 100 not in page
@@ -130,14 +131,14 @@ def test_every_text_is_escaped_and_long_ones_are_cut(site):
     assert "\u202e" not in result.stdout
 
 
-def test_two_models_stand_side_by_side_on_it(site):
-    said = fill(site, 20)
-    path = labels_file(site, said)
+def test_two_models_stand_side_by_side_on_it(evening):
+    said = fill(evening, 20)
+    path = labels_file(evening, said)
     both = ("--model", HAIKU, "--model", SONNET)
-    assert evaluate(site, path, *both).code == 0
-    answer_otherwise(site, SONNET, {"4": "Other" if said["4"] != "Other" else "Parcel"})
-    result = evaluate(site, path, *both, "--json")
-    page = page_of(site)
+    assert evaluate(evening, path, *both).code == 0
+    answer_otherwise(evening, SONNET, {"4": "Other" if said["4"] != "Other" else "Parcel"})
+    result = evaluate(evening, path, *both, "--json")
+    page = page_of(evening)
     assert "Side by side" in page and "Only claude-sonnet-5-5 right" in page
     differing = Tables(page).tables[-1]
     assert [row[0] for row in differing[1:]] == [
@@ -146,20 +147,20 @@ def test_two_models_stand_side_by_side_on_it(site):
     assert "4" in [row[0] for row in differing[1:]]
 
 
-def test_where_it_cannot_be_written_the_figures_are_told_all_the_same(site):
-    path = labels_file(site, fill(site, 10))
-    (site.root / "reports").write_text("in the way")
-    result = evaluate(site, path)
+def test_where_it_cannot_be_written_the_figures_are_told_all_the_same(evening):
+    path = labels_file(evening, fill(evening, 10))
+    (evening.root / "reports").write_text("in the way")
+    result = evaluate(evening, path)
     assert result.code == 73 and "could not be used" in result.log
     assert "ACCURACY" in result.stdout and "Page:" not in result.stdout
-    found = figures(evaluate(site, path, "--json"))
+    found = figures(evaluate(evening, path, "--json"))
     assert (found["exit_code"], found["page"], found["n"]) == (73, None, 10)
 
 
-def test_a_demo_says_so(site):
-    path = labels_file(site, {"1": "Parcel", "2": "Parcel"})
+def test_a_demo_says_so(evening):
+    path = labels_file(evening, {"1": "Parcel", "2": "Parcel"})
     job = measured()
-    result = site.run(job, "--demo", "--eval", path)
+    result = evening.run(job, "--demo", "--eval", path)
     assert result.code == 0, result.log
-    (page,) = (site.root / "state/demo/reports/evaluations").iterdir()
+    (page,) = (evening.root / "state/demo/reports/evaluations").iterdir()
     assert "Demo: no model was asked" in page.read_text()
