@@ -15,8 +15,10 @@ from math import erfc, exp, lgamma, sqrt
 # standard deviations, and how much each of them counts.
 _QUANTILES = [step / 2 - 4.5 for step in range(15)]
 _WEIGHTS = [exp(-(at**2) / 2) for at in _QUANTILES]
-# That two outputs of one night have more in common is not believed unless it is seen.
+# Two outputs of one night have no more in common than this, and the true factor is no more times
+# the estimate than that, whatever few nights leave open.
 _MOST_ALIKE = 0.05
+_FAR = 20
 
 Night = tuple[int, int]  # how many outputs of a run had the value, of how many
 Mean = tuple[int, float, float]  # how many texts or numbers a run had, their mean, their variance
@@ -32,12 +34,12 @@ class Wandering:
     def mean(self, chance: Callable[[float], float], most: float) -> float:
         """The mean of a chance that depends on the true factor.
 
-        It is 1 at least; and `most` at most, unless the estimate is higher.
+        It is 1 at least; and `most` at most, unless the estimate comes near that.
         """
         whole = 0.0
         for at, weight in zip(_QUANTILES, _WEIGHTS, strict=True):
             true = self.factor * self.degrees / chi_square(self.degrees, at)
-            whole += weight * chance(max(1.0, min(true, max(most, self.factor))))
+            whole += weight * chance(max(1.0, min(true, max(most, _FAR * self.factor))))
         return min(1.0, whole / sum(_WEIGHTS))
 
 

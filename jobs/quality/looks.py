@@ -57,8 +57,8 @@ class FieldType:
     """What a job says about a field of its output."""
 
     words: Mapping[object, str] = field(default_factory=dict)  # its own values, as they are written
-    # Whether it may well be empty: a list, or one whose default is empty.
-    may_be_empty: bool = False
+    is_list: bool = False  # which may well be empty
+    may_be_empty: bool = False  # that is its default
     default: str = ""  # as a value is written; "" for none
 
 
@@ -247,7 +247,7 @@ def _type_of(info: Any) -> FieldType:
     empty = not is_needed and (info.default_factory is not None or default in (None, "", [], {}))
     is_list = any(kind in (list, set, tuple, frozenset, dict) for kind in _kinds(info.annotation))
     written = "" if is_needed or not isinstance(default, str | int) else _written(default)
-    return FieldType(words, empty or is_list, written)
+    return FieldType(words, is_list, empty, written)
 
 
 def _own_values(annotation: Any) -> Iterable[Any]:

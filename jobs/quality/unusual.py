@@ -202,20 +202,16 @@ def _mean(about: str, now: Measure, before: Sequence[Measure], runs: int, unit: 
 def _without_history(name: str, looks: FieldLooks, of_field: FieldType) -> Iterator[str]:
     """What looks wrong in a field that there is nothing to compare with.
 
-    A field that may well be empty, or has a default, has to be so everywhere.
+    What a field has by default is never wrong by itself; a list can well be empty now and then.
     """
     count = looks.count
     nothing = "and there is no history to compare with"
     share = looks.empty / count
-    if share > _EMPTY and (not of_field.may_be_empty or share == 1):
+    if share > _EMPTY and not of_field.may_be_empty and (share == 1 or not of_field.is_list):
         yield f"{name} empty in {_percent(share)} of {count:,} outputs, {nothing}"
     for value, number in (looks.values or {}).items():
         share = number / count
-        if (
-            len(of_field.words) != 1
-            and share > _SAME_VALUE
-            and (value != of_field.default or share == 1)
-        ):
+        if len(of_field.words) != 1 and share > _SAME_VALUE and value != of_field.default:
             is_word = value in of_field.words.values()
             called = f'{name} "{value[:40]}"' if is_word else f"one value of {name}"
             yield f"{called} {_percent(share)} of {count:,} outputs, {nothing}"

@@ -17,7 +17,7 @@ TYPES = {
     "language": FieldType(),
     "is_urgent": FieldType({False: "false", True: "true"}),
     "confidence": FieldType(),
-    "products": FieldType(may_be_empty=True),
+    "products": FieldType(is_list=True),
 }
 
 
