@@ -90,7 +90,8 @@ class _Bill:
 def forecast(context: Context, measured: Measured) -> Rest:
     """What the records that wait would cost, those that have an answer already left out."""
     line = fitted(measured.weights, measured.outputs)
-    with closing(select(context, per_record.records_of(context), None)) as selected:
+    # The try has told already of rows that give a record again.
+    with closing(select(context, per_record.records_of(context), None, tells=False)) as selected:
         live, deferred = _priced(context, measured, line, selected)
     rest = Rest(live.records, live.requests)
     # What was tried of all is known, and only the others can be off.

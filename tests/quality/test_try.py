@@ -405,6 +405,19 @@ def test_a_report_has_no_records_to_try(site):
     assert "--try is for jobs with an answer per record; daily_report writes a report" in result.log
 
 
+def test_a_record_that_a_join_repeats_is_taken_once_and_told_of_once(claude):
+    site = claude()
+    rows = [(n, f"a refund for order {n}", "2026-11-20 00:00:00") for n in (1, 1, 2, 2, 2, 3, 4)]
+    site.table("events", "id, content, created_at", rows)
+    result = site.run(labels(), "--try", "3", "--json")
+    assert result.code == 0, result.log
+    assert ids(json_of(result)) == ["1", "3", "4"]
+    assert json_of(result)["rest"]["records"] == 1
+    assert result.log.count("came before") == 1
+    edited = tried(site, replace(labels(), output=Fewer), "3")
+    assert ids(edited) == ["1", "3", "4"]
+
+
 def test_where_no_record_is_there_it_says_so(claude):
     site = claude()
     events(site, 0)

@@ -86,11 +86,14 @@ class Selected(Spool[tuple[Record, RecordState | None]]):
         self.empty: list[Record] = []  # of those made ready, the ones without a text
 
 
-def select(context: Context, records: Iterable[Record], room: int | None) -> Selected:
+def select(
+    context: Context, records: Iterable[Record], room: int | None, *, tells: bool = True
+) -> Selected:
     """The records to be sent, each once; `records` is read to its end.
 
     At most `room` of them (None: any number) are such as this run has not sent before. Those that
     an older version has done come last, the newest first: from the end of the SELECT.
+    `tells`: a warning is logged where rows give a record again.
     """
     with ExitStack() as on_failure, Selected(context) as stale:
         selected, repeated = Selected(context), Repeated()
@@ -117,7 +120,8 @@ def select(context: Context, records: Iterable[Record], room: int | None) -> Sel
                 take(record, state)
         for record, state in stale.backwards():
             take(record, state)
-        repeated.tell()
+        if tells:
+            repeated.tell()
         on_failure.pop_all()
     return selected
 
