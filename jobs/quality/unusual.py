@@ -176,7 +176,7 @@ def _shares(
             chance = share_chance((share.now, count), share.nights, wanders)
             text = (
                 f"{share.text} {_percent(mine)} of {count:,} {of}, {_percent(usual)} in the"
-                f" {runs} runs before ({_percent(min(each), max(each))})"
+                f" {runs} runs before ({_range(_percent(min(each)), _percent(max(each)))})"
             )
         yield _Finding(about, chance, text)
 
@@ -193,8 +193,8 @@ def _mean(about: str, now: Measure, before: Sequence[Measure], runs: int, unit: 
         nights = [(one.count, one.mean, one.variance) for one in before]
         chance = mean_chance((now.count, now.mean, now.variance), nights)
         text = (
-            f"{about.format(f'{now.mean:,.3g}')} {now.count:,} outputs, {usual.mean:,.3g} in the"
-            f" {runs} runs before ({min(means):,.3g} to {max(means):,.3g})"
+            f"{about.format(_number(now.mean))} {now.count:,} outputs, {_number(usual.mean)} in the"
+            f" {runs} runs before ({_range(_number(min(means)), _number(max(means)))})"
         )
     return _Finding(about, chance, text)
 
@@ -217,9 +217,15 @@ def _without_history(name: str, looks: FieldLooks, of_field: FieldType) -> Itera
             yield f"{called} {_percent(share)} of {count:,} outputs, {nothing}"
 
 
-def _percent(share: float, to: float | None = None) -> str:
-    """A share in words, `12 %`, or two of them: `9 to 15 %`."""
-    digits = [
-        f"{one:.1%}"[:-1] if 0 < one < 0.0095 else f"{one:.0%}"[:-1] for one in (share, to or 0)
-    ]
-    return f"{digits[0]} %" if to is None else f"{digits[0]} to {digits[1]} %"
+def _percent(share: float) -> str:
+    """A share in words: `12 %`, `0.3 %`."""
+    return f"{share:.1%}"[:-1] + " %" if 0 < share < 0.0095 else f"{share:.0%}"[:-1] + " %"
+
+
+def _range(low: str, high: str) -> str:
+    """From the least of the runs before to the most: `9 to 15 %`."""
+    return f"always {low}" if low == high else f"{low.removesuffix(' %')} to {high}"
+
+
+def _number(number: float) -> str:
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
