@@ -187,6 +187,16 @@ def test_records_without_a_text_cost_nothing_and_are_up_to_date_afterwards(claud
     assert "nothing to do" in night(site, "--stale", job=newer).log
 
 
+def test_records_that_lost_their_text_stay_as_they_are_and_keep_no_others_back(older):
+    older.change("update events set content = '' where id > 20")
+    for last in (26, 21, 16):
+        night(older, "--stale", "--limit", "5")
+        assert len(done_by(older)) == 31 - last
+    assert sorted(map(int, billed(older)[30:])) == [*range(16, 21)]
+    outputs = older.ledger("select count(*) from records where output is null", "labels")
+    assert outputs == [(0,)] and older.saved("select count(*) from labels") == [(30,)]
+
+
 def test_a_dry_run_counts_them_where_they_are_asked_for(older):
     assert json_of(night(older, "--dry-run", "--json"))["records"] == 0
     assert json_of(night(older, "--dry-run", "--json", "--stale"))["records"] == 30

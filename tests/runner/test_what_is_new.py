@@ -128,16 +128,17 @@ def test_without_a_limit_all_that_is_stale_is_read_and_what_is_not_is_left_out(c
     assert set(read) == {18}
 
 
-def test_what_a_person_corrected_is_never_stale(claude, read):
+def test_what_a_person_corrected_is_never_stale_and_takes_no_room(claude, read):
     site = claude()
     events(site, *range(30))
     assert run(site).code == 0
-    site.change_ledger("labels", "update records set status = 'corrected' where record_id = '29'")
+    corrected = "update records set status = 'corrected' where record_id like '2_'"
+    site.change_ledger("labels", corrected)
     changed: dict[str, Any] = {"instructions": "Label each message anew."}
-    for options in ["--limit", "20"], []:
+    for options, last in (["--limit", "12"], 8), ([], 0):
         run(site, "--stale", *options, **changed)
-    asked = sorted(int(one) for line in site.billed()[3:] for one in line["records"])
-    assert asked == [*range(29)]
+        asked = [int(one) for line in site.billed()[3:] for one in line["records"]]
+        assert asked == [*range(19, last - 1, -1)]
 
 
 def test_reprocess_reads_all(claude, read):

@@ -39,6 +39,10 @@ def settle(context: Context, records: list[Record], use: Use) -> None:
         remedy = "does the SELECT give the right column, and show() that one?"
         raise JobExit(exits.SETTINGS, f"{nothing}: nothing is sent: {remedy}")
     if job.empty is None and not job.per_day:
+        if context.options.stale:
+            # Else --limit would choose them night after night, and never come to others.
+            with context.ledger.transaction():
+                context.ledger.left_as_done(record["record_id"] for record in records)
         return
     stream = iter(records)
     while group := list(islice(stream, _TOGETHER)):

@@ -234,6 +234,13 @@ class Ledger(StoredRequests):
             [(now, self.job, record_id) for record_id in record_ids],
         )
 
+    def left_as_done(self, record_ids: Iterable[str]) -> None:
+        """Those of these records that are done stay so: this version has nothing to ask of them."""
+        self._db.executemany(
+            "update records set version = ? where job = ? and record_id = ? and status = 'done'",
+            [(self.version or None, self.job, record_id) for record_id in record_ids],
+        )
+
     def _done(self, ending: Ending) -> None:
         now = times.stamp()
         status = RecordStatus.CORRECTED if ending.corrected else RecordStatus.DONE
