@@ -123,6 +123,37 @@ def test_what_another_model_was_asked_by_hand_is_not_the_version_of_today(here):
     assert job_of(here)["versions"]["today"] == [NEW]
 
 
+def ran_with(here, model, at):
+    run = here.ran("sorter", at, 0, done=5)
+    sql = "update runs set model = ?, requests = 1 where run_id = ?"
+    here.change("sorter", sql, model, run)
+
+
+def test_a_model_that_the_crontab_names_is_that_of_today(here):
+    for days, model in ((9, "claude-haiku-5-5"), (2, "from the crontab"), (1, "from the crontab")):
+        ran_with(here, model, ago(days=days))
+    here.records("sorter", "done", "a", version=OLD, at=ago(days=9))
+    here.records("sorter", "done", "b", "c", version=NEW, at=ago(days=1))
+    here.change("sorter", "update requests set model = 'from the crontab' where version = ?", NEW)
+    assert job_of(here)["versions"] == {
+        "today": [NEW], "older": 1, "older_versions": 1, "unknown": 0,
+    }  # fmt: skip
+    # One that a person asked once by hand is not.
+    ran_with(here, "claude-haiku-5-5", ago(hours=1))
+    assert job_of(here)["versions"]["today"] == [NEW]
+    ran_with(here, "claude-haiku-5-5", ago(minutes=1))
+    assert job_of(here)["versions"]["today"] == [OLD]
+
+
+def test_where_runs_asked_different_models_the_configured_one_counts(here):
+    for hours, model in ((2, "claude-haiku-5-5"), (1, "another")):
+        ran_with(here, model, ago(hours=hours))
+    here.records("sorter", "done", "a", version=NEW, at=ago(hours=2))
+    here.records("sorter", "done", "b", version=OLD, at=ago(hours=1))
+    here.change("sorter", "update requests set model = 'another' where version = ?", OLD)
+    assert job_of(here)["versions"]["today"] == [NEW]
+
+
 def test_a_try_after_an_edit_tells_the_version_of_today(here):
     here.records("sorter", "done", "a", version=OLD, at=ago(hours=2))
     here.records(f"sorter@{NEW}", "done", "b", version=NEW, purpose="try")

@@ -19,6 +19,7 @@ from common.process.log import one_line, shortened
 
 LETTERS = 20
 RUNS = 40  # more than are shown: some may be older than what history.tsv adds
+_LATELY = 3  # runs that asked anything
 _UNDER_WAY = "status in ('submitted', 'answered')"
 _UNFINISHED = "status in ('failed', 'waiting', 'dead')"
 _DONE = "status in ('done', 'corrected')"
@@ -73,14 +74,16 @@ class Newest:
 class Figures:
     """What a ledger holds, as far as anybody asks. Rows are columns by name.
 
-    `versions`: how many records each version has done, "" for one that is not known. `newest` is
-    the newest request of today's model, and `newest_second` the newest second opinion.
+    `versions`: how many records each version has done, "" for one that is not known. `model` is
+    the one that runs ask these days, `newest` the newest request of it, and `newest_second` the
+    newest second opinion.
     `apart`: the runs whose answers stand apart, each with what it was for ("" where it asked
     nothing); a second opinion is part of a run of the job, and not in it.
     """
 
     records: Records
     versions: dict[str, int]
+    model: str
     newest: Newest | None
     newest_second: Newest | None
     apart: dict[str, str]
@@ -98,22 +101,25 @@ def figures(
 ) -> Figures:
     """What the ledger holds of a job; `since`: the first day of which days and costs are asked.
 
-    `model` is the one that a run of today asks; `length` is this database's SQL for the number of
+    `model` is the one that the settings name; `length` is this database's SQL for the number of
     a request's records.
 
     The caller has begun a transaction: one moment for all figures.
     """
     jobs = names(db, job)
+    runs = _rows(db, f"{_RUN} order by started_at desc, run_id desc limit {RUNS}", job)
+    model = _model(runs, model)
     newest = _newest(db, jobs, "model = ? and purpose in ('run', 'try', 'eval')", model)
     versions, corrected = _versions(db, job, newest.version if newest else "")
     success = f"{_RUN} and exit_code = 0 order by started_at desc limit 1"
     return Figures(
         _records(db, job, sum(versions.values()), corrected, length),
         versions,
+        model,
         newest,
         _newest(db, jobs[1:], "purpose = 'second opinion'"),  # they all stand apart
         _apart(db, jobs),
-        _rows(db, f"{_RUN} order by started_at desc, run_id desc limit {RUNS}", job),
+        runs,
         next(iter(_rows(db, success, job)), None),
         _rows(db, f"{_RUN} and started_at >= ?", job, since),
         _spent(db, jobs, since),
@@ -124,9 +130,19 @@ def figures(
 
 
 _RUN = (
-    "select run_id, started_at, ended_at, exit_code, records, done, failed, dead, requests, usd,"
-    " warnings from runs where job = ?"
+    "select run_id, started_at, ended_at, exit_code, model, records, done, failed, dead, requests,"
+    " usd, warnings from runs where job = ?"
 )
+
+
+def _model(runs: list[dict[str, Any]], configured: str) -> str:
+    """The model that most of the last runs asked: the crontab may name another than the settings.
+
+    What a person asked by hand once, of another model, does not count.
+    """
+    lately: list[str] = [row["model"] for row in runs if row["requests"]][:_LATELY]
+    asked = lately or [configured]
+    return max(asked, key=lambda one: (asked.count(one), one == configured))
 
 
 def _rows(db: Asked, sql: str, *values: str) -> list[dict[str, Any]]:

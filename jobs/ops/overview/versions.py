@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
+from pathlib import Path
 
 from common.settings import DEFAULT_MODEL, Settings
 from common.times import instant
@@ -33,15 +34,20 @@ def versions_of(found: Settings, figures: Figures) -> Versions:
 
 def _today(found: Settings, figures: Figures) -> tuple[str, ...]:
     newest = [one for one in (figures.newest, figures.newest_second) if one]
-    changed = _changed(found)
+    env, script = _changed(found.root / ".env"), _changed(found.root / "jobs" / f"{found.job}.py")
+    changed = max(env, script)
     is_known = figures.newest is not None and all(
         one.version and _began(one) >= changed for one in newest
     )
-    asked = () if is_known else _asked(found)
+    # Another model in .env is that of the next run, whatever runs have asked these days.
+    model = figures.model
+    if not figures.newest or _began(figures.newest) < env:
+        model = found.get("CLAUDE_MODEL", DEFAULT_MODEL)
+    asked = () if is_known else _asked(found, model)
     return asked or tuple(sorted({one.version for one in newest if one.version}))
 
 
-def _asked(found: Settings) -> tuple[str, ...]:
+def _asked(found: Settings, model: str) -> tuple[str, ...]:
     """The versions that the script says, none where it cannot be imported."""
     from ops.examination.scripts import Unusable, job_of
 
@@ -52,21 +58,19 @@ def _asked(found: Settings) -> tuple[str, ...]:
         return ()
     finally:
         sys.dont_write_bytecode = writes
-    models = (found.get("CLAUDE_MODEL", DEFAULT_MODEL), getattr(job, "second_opinion", None))
-    return tuple(sorted({job.version(model) for model in models if model}))
+    return tuple(sorted({job.version(one) for one in (model, job.second_opinion) if one}))
 
 
-def _changed(found: Settings) -> float:
-    """When the script or .env was changed last, in whole seconds, as run ids have them."""
-    at = 0.0
-    for path in (found.root / "jobs" / f"{found.job}.py", found.root / ".env"):
-        try:
-            status = path.stat()
-        except OSError:
-            continue
-        # An older file that was copied over it keeps its own time of change.
-        at = max(at, status.st_mtime, status.st_ctime)
-    return math.floor(at)
+def _changed(path: Path) -> float:
+    """When a file was changed last, in whole seconds, as run ids have them; 0 where there is none.
+
+    An older file that was copied over it keeps its own time of change.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return 0.0
+    return math.floor(max(status.st_mtime, status.st_ctime))
 
 
 def _began(newest: Newest) -> float:
