@@ -7,27 +7,18 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from quality.fields import Kind, comparable, fields_of
+
 _NOT_COMPARED = "runner_up"  # it says what else could be right
 
 
 def compared_fields(output: type[BaseModel]) -> list[str]:
     """The fields with few values, whose agreement says something; none: all are compared."""
-    schema = output.model_json_schema(mode="serialization")
-    fields = schema.get("properties", {})
     return [
-        name
-        for name, field in fields.items()
-        if name != _NOT_COMPARED and _has_few_values(field, schema.get("$defs", {}))
+        field.name
+        for field in fields_of(output)
+        if field.kind is Kind.VALUES and field.name != _NOT_COMPARED
     ]
-
-
-def _has_few_values(field: Any, definitions: dict[str, Any]) -> bool:
-    if "$ref" in field:
-        field = definitions.get(field["$ref"].rpartition("/")[2], {})
-    kinds = [one for one in field.get("anyOf", [field]) if one.get("type") != "null"]
-    if kinds != [field]:
-        return bool(kinds) and all(_has_few_values(one, definitions) for one in kinds)
-    return "enum" in field or "const" in field or field.get("type") == "boolean"
 
 
 def agree(first: str, second: str, fields: list[str]) -> bool:
@@ -41,4 +32,5 @@ def agree(first: str, second: str, fields: list[str]) -> bool:
 
 
 def _folded(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False).casefold().strip('" ')
+    written = json.dumps(comparable(value), sort_keys=True, ensure_ascii=False)
+    return written.casefold().strip('" ')

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Literal
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from quality.agreement import agree, compared_fields
 
@@ -27,6 +27,10 @@ class Few(BaseModel):
     tags: list[Literal["p", "q"]] = []
 
 
+class Aliased(BaseModel):
+    kind: Literal["a", "b"] = Field(alias="the kind")
+
+
 class Texts(BaseModel):
     summary: str
     runner_up: str = ""
@@ -35,6 +39,8 @@ class Texts(BaseModel):
 def test_fields_with_few_values_are_compared_and_never_a_runner_up():
     assert compared_fields(Few) == ["label", "urgent", "tone", "always"]
     assert compared_fields(Texts) == []
+    # An output is kept under the names of its fields.
+    assert compared_fields(Aliased) == ["kind"]
 
 
 @pytest.mark.parametrize(
