@@ -156,6 +156,24 @@ def test_what_a_person_has_corrected_meanwhile_stands(night):
     assert stands == [("corrected",)]
 
 
+def test_a_prompt_that_is_as_it_was_before_costs_nothing_again(claude):
+    site = claude(message_batch_seconds=0)
+    fill(site, doubtful=3)
+    go(site)
+    site.change_ledger(
+        NAME, "update requests set created_at = '2026-11-01T00:00:00Z' where purpose = 'run'"
+    )
+    edited = opined(instructions="Label each record with care.")
+    assert go(site, "--stale", job=edited).summary["second_opinions"] == "3"
+    before = len(site.billed())
+    run = go(site, "--stale")
+    assert run.code == 0 and run.summary["second_opinions"] == "3"
+    assert len(site.billed()) == before
+    assert of_second(site) == {"d001", "d002", "d003"}
+    versions = ledger(site, "select distinct version from records where job = 'opined'")
+    assert versions == [(opined().version(SECOND),)]
+
+
 def test_records_that_are_asked_again_get_a_new_second_opinion(claude):
     site = claude(message_batch_seconds=0)
     fill(site, doubtful=3)

@@ -74,9 +74,9 @@ class SecondAnswers:
             return
         name = name_of(self._job, self._second)
         self._note_run(name)
-        said = self._said_apart(name, [*chosen])
+        said = self._said_apart(name, [*chosen], ending.request_id)
         now = times.stamp()
-        # One that the second model has had before is asked again, since the first one was, too.
+        # One that the second model had before the first one was asked again is asked again, too.
         self._db.executemany(
             "insert into records (job, record_id, status, version, updated_at)"
             " values (?, ?, 'waiting', ?, ?) on conflict (job, record_id) do update set"
@@ -133,16 +133,22 @@ class SecondAnswers:
         sql = "select 1 from requests where request_id = ? and delivery <> ?"
         return self._db.execute(sql, (request_id, NOT_SENT)).fetchone() is not None
 
-    def _said_apart(self, name: str, record_ids: list[str]) -> dict[str, tuple[str, str]]:
-        """What --try or --eval has of these records: the request and the output, by record id."""
+    def _said_apart(
+        self, name: str, record_ids: list[str], first_request_id: str
+    ) -> dict[str, tuple[str, str]]:
+        """What the second model has said of these records: the request and the output, by id.
+
+        It was asked by --eval, or after the first one: the prompt was edited, and is as it was.
+        """
         found: dict[str, tuple[str, str]] = {}
         for group in _groups(record_ids):
             rows = self._db.execute(
                 "select r.record_id, r.request_id, r.output from records r"
                 f" join requests q using (request_id) where r.job = ? and r.record_id in"
                 f" {marks(group)} and r.status = 'done' and r.output is not null"
-                " and q.purpose <> ? and q.answer is not null",
-                (name, *group, Purpose.SECOND_OPINION),
+                " and q.answer is not null and (q.purpose <> ? or q.created_at >"
+                " (select created_at from requests where request_id = ?))",
+                (name, *group, Purpose.SECOND_OPINION, first_request_id),
             )
             found.update((row[0], (row[1], row[2])) for row in rows)
         return found
