@@ -158,7 +158,7 @@ def _missing(context: Context, expected: Labels, records: Spool[Record]) -> list
         log.warning("%s: they are left out", what)
         return missing
     remedy = "has a spreadsheet made dates or rounded numbers of them?"
-    if expected.name == CORRECTIONS:
+    if context.options.labels == CORRECTIONS:
         remedy = "are these records gone?"
     raise _nothing(context, f"{what}: {remedy}")
 
