@@ -201,28 +201,30 @@ def read(stored: str) -> Looks | None:
     """What as_json() wrote; None for anything else."""
     try:
         found = json.loads(stored)
-        counts = {name: _whole(found[name]) for name in ("outputs", "refused", "failed")}
-        fields = {str(name): _field(one) for name, one in found["fields"].items()}
-        return Looks(str(found["version"]), **counts, fields=fields)
+        outputs = _whole(found["outputs"], least=1)
+        refused, failed = _whole(found["refused"]), _whole(found["failed"])
+        fields = {str(name): _field(one, outputs) for name, one in found["fields"].items()}
+        return Looks(str(found["version"]), 1, outputs, refused, failed, fields)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
 
 
-def _field(found: dict[str, Any]) -> FieldLooks:
+def _field(found: dict[str, Any], outputs: int) -> FieldLooks:
+    count = _whole(found["count"], outputs)
     values: Counter[str] | None = None
     if "values" in found:
-        values = Counter({str(name): _whole(number) for name, number in found["values"].items()})
+        values = Counter({str(one): _whole(n, count) for one, n in found["values"].items()})
     measures = {}
     for name in _MEASURES:
-        count, mean, squares = found.get(name, (0, 0.0, 0.0))
-        if not (isfinite(mean) and isfinite(squares)):
+        of, mean, squares = found.get(name, (0, 0.0, 0.0))
+        if not (isfinite(mean) and isfinite(squares) and squares >= 0):
             raise ValueError(name)
-        measures[name] = Measure(_whole(count), float(mean), float(squares))
-    return FieldLooks(_whole(found["count"]), _whole(found["empty"]), values, **measures)
+        measures[name] = Measure(_whole(of, count), float(mean), float(squares))
+    return FieldLooks(count, _whole(found["empty"], count), values, **measures)
 
 
-def _whole(number: object) -> int:
-    if not isinstance(number, int) or number < 0:
+def _whole(number: object, most: int = 10**12, least: int = 0) -> int:
+    if not isinstance(number, int) or not least <= number <= most:
         raise ValueError(number)
     return number
 
