@@ -128,7 +128,8 @@ class SecondOpinion:
 
     def _ask_about(self, waiting: list[str], asked: _Asked) -> None:
         context, seen = asked.context, set[str]()
-        log.info("%s to be asked again by %s", counted(len(waiting), "record"), context.model)
+        about = counted(len(waiting), "record")
+        log.info("second opinions: %s to be asked again by %s", about, context.model)
         self._take_up(asked)
 
         def records() -> Iterator[Record]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,21 @@ def test_a_run_that_was_told_how_long_waits_for_them(claude):
     fill(site, doubtful=3)
     run = go(site, "--wait", "20h")
     assert run.code == 0 and run.summary["second_opinions"] == "3"
+
+
+def test_term_while_it_waits_for_them_ends_with_75_and_the_next_run_saves_them(claude):
+    site = claude(message_batch_seconds=0.3)
+    fill(site, doubtful=3)
+
+    def stop(number: int) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    run = go(site, "--wait", "20h", at_wait=stop)
+    assert run.code == 75 and "second opinions: stopped by" in run.log
+    assert len(saved(site)) == 3 and statuses(site)["", "done"] == 3
+    assert go(site, "--wait", "20h").code == 0
+    assert of_second(site) == {"d001", "d002", "d003"}
+    assert billed_to_second(site) == ["d001", "d002", "d003"]
 
 
 def test_they_are_asked_even_where_the_runs_own_message_batch_is_still_processing(claude):
