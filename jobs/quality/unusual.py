@@ -67,7 +67,11 @@ def unusual(
         if _is_enough(with_it):
             findings += _of_field(name, looks, with_it, of_field)
         elif alone:
-            by_itself += _without_history(name, looks, of_field)
+            # A run or two are no history, and yet nothing is told of twice.
+            judged = [run.fields[name] for run in with_it if run.outputs >= FEWEST]
+            told = {what for one in judged for what in _by_itself(name, one, of_field)}
+            found = _by_itself(name, looks, of_field)
+            by_itself += [line for what, line in found.items() if what not in told]
     if _is_enough(runs):
         findings += _of_records(now, runs)
     return [*(f"{line}{remark}" for line in _told(findings)), *by_itself]
@@ -199,22 +203,23 @@ def _mean(about: str, now: Measure, before: Sequence[Measure], runs: int, unit: 
     return _Finding(about, chance, text)
 
 
-def _without_history(name: str, looks: FieldLooks, of_field: FieldType) -> Iterator[str]:
-    """What looks wrong in a field that there is nothing to compare with.
+def _by_itself(name: str, looks: FieldLooks, of_field: FieldType) -> dict[str, str]:
+    """What looks wrong in a field by itself: a line for each thing.
 
     What a field has by default is never wrong by itself; a list can well be empty now and then.
     """
-    count = looks.count
+    count, found = looks.count, {}
     nothing = "and there is no history to compare with"
     share = looks.empty / count
     if share > _EMPTY and not of_field.may_be_empty and (share == 1 or not of_field.is_list):
-        yield f"{name} empty in {_percent(share)} of {count:,} outputs, {nothing}"
+        found[""] = f"{name} empty in {_percent(share)} of {count:,} outputs, {nothing}"
     for value, number in (looks.values or {}).items():
         share = number / count
         if len(of_field.words) != 1 and share > _SAME_VALUE and value != of_field.default:
             is_word = value in of_field.words.values()
             called = f'{name} "{value[:40]}"' if is_word else f"one value of {name}"
-            yield f"{called} {_percent(share)} of {count:,} outputs, {nothing}"
+            found[value] = f"{called} {_percent(share)} of {count:,} outputs, {nothing}"
+    return found
 
 
 def _percent(share: float) -> str:

@@ -224,4 +224,14 @@ def test_without_a_history_a_field_that_is_mostly_empty_looks_wrong_but_not_by_i
     )  # fmt: skip
     nothing = "and there is no history to compare with"
     assert unusual(now, [], TYPES) == [f"colour empty in 67 % of 90 outputs, {nothing}"]
-    assert json.loads(json.dumps(unusual(now, [now] * 2, TYPES))) == unusual(now, [], TYPES)
+
+
+def test_what_looks_wrong_without_a_history_is_told_of_once():
+    usual = looks_of(output(label="ab"[n % 2], colour=None, score=n) for n in range(60))
+    first = unusual(usual, [], TYPES)
+    assert [line.partition(" ")[0] for line in first] == ["colour", "level", "one"]
+    few = looks_of(output(colour=None) for n in range(9))
+    assert unusual(usual, [few], TYPES) == first, "nobody was told of it"
+    assert unusual(usual, [few, usual], TYPES) == []
+    shifted = looks_of(output(label="a", colour=None) for n in range(60))
+    assert [line.partition(" ")[0] for line in unusual(shifted, [usual], TYPES)] == ["label"]
