@@ -61,9 +61,10 @@ def _numbers(text: str) -> Iterator[int | float]:
     for number in (int, float):
         try:
             value = number(plain)
-        except ValueError:
+            is_number = math.isfinite(value) and "_" not in plain
+        except (OverflowError, ValueError):  # hundreds of digits, or none
             continue
-        if math.isfinite(value) and "_" not in plain:
+        if is_number:
             yield value
 
 
@@ -84,5 +85,5 @@ def _lists(text: str, items: dict[str, Any]) -> Iterator[list[Any]]:
 def _json(text: str) -> Iterator[Any]:
     try:
         yield json.loads(text)
-    except ValueError:
+    except (RecursionError, ValueError):
         return

@@ -164,6 +164,8 @@ def test_a_long_number_that_a_spreadsheet_cut_is_no_whole_number():
         ("day", "86400", "write it as 2026-11-28"),
         ("at", "46354", "write it as 2026-11-28"),
         ("day", "(empty)", "day cannot be empty"),
+        pytest.param("count", "9" * 400, "write a number", id="hundreds of digits"),
+        pytest.param("part", "[" * 100_000, "write JSON", id="nested too deeply"),
         ("tags", "x; z", "'x; z' is not what tags can be"),
         ("tags", '["x"', "write it as a; b"),
         ("sizes", "1; two", "write it as a; b"),
