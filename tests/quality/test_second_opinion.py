@@ -176,9 +176,10 @@ def test_a_runner_up_is_whatever_is_not_empty(said, is_one):
     assert is_chosen("labels", "record 1", f'{{"runner_up":{said}}}') is is_one
 
 
-def test_a_wrong_second_opinion_is_told_of_before_anything_is_sent(site):
-    run = go(site, job=opined(second=5))
-    assert run.code == 78 and "second_opinion=5 must be the id of a model" in run.log
+@pytest.mark.parametrize("second", [5, None, " ", "claude-sonnet-5-5 "])
+def test_a_wrong_second_opinion_is_told_of_before_anything_is_sent(site, second):
+    run = go(site, job=opined(second=second))
+    assert run.code == 78 and f"second_opinion={second!r} must be the id of a model" in run.log
 
 
 def test_a_report_has_no_second_opinion():

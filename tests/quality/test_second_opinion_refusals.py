@@ -49,7 +49,7 @@ def test_one_that_does_not_exist_ends_the_run_with_78_once_its_own_work_is_saved
     assert run.code == 78
     line = next(line for line in run.log.splitlines() if " ERROR " in line)
     assert "second opinions: " in line and reason in line and model in line
-    assert "set second_opinion" in line and "CLAUDE_MODEL" not in line
+    assert "set second_opinion in jobs/opined.py" in line and "CLAUDE_MODEL" not in line
     assert models(site) == {FIRST} and len(saved(site)) == 12
     assert statuses(site)["", "done"] == 12
     again = go(site, job=opined(second=model))  # nothing new: it is still to be mended

@@ -136,6 +136,10 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and "".join(value.split()) == value
+
+
 def _is_filled(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
@@ -179,7 +183,7 @@ _ARGUMENTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "chunk_size": (_is_count, _COUNT),
     "delivery": (lambda value: value in _DELIVERIES, " or ".join(map(repr, _DELIVERIES))),
     "output_tokens": (_is_count, _COUNT),
-    "second_opinion": (_is_text, "the id of a model, such as 'claude-sonnet-5-5', or left out"),
+    "second_opinion": (_is_id, "the id of a model, such as 'claude-sonnet-5-5', or left out"),
 }
 
 

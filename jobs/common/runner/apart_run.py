@@ -36,7 +36,8 @@ def apart(
     """
     claude = context.claude
     if model not in ("", context.model):
-        setting = "second_opinion" if purpose is Purpose.SECOND_OPINION else ""
+        is_second = purpose is Purpose.SECOND_OPINION
+        setting = f"second_opinion in jobs/{context.job.name}.py" if is_second else ""
         claude = claude.asking(model, setting)
     version = version or context.job.version(claude.model_id)
     file, tally, mark = context.ledger.database, Tally(), Mark(None)

@@ -40,7 +40,8 @@ class SecondOpinionCosts:
 
     def _refused(self) -> str:
         """Why the second model cannot be asked, "" where it can."""
-        claude = self._context.claude.asking(self._model, "second_opinion")
+        setting = f"second_opinion in jobs/{self._context.job.name}.py"
+        claude = self._context.claude.asking(self._model, setting)
         context = replace(self._context, claude=claude, delivery="message_batch")
         try:
             refuse_unfit(context, claude.model)
