@@ -42,22 +42,29 @@ def not_done(
     )
 
     def found(lists: Iterable[list[str]]) -> Iterator[str]:
-        asked: list[str] = []
+        texts: list[str] = []  # the same ids, a few thousand in each
         odd: list[str] = []
-        for text in _joined(lists, odd, file.given_at_once):
+
+        def noted() -> Iterator[list[str]]:
+            for ids in lists:
+                texts.append(SEPARATOR.join(one for one in ids if SEPARATOR not in one))
+                yield ids
+
+        for text in _joined(lists if room is None else noted(), odd, file.given_at_once):
             given = file.as_given(text)
             yield from (row[0] for row in file.db.execute(not_done_of, (given, *values)))
             yield from odd  # these few may be done or not
             odd.clear()
-            if room is not None:
-                asked.append(text)
         yield from odd
-        left = room or 0
-        while asked and left > 0:
-            given = file.as_given(asked.pop())
+        # Most often the end of the SELECT has all that is asked for; else more of it is looked at.
+        left, together = room or 0, 1
+        while texts and left > 0:
+            given = file.as_given(SEPARATOR.join(filter(None, texts[-together:])))
             rows = file.db.execute(stale_of, (given, job, *versions, left)).fetchall()
             left -= len(rows)
             yield from (row[0] for row in rows)
+            del texts[-together:]
+            together *= 4
 
     return found
 
