@@ -33,6 +33,7 @@ class Labels:
     fields: list[Field]  # those that are expected anywhere, in the order of the output model
     expected: dict[str, dict[str, Any]] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)  # columns that are no field of the output
+    empty: int = 0  # rows without a label
 
 
 def labels(context: Context) -> Labels:
@@ -47,6 +48,8 @@ def labels(context: Context) -> Labels:
     if found.ignored:
         columns = ", ".join(shortened(name, 40) for name in found.ignored[:20])
         log.info("%s: columns that are no field of the output are ignored: %s", found.name, columns)
+    if found.empty and found.expected:
+        log.info("%s: %s without a label left out", found.name, counted(found.empty, "row"))
     return found
 
 
@@ -81,6 +84,7 @@ def of_table(table: Table, model: type[BaseModel]) -> Labels:
         given = {name: cell for name in chosen if (cell := row.cells[name].strip())}
         if not record_id:
             raise table.wrong(row.line, f"it has no {KEY}: fill it in, or delete the row")
+        found.empty += not given
         for name, cell in given.items():
             one = chosen[name]
             try:

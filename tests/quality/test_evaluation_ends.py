@@ -110,12 +110,13 @@ def test_ids_that_are_not_in_the_select_are_named_and_counted(ten):
 
 def test_columns_that_are_no_field_are_named_once(ten):
     site, _ = ten
-    rows = [("1", "x", "Parcel", "y"), ("2", "x", "Parcel", "z")]
+    rows = [("1", "x", "Parcel", "y"), ("2", "x", "Parcel", "z"), ("3", "x", "", "z")]
     path = labels_file(site, rows, ("record_id", "content", "label", "who"))
     result = evaluate(site, path, "--json")
     line = "labels.csv: columns that are no field of the output are ignored: content, who"
     assert result.log.count(line) == 1
     assert figures(result)["ignored"] == ["content", "who"]
+    assert "labels.csv: 1 row without a label left out" in result.log
 
 
 def test_records_that_failed_for_good_count_as_wrong_and_are_not_asked_again(claude):

@@ -51,6 +51,7 @@ def test_columns_are_fields_by_name_or_alias_in_any_case(labels):
 def test_an_empty_cell_is_no_label_and_a_row_without_one_no_record(labels):
     found = labels("record_id,label,words\n1,refund,\n2,,\n3,,0\n")
     assert found.expected == {"1": {"label": "Refund"}, "3": {"words": 0}}
+    assert found.empty == 1
 
 
 def test_columns_that_are_no_field_are_ignored_and_named(labels):
