@@ -135,3 +135,16 @@ def test_a_save_that_fails_has_no_output_to_be_counted(claude):
     assert site.run(replace(JOB, save=save), "--live").code == 3
     [looks] = kept(site, "outputs")
     assert (looks["outputs"], looks["refused"], looks["failed"]) == (59, 0, 1)
+
+
+def test_refusals_of_a_run_count_apart_from_other_records_without_an_output(claude):
+    faults = [
+        {"kind": kind, "when": {"record": record}, "times": 10**6}
+        for kind, record in (("refusal", "r60"), ("refusal", "r61"), ("half_json", "r62"))
+    ]
+    site = claude(faults=faults)
+    texts = ("a refund, please" for _ in range(63))
+    site.events((f"r{n}", text, "2026-11-20 08:00:00") for n, text in enumerate(texts))
+    assert site.run(JOB, "--live", "--chunk-size", "9").code == 3
+    [looks] = kept(site, "outputs")
+    assert (looks["outputs"], looks["refused"], looks["failed"]) == (60, 2, 1)
