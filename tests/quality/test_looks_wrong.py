@@ -10,6 +10,7 @@ from typing import Any
 
 import bulk_classifier
 from common import Job
+from common.ledger.states import A_PERSON
 from rigs.harness import Result, Site, json_of
 from rigs.message_batch_site import standin_db
 
@@ -148,3 +149,15 @@ def test_refusals_of_a_run_count_apart_from_other_records_without_an_output(clau
     assert site.run(JOB, "--live", "--chunk-size", "9").code == 3
     [looks] = kept(site, "outputs")
     assert (looks["outputs"], looks["refused"], looks["failed"]) == (60, 2, 1)
+
+
+def test_what_a_person_says_is_saved_and_does_not_count(claude):
+    site = claude()
+    night(site, _USUAL, 55, "--chunk-size", "55")
+    [(request_id, answer)] = site.ledger("select request_id, answer from requests", JOB.name)
+    theirs = json.dumps({**json.loads(answer), "model": A_PERSON})
+    change = "update requests set status = 'answered', model = ?, answer = ? where request_id = ?"
+    site.change_ledger(JOB.name, change, A_PERSON, theirs, request_id)
+    site.change_ledger(JOB.name, "update records set status = 'answered'")
+    assert site.run(JOB, "--live").summary["done"] == "55"
+    assert [one and one["outputs"] for one in kept(site, "outputs")] == [55, None]
