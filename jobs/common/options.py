@@ -107,7 +107,7 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
         metavar="USD",
         help="a request that could pass it is not sent",
     )
-    add("--retry-dead", action="store_true", help="ask dead letters again")
+    add("--retry-dead", action="store_true", help="ask dead letters again, and nothing else")
     add("--reprocess", action="store_true", help="ask records that are done again")
     add(
         "--stale",
