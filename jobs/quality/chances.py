@@ -65,7 +65,7 @@ def wandering(values: Sequence[Sequence[Night]]) -> list[Wandering]:
     if len(values) < 3 or whole <= 1:
         return [Wandering(factor, degrees) for factor in own]
     middle = _mean(own, weights)
-    luck = 2 / degrees
+    luck = 3 / degrees  # 2 is theirs by the formula; those of rare values differ by more
     apart = _mean([(factor / middle - 1) ** 2 for factor in own], weights) if middle else 0.0
     part = 1 - luck / max(apart, luck)  # of their differences that is more than luck
     together = degrees * max(1.0, whole - 1)
