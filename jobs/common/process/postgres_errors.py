@@ -23,6 +23,8 @@ _READ_ONLY = "25006"
 _LOCKED = "55P03"
 _TIMED_OUT = "57014"
 _DISK_FULL = "53100"
+# Another transaction is in the way, or the server: the same again, on a new connection, may do.
+_PASSING = ("08", "40", "57P", "25P", "25006", "53300", "55P03", "58")
 # What libpq and psycopg say around the reason.
 _CHATTER = re.compile(
     r"^(?:connection (?:failed|is bad)|consuming input failed|sending query failed[^:]*): "
@@ -51,6 +53,16 @@ def is_about_the_statement(error: Exception) -> bool:
     if state is None:
         return not _is_operational(error)
     return (state[:2] in _STATEMENT and state != _NOT_GRANTED) or state in _STATEMENTS
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether the same, on a new connection, may go well.
+
+    libpq gives no code for what it finds by itself: a connection that broke, perhaps in the middle
+    of a pipeline, which need not count as closed then.
+    """
+    state = getattr(error, "sqlstate", None)
+    return _is_operational(error) if state is None else state.startswith(_PASSING)
 
 
 def may_go_well_again(error: Exception) -> bool:

@@ -14,9 +14,10 @@ from typing import TypeVar
 from common.ledger.ledger_database import Rows, Statements, Values
 from common.ledger.postgres.lease import DURABLE_BEGIN
 from common.ledger.postgres.postgres_ledger import make_tables
-from common.ledger.postgres.postgres_statements import PASSING, escaped
+from common.ledger.postgres.postgres_statements import escaped
 from common.process.exits import JobExit
 from common.process.postgres import PATIENCE, Connection, plain
+from common.process.postgres_errors import is_passing
 
 T = TypeVar("T")
 
@@ -94,8 +95,7 @@ class PatientDatabase:
                 connection.execute("commit")
                 return found
             except psycopg.Error as error:
-                passing = (getattr(error, "sqlstate", None) or "").startswith(PASSING)
-                again = (passing or connection.lost) and time.monotonic() < until
+                again = (connection.lost or is_passing(error)) and time.monotonic() < until
                 # A pooler may keep a connection whose server is gone.
                 connection.close()
                 if not again:

@@ -19,10 +19,13 @@ from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
 from common.process.postgres import BEGIN, PATIENCE, Connection, Row, plain
-from common.process.postgres_errors import is_about_the_statement, said, without_details
+from common.process.postgres_errors import (
+    is_about_the_statement,
+    is_passing,
+    said,
+    without_details,
+)
 
-# Another transaction is in the way, or the server: the same again, on a new connection, may do.
-PASSING = ("08", "40", "57P", "25P", "25006", "53300", "55P03", "58")
 READING = f"{BEGIN}; set transaction read only"
 _LACKING = ("42P01", "42703")  # a table, a column
 # A key is never changed, and PostgreSQL takes no NUL: it stands for itself and, with a 0, for NUL.
@@ -191,12 +194,11 @@ class PostgresStatements:
 
     def _lost(self, error: Exception) -> None:
         """Raises JobExit unless the connection is to blame, so that another one may do."""
-        state = getattr(error, "sqlstate", None) or ""
-        if self._connection.lost or state.startswith(PASSING):
+        if self._connection.lost or is_passing(error):
             return
         if self._connection.in_transaction:
             self._roll_back()
-        if state in _LACKING:
+        if getattr(error, "sqlstate", None) in _LACKING:
             raise gone_or_broken(self._connection.name, said(error)) from error
         if is_about_the_statement(error):  # a bug
             raise without_details(error)
