@@ -133,6 +133,20 @@ def test_the_reason_of_a_job_that_says_not_now_is_its_last_warning(here):
     assert here.history()[0][5] == "message batch still processing"
 
 
+def test_what_looks_wrong_is_not_why_a_run_ends(here):
+    here.job(
+        "later",
+        """
+        for said in ("message batch still processing", 'looks wrong: label "other" 97 %'):
+            stamp = "2026-11-22T06:17:01Z WARN  [" + os.environ["RUN_ID"] + "] "
+            print(stamp + said, file=sys.stderr)
+        raise SystemExit(75)
+        """,
+    )
+    here.run("later")
+    assert here.history()[0][5] == "message batch still processing"
+
+
 def test_a_long_reason_is_cut_between_two_characters(here):
     here.job(
         "long",

@@ -64,7 +64,9 @@ reason_for() {
   words=$REPLY
   printf -v mark ' %-5s [%s] ' "$2" "$run_id"
   if (($1 > 0 && $1 < 124)); then
-    complaint=$(tail -c 1000000 -- "$log" | grep -aF -- "$mark" | tail -n 1)
+    # What looks wrong in the outputs is told after why the run ends, and is never why.
+    complaint=$(tail -c 1000000 -- "$log" | grep -aF -- "$mark" | grep -avF -- "] looks wrong: " |
+      tail -n 1)
     complaint=${complaint#*"[$run_id] "}
   fi
   REPLY=${complaint:-$words}
