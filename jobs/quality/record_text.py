@@ -9,10 +9,14 @@ from common.job import Job, Record
 
 
 def text_of(job: Job, record: Record) -> str:
-    """The text of a record; "" where that cannot be told."""
+    """What the job shows of a record; "" where show() fails, or gives no text.
+
+    It fails where it wants what prepare() adds: nothing is prepared to be looked at.
+    """
     try:
-        return str(job.show(copy(record)))
-    except BaseException as error:  # show() is the job's own, and may want what prepare() adds
+        shown = job.show(copy(record))
+    except BaseException as error:  # some packages raise what is no Exception
         if ends_the_run(error):
             raise
         return ""
+    return shown if isinstance(shown, str) else ""

@@ -9,12 +9,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from copy import copy
 from dataclasses import replace
 
-from common.claude.code_faults import ends_the_run
 from common.context import Context
-from common.job import Record
 from common.ledger.apart import name_of
 from common.ledger.states import A_PERSON, Purpose, RecordStatus
 from common.ledger.tries import AnsweredRecord, Sample, Tries
@@ -27,6 +24,7 @@ from quality import trial_text
 from quality.asking import Asking
 from quality.changes import change
 from quality.forecast import Measured, Rest, forecast
+from quality.record_text import text_of
 from quality.sample import take
 from quality.summary import finish
 from quality.tried import Trial, Tried
@@ -87,7 +85,7 @@ def _tried(
     earlier = _earlier(context, tries, samples, ids)
     for record_id, record in asking.records.items():
         answered = found.get(record_id)
-        one = Tried(record_id, _shown(context, record))
+        one = Tried(record_id, text_of(context.job, record))
         one.share = asking.shares.get(record_id, one.share)
         empty = record_id in context.tally.empty
         if answered is not None and answered.status is RecordStatus.DONE:
@@ -144,16 +142,6 @@ def _earlier(
         if tried:
             return found | tried
     return found
-
-
-def _shown(context: Context, record: Record) -> str:
-    """The text of a record as the job shows it; "" where that cannot be told."""
-    try:
-        return str(context.job.show(copy(record)))
-    except BaseException as error:  # show() is the job's own, and may want what prepare() adds
-        if ends_the_run(error):
-            raise
-        return ""
 
 
 def _rest(context: Context, measured: Measured | None) -> tuple[Rest | None, Rest | None]:

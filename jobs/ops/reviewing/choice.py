@@ -9,22 +9,20 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Callable, Iterator, Sequence
-from copy import copy
 from dataclasses import dataclass, field
 from enum import IntEnum
 from hashlib import blake2b
 from itertools import islice
 from typing import Any
 
-from common.claude.code_faults import CodeError
 from common.context import Context
 from common.job import Record
 from common.ledger.states import RecordStatus
 from common.ledger.tries import AnsweredRecord, Tries
-from common.records.preparing import SHOW
 from ops.ledger.other_answers import OtherAnswers
 from ops.reviewing import differences
 from quality.fields import Field, comparable, fields_of, shown
+from quality.record_text import text_of
 from quality.sample import everything
 
 ONE_IN = 50  # of the records that nothing speaks against
@@ -164,7 +162,8 @@ class Choice:
         chosen.of[group] += 1
 
         def make() -> Doubtful:
-            return Doubtful(place, answer.record_id, text_of(self._context, record), output, why)
+            text = text_of(self._context.job, record)
+            return Doubtful(place, answer.record_id, text, output, why)
 
         kept[group].offer(number, place, answer.record_id, make)
 
@@ -190,15 +189,6 @@ class Choice:
             ]
             return Group.DIFFERS, f"differs: {differences.in_words(self._compared, asked)}"
         return Group.RANDOM, "random"
-
-
-def text_of(context: Context, record: Record) -> str:
-    """What the job shows of a record, without what prepare() adds; "" where show() fails."""
-    try:
-        shows = context.code.call(SHOW, [record["record_id"]], context.job.show, copy(record))
-    except CodeError:
-        return ""
-    return shows if isinstance(shows, str) else ""
 
 
 def _is_done(answer: AnsweredRecord) -> bool:

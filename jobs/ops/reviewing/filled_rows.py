@@ -23,10 +23,10 @@ from common.ledger.tries import AnsweredRecord, Tries
 from common.process.command_line import quoted
 from common.process.log import brief
 from ops.reviewing import sheet
-from ops.reviewing.choice import text_of
 from ops.reviewing.columns import TEXT, WHY, answer_columns, corrections_of
 from ops.reviewing.differences import RUNNER_UP, compared, differ
 from quality.fields import Field, fields_of
+from quality.record_text import text_of
 from quality.sample import everything
 from quality.spreadsheet import KEY, Row, Table
 
@@ -168,7 +168,7 @@ class Judge:
                 f"{_damage(given)}"
             )
         if TEXT in self._table.columns:
-            text = text_of(self._context, record)
+            text = text_of(self._context.job, record)
             if not sheet.is_same(one.row.cells[TEXT], text):
                 raise ValueError(
                     f"record {brief(record['record_id'])}: its text is another one than this row's:"
