@@ -11,9 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from common import times
 from common.ledger.ledger_database import Asked, LedgerDatabase
-from common.ledger.lookup import marks
-
-_TOGETHER = 500  # records
+from common.ledger.lookup import groups, marks
 
 
 def name_of(job: str, version: str) -> str:
@@ -62,8 +60,7 @@ class KeptAnswers:
             sql = "select 1 from records where job = ? limit 1"
             self._any = self._db.execute(sql, (self._name,)).fetchone() is not None
         found: dict[str, str] = {}
-        for first in range(0, len(record_ids) if self._any else 0, _TOGETHER):
-            group = record_ids[first : first + _TOGETHER]
+        for group in groups(record_ids) if self._any else ():
             rows = self._db.execute(
                 "select r.record_id, r.request_id from records r join requests q using (request_id)"
                 f" where r.job = ? and r.record_id in {marks(group)}"

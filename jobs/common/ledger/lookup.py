@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from common.ledger.ledger_database import Statements
 from common.ledger.states import RecordState, RecordStatus
@@ -14,8 +14,7 @@ _STATUS = {str(status): status for status in RecordStatus}
 def looked_up(db: Statements, job: str, record_ids: Sequence[str]) -> dict[str, RecordState]:
     """What a ledger holds of these records, by id; a fresh record is not in the answer."""
     states = {}
-    for first in range(0, len(record_ids), _TOGETHER):
-        group = record_ids[first : first + _TOGETHER]
+    for group in groups(record_ids):
         rows = db.execute(
             "select record_id, status, coalesce(request_id, ''), failures, crashes,"
             " coalesce(error, ''), coalesce(version, '') from records"
@@ -38,6 +37,11 @@ def looked_up(db: Statements, job: str, record_ids: Sequence[str]) -> dict[str, 
                 record_id, _STATUS[status], request_id, run_id, failures, crashes, error, version
             )
     return states
+
+
+def groups(record_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The same ids, as many at a time as one statement asks about."""
+    return (record_ids[first : first + _TOGETHER] for first in range(0, len(record_ids), _TOGETHER))
 
 
 def marks(values: Collection[object]) -> str:

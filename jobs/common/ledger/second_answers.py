@@ -13,18 +13,17 @@ but only where the record still has the first answer that it was chosen with.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
 from common import times
 from common.ledger.apart import job_of, name_of
 from common.ledger.ledger_database import Statements
-from common.ledger.lookup import marks
+from common.ledger.lookup import groups, marks
 from common.ledger.states import NOT_SENT, Ending, Purpose
 
 SHARE = 0.02  # of the records whose output has no runner-up
-_TOGETHER = 500  # records
 _UNDER_WAY = "status in ('submitted', 'answered')"
 
 
@@ -92,7 +91,7 @@ class SecondAnswers:
         """Answers apart are about to be noted: records that were chosen for them have them now."""
         if self._name == self._job:
             return
-        for group in _groups([*ending.done]):
+        for group in groups([*ending.done]):
             rows = self._db.execute(
                 "select r.record_id, r.version, r.request_id, r.output from records w"
                 " join records r on r.record_id = w.record_id and r.version = w.version"
@@ -141,7 +140,7 @@ class SecondAnswers:
         It was asked by --eval, or after the first one: the prompt was edited, and is as it was.
         """
         found: dict[str, tuple[str, str]] = {}
-        for group in _groups(record_ids):
+        for group in groups(record_ids):
             rows = self._db.execute(
                 "select r.record_id, r.request_id, r.output from records r"
                 f" join requests q using (request_id) where r.job = ? and r.record_id in"
@@ -213,7 +212,3 @@ def is_chosen(job: str, record_id: str, output: str) -> bool:
         return bool(not isinstance(said, str) or said.strip())
     digest = sha256(f"{job}\n{record_id}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8]) < SHARE * 2**64
-
-
-def _groups(record_ids: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (record_ids[first : first + _TOGETHER] for first in range(0, len(record_ids), _TOGETHER))

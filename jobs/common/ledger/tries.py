@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from common import times
 from common.ledger.ledger_database import LedgerDatabase
-from common.ledger.lookup import marks
+from common.ledger.lookup import groups, marks
 from common.ledger.states import NOT_SENT, RecordStatus
 
-_TOGETHER = 500  # records
 # Two tries of one second have an order, too.
 _STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -87,8 +86,7 @@ class Tries:
     def records(self, name: str, record_ids: Sequence[str]) -> dict[str, AnsweredRecord]:
         """What the ledger holds of these records under a name: the job's, or one of those apart."""
         found: dict[str, AnsweredRecord] = {}
-        for first in range(0, len(record_ids), _TOGETHER):
-            group = record_ids[first : first + _TOGETHER]
+        for group in groups(record_ids):
             rows = self._db.execute(
                 "select record_id, status, coalesce(request_id, ''), coalesce(version, ''),"
                 " coalesce(output, ''), coalesce(error, '') from records"
