@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from common.process.log import brief, one_line, shortened
+from common.process.log import brief, shortened
 from common.process.redaction import redacted
 from common.process.words import counted, duration
 from quality.evaluated import Evaluated, Evaluation
@@ -15,9 +14,8 @@ from quality.labels import in_words
 from quality.proportions import wilson
 from quality.scores import NO_ANSWER, FieldScore, Scores, ValueScore, Wrong
 from quality.side_by_side import SideBySide
-from quality.trial_text import money
+from quality.terminal import money, wrapped
 
-WIDTH = 96
 _WRONG = 20  # records that are shown
 _CONFUSIONS = 10
 _VALUES = 30  # values of one field
@@ -87,7 +85,7 @@ def share(value: float | None) -> str:
 
 def cost(one: Evaluated) -> str:
     """What the answers cost, and what was paid for them now."""
-    each = "cost unknown" if one.usd_per_1000 is None else f"{money(one.usd_per_1000)}"
+    each = money(one.usd_per_1000)
     if not one.requests and not one.paid:
         return f"{each} per 1,000 records. Nothing was paid now: all answers were in the ledger."
     requests = counted(one.requests, "request")
@@ -150,7 +148,7 @@ def _wrong(wrong: Sequence[Wrong]) -> Iterator[str]:
             f"{brief(one.record_id)}: {one.field} {shortened(shown(one.expected), 120)},"
             f" got {got(one)}",
             "  ",
-            "    ",
+            "  ",
         )
         if said := shortened(one.explanation, 240):
             yield from wrapped(f"“{said}”", "      ")
@@ -175,7 +173,7 @@ def _side_by_side(evaluation: Evaluation, pairs: SideBySide) -> Iterator[str]:
         yield f"  {what:<{width}}  {count:>6,}"
     yield from wrapped(verdict(evaluation, pairs))
     for one in evaluation.models:
-        each = "cost unknown" if one.usd_per_1000 is None else money(one.usd_per_1000)
+        each = money(one.usd_per_1000)
         accuracy = f"accuracy {share(one.scores.accuracy)}"
         yield f"  {one.model:<{width}}  {accuracy}, {each} per 1,000 records"
     yield from _differing(pairs)
@@ -201,7 +199,7 @@ def _differing(pairs: SideBySide) -> Iterator[str]:
         marks = ("*" if one.right == "first" else "", "*" if one.right == "second" else "")
         expected = shortened(values(one.expected), 120)
         said = f"{brief(one.record_id)}: {expected}: {first}{marks[0]}, {second}{marks[1]}"
-        yield from wrapped(said, "  ", "    ")
+        yield from wrapped(said, "  ", "  ")
 
 
 def values(fields: Mapping[str, Any]) -> str:
@@ -226,14 +224,3 @@ def _end(evaluation: Evaluation) -> Iterator[str]:
     if evaluation.page:
         yield f"Page: {evaluation.page}"
     yield f"{duration(evaluation.seconds)}. Nothing was saved to your tables."
-
-
-def wrapped(words: str, margin: str = "", hanging: str = "") -> Iterable[str]:
-    """Words in lines that a terminal shows whole."""
-    return textwrap.wrap(
-        one_line(words),
-        WIDTH,
-        initial_indent=margin,
-        subsequent_indent=hanging or margin,
-        break_on_hyphens=False,
-    )

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
-from unicodedata import east_asian_width
 
 from common.ledger.states import A_PERSON
-from common.process.log import brief, one_line, shortened
+from common.process.log import brief, shortened
 from common.process.redaction import redacted
 from common.process.words import counted, duration
 from quality.changes import Changes, in_words, total
 from quality.forecast import Interval, Rest
+from quality.terminal import money, wrapped
 from quality.tried import Trial, Tried
 
-WIDTH = 96
 _SHOWN = 160  # characters of what was shown
 _MOST = 400  # characters of one value
 _MARGIN = "       "
@@ -29,7 +27,7 @@ def text(trial: Trial) -> str:
         if not one.left:
             lines += ["", *_record(one, f"{number}/{len(trial.records)}")]
     if left := [one for one in trial.records if one.left]:
-        lines += ["", *_wrapped(f"{counted(len(left), 'record')} {left[0].error}")]
+        lines += ["", *wrapped(f"{counted(len(left), 'record')} {left[0].error}")]
     if trial.records:
         lines += ["", *_totals(trial)]
     return redacted("\n".join(lines))
@@ -105,7 +103,7 @@ def _head(trial: Trial) -> Iterator[str]:
         yield "No record to try: none waits in the SELECT, and none is done."
         return
     what = f"{counted(len(taken.records), 'record')} {taken.of}"
-    yield from _wrapped(f"{context.job.name}, version {context.version}, answers by {by}: {what}.")
+    yield from wrapped(f"{context.job.name}, version {context.version}, answers by {by}: {what}.")
     if taken.gone:
         yield f"{counted(taken.gone, 'record')} of the last try: not in the SELECT any more."
 
@@ -113,7 +111,7 @@ def _head(trial: Trial) -> Iterator[str]:
 def _record(one: Tried, number: str) -> Iterator[str]:
     yield f"{number:>5}  record {brief(one.record_id)}"
     if shown := shortened(one.shown, _SHOWN):
-        yield from _wrapped(f"“{shown}”", _MARGIN)
+        yield from wrapped(f"“{shown}”", _MARGIN)
     if one.output is not None:
         width = min(20, max(map(len, one.output), default=0))
         for name, value in one.output.items():
@@ -121,9 +119,9 @@ def _record(one: Tried, number: str) -> Iterator[str]:
     elif one.no_text:
         yield f"{_MARGIN}It has no text: nothing is sent or saved about it."
     if one.error:
-        yield from _wrapped(f"No output: {one.error}", _MARGIN)
+        yield from wrapped(f"No output: {one.error}", _MARGIN)
     if one.output is not None or not one.no_text:
-        yield from _wrapped(_cost(one), _MARGIN)
+        yield from wrapped(_cost(one), _MARGIN)
     if one.change is not None:
         yield from _change(one)
 
@@ -134,9 +132,9 @@ def _field(name: str, value: Any, width: int, margin: str = _MARGIN) -> Iterator
     if isinstance(value, list) and any(isinstance(part, Mapping) for part in value):
         yield f"{margin}{label}{len(value)}:"
         for part in value:
-            yield from _wrapped(f"- {readable(part)}", f"{margin}  ", "  ")
+            yield from wrapped(f"- {readable(part)}", f"{margin}  ", "  ")
         return
-    yield from _wrapped(label + readable(value), margin, " " * min(len(label), width + 2))
+    yield from wrapped(label + readable(value), margin, " " * min(len(label), width + 2))
 
 
 def readable(value: Any) -> str:
@@ -177,7 +175,7 @@ def _change(one: Tried) -> Iterator[str]:
         return
     for name, (before, now) in one.change.changed.items():
         for path, was, became in _paths(name, before, now):
-            yield from _wrapped(
+            yield from wrapped(
                 f"{path}: {readable(was)} -> {readable(became)}", f"{_MARGIN}* ", "  "
             )
 
@@ -201,7 +199,7 @@ def _totals(trial: Trial) -> Iterator[str]:
     changes = _changes(trial)
     if changes.compared:
         compared = dict.fromkeys(one.compared_with for one in records if one.compared_with)
-        yield from _wrapped(f"Compared with {_with(compared)}: {in_words(changes)}.")
+        yield from wrapped(f"Compared with {_with(compared)}: {in_words(changes)}.")
     kept = sum(one.from_ledger for one in records)
     paid = (
         f"{counted(summary['requests'], 'request')}, {summary['input_tokens']:,} tokens in,"
@@ -209,7 +207,7 @@ def _totals(trial: Trial) -> Iterator[str]:
         f" {duration(summary['seconds'])}"
     )
     also = f"; {kept} answered before, from the ledger for nothing" if kept else ""
-    yield from _wrapped(f"{counted(len(records), 'record')}: {paid}{also}.")
+    yield from wrapped(f"{counted(len(records), 'record')}: {paid}{also}.")
     if trial.rest is not None:
         yield from _rest(trial.rest)
     elif not any(one.left for one in records):
@@ -223,7 +221,7 @@ def _totals(trial: Trial) -> Iterator[str]:
     if answered:
         saved += " A run of this version saves these answers where their records wait, and pays"
         saved += " nothing for them again."
-    yield from _wrapped(saved)
+    yield from wrapped(saved)
 
 
 def _with(compared: Mapping[str, None]) -> str:
@@ -251,25 +249,3 @@ def _between(interval: Interval | None) -> str:
         return "unknown (no price in prices.json)"
     low, high = interval
     return f"{money(low)} to {money(high)}"
-
-
-def money(usd: float | None) -> str:
-    """An amount of USD, with as many digits as it takes to tell something."""
-    if usd is None:
-        return "cost unknown"
-    if usd and usd < 0.001:
-        return f"${usd:.6f}"
-    return f"${usd:.4f}" if usd < 1 else f"${usd:,.2f}"
-
-
-def _wrapped(words: str, margin: str = "", hanging: str = "") -> list[str]:
-    words = one_line(words)
-    # Signs of Chinese and the like fill two columns each.
-    wide = sum(east_asian_width(sign) in "WF" for sign in words)
-    return textwrap.wrap(
-        words,
-        WIDTH if 4 * wide < len(words) else WIDTH // 2,
-        initial_indent=margin,
-        subsequent_indent=" " * len(margin) + hanging,
-        break_on_hyphens=False,
-    )
