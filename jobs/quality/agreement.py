@@ -7,9 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from quality.fields import Kind, comparable, fields_of
-
-_NOT_COMPARED = "runner_up"  # it says what else could be right
+from quality.fields import RUNNER_UP, Kind, comparable, fields_of
 
 
 def compared_fields(output: type[BaseModel]) -> list[str]:
@@ -17,7 +15,7 @@ def compared_fields(output: type[BaseModel]) -> list[str]:
     return [
         field.name
         for field in fields_of(output)
-        if field.kind is Kind.VALUES and field.name != _NOT_COMPARED
+        if field.kind is Kind.VALUES and field.name != RUNNER_UP
     ]
 
 
@@ -27,7 +25,7 @@ def agree(first: str, second: str, fields: list[str]) -> bool:
     Case and space around a text make no difference.
     """
     one, other = json.loads(first), json.loads(second)
-    names = fields or sorted({*one, *other} - {_NOT_COMPARED})
+    names = fields or sorted({*one, *other} - {RUNNER_UP})
     return all(_folded(one.get(name)) == _folded(other.get(name)) for name in names)
 
 

@@ -23,6 +23,7 @@ from common.process.words import nearest
 from quality.cell_values import ABSENT, DATES, candidates, choices
 
 EMPTY = "(empty)"
+RUNNER_UP = "runner_up"  # the field for what else could be right, which is no answer
 
 _REFUSES = ("value_error", "assertion_error")  # what a validator of the job's own raises
 _NAMED = 12  # values that a message names
@@ -57,9 +58,12 @@ class Field:
         return tuple({self.name, self.key, *(one for one in aliases if isinstance(one, str))})
 
     def of(self, output: Mapping[str, Any]) -> Any:
-        """Its value in an output, as JSON."""
-        value = next((output[name] for name in (self.name, *self.names) if name in output), None)
-        return comparable(value)
+        """Its value in an output, as JSON; None for everything that is empty."""
+        return comparable(self.written_in(output))
+
+    def written_in(self, output: Mapping[str, Any], default: Any = None) -> Any:
+        """Its value as an output has it, under any of its names; else the default."""
+        return next((output[name] for name in (self.name, *self.names) if name in output), default)
 
     def read(self, cell: str) -> Any:
         """What a cell says, as JSON; None for everything that is empty.

@@ -21,8 +21,8 @@ from quality.spreadsheet import KEY, Table, read
 
 CORRECTIONS = "corrections"  # in the place of a file
 
-# A file of `review` has these beside Claude's own answers.
-_CORRECT = "correct_"
+# How columns of a file of `review` begin that stand beside Claude's own answers.
+CORRECT = "correct_"
 
 
 @dataclass
@@ -65,8 +65,8 @@ def of_table(table: Table, model: type[BaseModel]) -> Labels:
     corrected = {
         name: by_name[of]
         for name in columns
-        if name.casefold().startswith(_CORRECT)
-        and (of := name.casefold().removeprefix(_CORRECT)) in by_name
+        if name.casefold().startswith(CORRECT)
+        and (of := name.casefold().removeprefix(CORRECT)) in by_name
         and name.casefold() not in by_name
     }
     chosen = corrected or {

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from common.context import Context
 from common.job import Record
 from common.ledger.apart import KeptAnswers
-from common.ledger.states import RecordStatus
+from common.ledger.states import ENDED
 from common.ledger.tries import Sample
 from common.records.repeated import once
 from common.records.selection import Selected, select, with_state
@@ -86,12 +86,11 @@ def _again(context: Context, last: Sample, waiting: Selected, number: int) -> Ta
 
 def _done(context: Context, number: int) -> Taken:
     """Some of those that are done, or that a person has corrected."""
-    ended = (RecordStatus.DONE, RecordStatus.CORRECTED)
     done = Spool(
         (
             record
             for record, state in with_state(context.ledger, once(everything(context)))
-            if state is not None and state.status in ended
+            if state is not None and state.status in ENDED
         ),
         context.settings.state,
     )

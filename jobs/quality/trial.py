@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from common.context import Context
 from common.ledger.apart import name_of
-from common.ledger.states import A_PERSON, Purpose, RecordStatus
+from common.ledger.states import A_PERSON, ENDED, Purpose, RecordStatus
 from common.ledger.tries import AnsweredRecord, Sample, Tries
 from common.process import exits
 from common.process.exits import JobExit
@@ -28,8 +28,6 @@ from quality.record_text import text_of
 from quality.sample import take
 from quality.summary import finish
 from quality.tried import Trial, Tried
-
-_ENDED = (RecordStatus.DONE, RecordStatus.CORRECTED)
 
 
 def run(context: Context, say: Callable[[str], object]) -> int:
@@ -127,7 +125,7 @@ def _earlier(
     found = {
         record_id: (answered, A_PERSON if answered.status is RecordStatus.CORRECTED else "saved")
         for record_id, answered in tries.records(name, ids).items()
-        if answered.status in _ENDED
+        if answered.status in ENDED
         and answered.output
         and (answered.status is RecordStatus.CORRECTED or answered.version != context.version)
     }

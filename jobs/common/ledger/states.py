@@ -51,6 +51,10 @@ class RecordStatus(StrEnum):
     CORRECTED = "corrected"  # a person's value stands
 
 
+# Records with an output that stands: a run asks about them again only where it is told to.
+ENDED = (RecordStatus.DONE, RecordStatus.CORRECTED)
+
+
 class RequestStatus(StrEnum):
     """Where a request stands."""
 

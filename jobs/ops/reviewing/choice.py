@@ -21,7 +21,7 @@ from common.ledger.states import RecordStatus
 from common.ledger.tries import AnsweredRecord, Tries
 from ops.ledger.other_answers import OtherAnswers
 from ops.reviewing import differences
-from quality.fields import Field, comparable, fields_of, shown
+from quality.fields import RUNNER_UP, Field, comparable, fields_of, shown
 from quality.record_text import text_of
 from quality.sample import everything
 
@@ -100,9 +100,7 @@ class Choice:
         self._most = most
         self._fields = fields_of(context.job.output)
         self._compared = differences.compared(self._fields)
-        self._runner_up = next(
-            (one for one in self._fields if one.name == differences.RUNNER_UP), None
-        )
+        self._runner_up = next((one for one in self._fields if one.name == RUNNER_UP), None)
         database = context.ledger.database
         self._tries = Tries(database, context.job.name)
         self._others = OtherAnswers(database, context.job.name)

@@ -9,11 +9,11 @@ from common.process.command_line import quoted
 from common.process.exits import JobExit
 from common.process.words import nearest
 from quality.fields import Field
+from quality.labels import CORRECT
 from quality.spreadsheet import KEY, Table
 
 TEXT = "text"
 WHY = "why"
-_CORRECT = "correct_"
 
 
 def answer_columns(fields: Sequence[Field]) -> list[str]:
@@ -31,7 +31,7 @@ def answer_columns(fields: Sequence[Field]) -> list[str]:
 
 def correct_column(field: Field) -> str:
     """The column in which a person writes what the field is to be."""
-    return f"{_CORRECT}{field.name}"
+    return f"{CORRECT}{field.name}"
 
 
 def corrections_of(table: Table, fields: Sequence[Field]) -> Mapping[str, Field]:
@@ -39,14 +39,14 @@ def corrections_of(table: Table, fields: Sequence[Field]) -> Mapping[str, Field]
 
     Raises JobExit (78) where it has none, or one for a field that there is not.
     """
-    meant = {f"{_CORRECT}{name}".casefold(): field for field in fields for name in field.names}
+    meant = {f"{CORRECT}{name}".casefold(): field for field in fields for name in field.names}
     found: dict[str, Field] = {}
     for column in table.columns:
-        if not column.casefold().startswith(_CORRECT):
+        if not column.casefold().startswith(CORRECT):
             continue
         field = meant.get(column.casefold())
         if field is None:
-            name, names = column[len(_CORRECT) :], [field.name for field in fields]
+            name, names = column[len(CORRECT) :], [field.name for field in fields]
             reason = f"{quoted(column)} is for no field of the output: {nearest(name, names)}"
             raise JobExit(exits.SETTINGS, f"{table.path}: the column {reason}")
         if field in found.values():
@@ -54,7 +54,7 @@ def corrections_of(table: Table, fields: Sequence[Field]) -> Mapping[str, Field]
             raise JobExit(exits.SETTINGS, f"{table.path}: {reason}")
         found[column] = field
     if not found:
-        first = correct_column(fields[0]) if fields else f"{_CORRECT}FIELD"
-        reason = f"no column {_CORRECT}FIELD, such as {first}: nothing says what is to be right"
+        first = correct_column(fields[0]) if fields else f"{CORRECT}FIELD"
+        reason = f"no column {CORRECT}FIELD, such as {first}: nothing says what is to be right"
         raise JobExit(exits.SETTINGS, f"{table.path}: {reason}")
     return found

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from common.process.log import shortened
 from ops.ledger.other_answers import Asked
-from quality.fields import Field, Kind, shown
+from quality.cell_values import ABSENT
+from quality.fields import RUNNER_UP, Field, Kind, shown
 
-RUNNER_UP = "runner_up"
+_LETTERS = 60  # of a value
 _APART = 0.1  # of the larger number, and of 1: what a model is unsure of moves about by less
 
 Output = Mapping[str, Any]
@@ -27,9 +29,9 @@ def compared(fields: Sequence[Field]) -> list[Field]:
 
 def differ(field: Field, one: Output, other: Output) -> bool:
     """Whether two outputs differ in a field that both of them have."""
-    if not (_has(field, one) and _has(field, other)):
+    if any(field.written_in(output, ABSENT) is ABSENT for output in (one, other)):
         return False
-    first, second = field.of(dict(one)), field.of(dict(other))
+    first, second = field.of(one), field.of(other)
     if isinstance(first, float) or isinstance(second, float):
         if not isinstance(first, int | float) or not isinstance(second, int | float):
             return bool(first != second)
@@ -37,9 +39,7 @@ def differ(field: Field, one: Output, other: Output) -> bool:
     return bool(first != second)
 
 
-def in_words(
-    fields: Sequence[Field], answers: Sequence[tuple[Asked, Output]], *, letters: int = 60
-) -> str:
+def in_words(fields: Sequence[Field], answers: Sequence[tuple[Asked, Output]]) -> str:
     """In what the first one differs from the others; "" where it does in nothing.
 
     `label refund by claude-haiku-5-5 version 0123456789ab, delivery by …`; each value once.
@@ -48,9 +48,9 @@ def in_words(
     parts = []
     for field in fields:
         unlike = [one for one in others if differ(field, saved, one[1])]
-        told = {_shown(field, saved, letters): by}
+        told = {_shown(field, saved): by}
         for asked, output in unlike:
-            told.setdefault(_shown(field, output, letters), asked)
+            told.setdefault(_shown(field, output), asked)
         if unlike:
             values = (
                 f"{value} by {asked.model or 'the job'} version {asked.version or 'unknown'}"
@@ -60,10 +60,5 @@ def in_words(
     return "; ".join(parts)
 
 
-def _has(field: Field, output: Output) -> bool:
-    return any(name in output for name in field.names)
-
-
-def _shown(field: Field, output: Output, letters: int) -> str:
-    text = " ".join(shown(field.of(dict(output))).split())
-    return text if len(text) <= letters else f"{text[: letters - 1]}…"
+def _shown(field: Field, output: Output) -> str:
+    return shortened(shown(field.of(output)), _LETTERS)

@@ -50,7 +50,7 @@ def export(context: Context, rows: int) -> Iterator[str]:
     fields = choice.fields
     columns = [KEY, TEXT, *answer_columns(fields), WHY, *map(correct_column, fields)]
     rows_of_table = (
-        [one.record_id, one.text, *(_value(one.output, each) for each in fields), one.why]
+        [one.record_id, one.text, *(each.written_in(one.output) for each in fields), one.why]
         for _, one in chosen.rows
     )
     text = sheet.table(columns, rows_of_table)
@@ -71,11 +71,6 @@ def _command(context: Context, path: Path) -> str:
     """The command that takes a table back."""
     demo = " --demo" if context.options.demo else ""
     return f"./run_job.sh review {context.job.name} --import {quote(str(path))}{demo}"
-
-
-def _value(output: Mapping[str, Any], field: Field) -> Any:
-    """A field's value as the output has it; None where the output is older than the field."""
-    return next((output[name] for name in (field.name, *field.names) if name in output), None)
 
 
 def _nothing(job: str, chosen: Chosen) -> str:

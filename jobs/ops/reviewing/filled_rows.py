@@ -18,14 +18,15 @@ from common.context import Context
 from common.job import Record
 from common.job_code import DUMP, VALIDATOR
 from common.ledger.corrections import corrected_fields
-from common.ledger.states import RecordStatus
+from common.ledger.states import ENDED, RecordStatus
 from common.ledger.tries import AnsweredRecord, Tries
 from common.process.command_line import quoted
 from common.process.log import brief
 from ops.reviewing import sheet
-from ops.reviewing.columns import TEXT, WHY, answer_columns, corrections_of
-from ops.reviewing.differences import RUNNER_UP, compared, differ
-from quality.fields import Field, fields_of
+from ops.reviewing.columns import TEXT, WHY, answer_columns, correct_column, corrections_of
+from ops.reviewing.differences import compared, differ
+from quality.cell_values import ABSENT
+from quality.fields import RUNNER_UP, Field, fields_of
 from quality.record_text import text_of
 from quality.sample import everything
 from quality.spreadsheet import KEY, Row, Table
@@ -197,14 +198,14 @@ class Judge:
         status = answer.status if answer else None
         if status in (RecordStatus.SUBMITTED, RecordStatus.ANSWERED):
             raise ValueError("it is under way: import it when its answer is in")
-        stands = status in (RecordStatus.DONE, RecordStatus.CORRECTED)
+        stands = status in ENDED
         output = json.loads(answer.output) if stands and answer and answer.output else {}
         values = self._values(one)
         self._refuse_another_answer(one, output)
         data = {
-            found.key: output[written]
-            for name, found in self._fields.items()
-            if (written := next((key for key in (name, *found.names) if key in output), ""))
+            found.key: value
+            for found in self._fields.values()
+            if (value := found.written_in(output, ABSENT)) is not ABSENT
         }
         data |= {self._fields[name].key: value for name, value in values.items()}
         self._refuse_gaps(data, has_output=bool(output))
@@ -240,7 +241,7 @@ class Judge:
             except ValueError:  # a spreadsheet wrote it otherwise
                 continue
             if differ(self._fields[name], {name: seen}, output):
-                changed.append(f"correct_{name}")
+                changed.append(correct_column(self._fields[name]))
         if changed:
             raise ValueError(
                 "its answer is another one than when the table was written: write it anew, or fill"
@@ -250,7 +251,7 @@ class Judge:
     def _refuse_gaps(self, data: Mapping[str, Any], *, has_output: bool) -> None:
         needed = self._context.job.output.model_fields
         lacking = [
-            f"correct_{name}"
+            correct_column(found)
             for name, found in self._fields.items()
             if needed[name].is_required() and found.key not in data
         ]
