@@ -8,8 +8,9 @@
 #   ./run_job.sh JOB --demo --celery
 #                                   the same by two workers, with a PostgreSQL and a Valkey that
 #                                   are started for it, and gone with it
-#   ./run_job.sh review JOB         write reports/review/JOB.csv, a table of answers in doubt;
-#                                   --import FILE takes in what a person has filled in there
+#   ./run_job.sh review JOB         write reports/review/JOB.csv, a table of the answers that are
+#                                   most in doubt, 200 at most (--rows N); --import FILE takes in
+#                                   what a person has filled in there
 #   ./run_job.sh worker             send what runs with --celery have queued, until TERM: its log is
 #                                   stderr
 #   ./run_job.sh --list             list the jobs
