@@ -97,6 +97,8 @@ class JobCode:
         row = self._rows.setdefault(function, [])
         if row and row[-1][1].place != fault.place:
             row.clear()
+        # One that was asked again after its stored answer had failed is still one record.
+        row[:] = [one for one in row if one[0] != record_id]
         row.append((record_id, fault))
         if len(row) < IN_A_ROW:
             return

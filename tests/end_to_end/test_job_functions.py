@@ -209,6 +209,15 @@ def test_retry_dead_saves_the_answer_that_was_paid_for_before_it_asks_again(clau
     assert len(site.billed()) == paid
 
 
+def test_two_records_that_fail_again_with_their_new_answers_are_no_three_in_a_row(claude):
+    site = claude()
+    events(site, 20)
+    assert site.run(labels(save=on("7", "9"))).code == 3
+    again = site.run(labels(save=on("7", "9")), "--retry-dead")
+    assert again.code == 3, again.log
+    assert [record_id for record_id, _ in site.ledger(DEAD, "labels")] == ["7", "9"]
+
+
 def strict() -> type[BaseModel]:
     """A model whose validator fails for the seventeenth output."""
     calls = count(1)
