@@ -1,8 +1,8 @@
-"""Message batches of an evaluation whose job was edited before they were collected.
+"""Message batches of an evaluation that nobody has come back to, or whose job was edited meanwhile.
 
-They are paid for, and in a month their results are gone. So every evaluation collects those of all
-versions. Their answers wait in the ledger, under the name of their own version, until that version
-is evaluated or run again.
+They are paid for, and in a month their results are gone. So every run and every evaluation collects
+those of all versions. Their answers wait in the ledger, under the name of their own version, until
+that version is evaluated or run again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from common.runner.apart_run import apart
 def collect_others(context: Context, versions: Collection[str]) -> None:
     """Collect what has ended of all versions but these, which are collected when they are asked.
 
-    What cannot be had now is left to the next evaluation. Raises JobExit (75) when stopped.
+    What cannot be had now is left to the next run or evaluation. Raises JobExit (75) when stopped.
     """
     file, job = context.ledger.database, context.job.name
     for name in names(file.db, job)[1:]:

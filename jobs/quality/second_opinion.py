@@ -67,6 +67,10 @@ class SecondOpinion:
                 log.info("second opinions are looked at again after all else: %s", end.message)
             self._save(asked.context)
 
+    def versions_under_way(self) -> set[str]:
+        """The versions of second models whose answers are still processing, or wait to be used."""
+        return {one.version for one in self._answers.under_way()}
+
     def ask(self) -> None:
         """Ask the second model about the records that wait for it, and save what comes at once.
 

@@ -20,6 +20,7 @@ from common.records.left_out import tell
 from common.records.selection import room_left
 from common.runner.saving import Saving
 from quality.judging import counted_outputs
+from quality.other_versions import collect_others
 from quality.second_opinion import SecondOpinion
 
 _BEGINNING, _END = "0001-01-01 00:00:00", "9999-12-31 23:59:59"
@@ -38,6 +39,7 @@ def run(context: Context, delivery: Delivery) -> None:
     ):
         use = Saving(context, counting=counting).use
         second.collect()
+        collect_others(context, second.versions_under_way())
         try:
             delivery.collect(lambda: records_of(context), use)
             delivery.deliver([Group("", lambda: records_of(context))], use)
