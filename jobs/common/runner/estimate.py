@@ -51,28 +51,15 @@ def estimate(context: Context) -> dict[str, object]:
     where a report has none to tell of. `kept`: records that --try or --eval has answered, which are
     not paid for again. `first_request`, with --show: see first_request.py.
     """
-    today = datetime.now(UTC).date()
     instructions = estimated_tokens(context.job.instructions) + _OVERHEAD
-    records = requests = input_tokens = output_tokens = 0
-    usd: dict[bool, float | None] = {False: 0.0, True: 0.0}
+    total = _Total(context)
     sample: _Sample | None = None
     room = room_left(context)
-
-    def add(tokens: Tokens) -> None:
-        nonlocal requests, input_tokens, output_tokens
-        requests += 1
-        input_tokens += tokens.input
-        output_tokens += tokens.output
-        for message_batch, so_far in usd.items():
-            cost = pricing.usd(context.model, tokens, today, message_batch=message_batch)
-            usd[message_batch] = None if so_far is None or cost is None else so_far + cost
-        second.add(tokens, today)
-
-    empty = kept = 0
+    records = empty = kept = 0
     first: dict[str, Any] | None = None
     none: list[str] = []
     looked_at: list[Day] = []
-    known, second = _Known(context), SecondOpinionCosts(context)
+    known = _Known(context)
     for group in _groups(context, none, looked_at):
         with closing(select(context, group, room)) as selected:
             room = None if room is None else room - selected.new
@@ -82,13 +69,13 @@ def estimate(context: Context) -> dict[str, object]:
                 answer = round(len(chunk.records) * context.job.output_tokens * _SHARE_OF_OUTPUT)
                 estimated = instructions + sum(chunk.weights)
                 sample = sample or _counted(context, known, chunk.records, estimated)
-                add(Tokens(input=round(estimated * sample.correction), output=answer))
+                total.add(Tokens(input=round(estimated * sample.correction), output=answer))
             empty += len(selected.empty)
             kept += len(selected.kept)
             if context.options.show and first is None and len(selected):
                 first = first_of(context, selected, *known.model)
         if len(selected) and context.job.per_day:
-            add(_MERGE)
+            total.add(_MERGE)
     if context.options.show and first is None:
         first = about_one(context, _of_any_state(context, looked_at), *known.model)
     return {
@@ -96,18 +83,40 @@ def estimate(context: Context) -> dict[str, object]:
         "job": context.job.name,
         "model": context.model,
         "records": records,
-        "requests": requests,
-        "input_tokens": input_tokens,
-        "output_tokens": output_tokens,
-        "usd_live": usd[False],
-        "usd_message_batch": usd[True],
+        "requests": total.requests,
+        "input_tokens": total.input_tokens,
+        "output_tokens": total.output_tokens,
+        "usd_live": total.usd[False],
+        "usd_message_batch": total.usd[True],
         "counted_on": sample.records if sample else 0,
         "note": sample.note if sample else "",
         "empty": empty,
         "none_found": "".join(none),
         "kept": kept,
-        **second.figures(),
+        **total.second.figures(),
     }
+
+
+class _Total:
+    """What all requests together would be, and cost."""
+
+    def __init__(self, context: Context) -> None:
+        self.requests = self.input_tokens = self.output_tokens = 0
+        # By whether they go by message batch; None where no price is known.
+        self.usd: dict[bool, float | None] = {False: 0.0, True: 0.0}
+        self.second = SecondOpinionCosts(context)
+        self._model = context.model
+        self._today = datetime.now(UTC).date()
+
+    def add(self, tokens: Tokens) -> None:
+        """One request more."""
+        self.requests += 1
+        self.input_tokens += tokens.input
+        self.output_tokens += tokens.output
+        for message_batch, so_far in self.usd.items():
+            cost = pricing.usd(self._model, tokens, self._today, message_batch=message_batch)
+            self.usd[message_batch] = None if so_far is None or cost is None else so_far + cost
+        self.second.add(tokens, self._today)
 
 
 @dataclass(frozen=True)
