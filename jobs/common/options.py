@@ -90,7 +90,7 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
         "--wait",
         type=values.duration,
         metavar="DURATION",
-        help="for a message batch, or for workers (2h)",
+        help="how long to wait for a message batch, or for workers (2h)",
     )
     add("--concurrency", type=values.count, default=8, metavar="N", help="requests in flight (8)")
     add(
@@ -100,19 +100,25 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
         metavar="N",
         help="records per request",
     )
-    add("--model", type=values.model, action="append", metavar="ID", help="over CLAUDE_MODEL")
+    add(
+        "--model",
+        type=values.model,
+        action="append",
+        metavar="ID",
+        help="instead of CLAUDE_MODEL; with --eval twice, to compare two",
+    )
     add(
         "--max-cost",
         type=values.usd,
         metavar="USD",
         help="a request that could pass it is not sent",
     )
-    add("--retry-dead", action="store_true", help="ask dead letters again, and nothing else")
-    add("--reprocess", action="store_true", help="ask records that are done again")
+    add("--retry-dead", action="store_true", help="ask again about dead letters, and nothing else")
+    add("--reprocess", action="store_true", help="ask again about records that are done")
     add(
         "--stale",
         action="store_true",
-        help="ask again what an older version of the job has done, newest first",
+        help="ask again about what an older version of the job has done, newest first",
     )
     if not job.per_day:
         _add_measures(add)
@@ -122,7 +128,7 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
         metavar="JOB2",
         help="only if JOB2 has succeeded since this job last did",
     )
-    add("--json", action="store_true", help="the summary as one JSON object on stdout")
+    add("--json", action="store_true", help="what came of it, as one JSON object on stdout")
     add("--demo", action="store_true", help="sample records and a stand-in: no key, no network")
     if job.per_day:
         _refuse_measures(job, arguments)
@@ -168,19 +174,19 @@ def _add_measures(add: Callable[..., object]) -> None:
         nargs="?",
         const=10,
         metavar="N",
-        help="ask N records (10) and show what comes back, what changed, and what all would cost",
+        help="ask about N records (10), save nothing: see answers, and what the rest would cost",
     )
     add(
         "--eval",
         type=values.file,
         metavar="FILE",
-        help="ask the records of a CSV of expected values, or of `corrections`, and measure",
+        help="ask about the records of a CSV of expected values, or `corrections`, and measure",
     )
     add(
         "--min-accuracy",
         type=values.share,
         metavar="X",
-        help="with --eval: exit 3 below it (0 to 1)",
+        help="with --eval: exit 3 where the accuracy is below X (0 to 1)",
     )
 
 
