@@ -27,7 +27,6 @@ from common.process.words import counted
 from common.runner.apart_run import apart
 from common.runner.saving import Saving
 from common.tally import Tally
-from quality.agreement import agree, compared_fields
 
 
 @dataclass(frozen=True)
@@ -187,6 +186,9 @@ class SecondOpinion:
         pairs = dict(asked.ledger.second_answers.handed_over)
         if not pairs:
             return
+        # It takes the fields of a model apart, and most runs have no pair to compare.
+        from quality.agreement import agree, compared_fields
+
         asked.ledger.second_answers.handed_over.clear()
         # The run has counted these records as done before.
         context = replace(self._context, tally=Tally())
