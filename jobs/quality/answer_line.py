@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, fmean
 
-CONFIDENCE = 0.95
+_CONFIDENCE = 0.95
 OF_ONE = 0.5  # how far off one record may be, which says nothing about the spread
 _ENOUGH = 6  # records, to tell how answers grow with the length of their records
 # Answers grow with their record, as a translation does, or level off, as a summary does.
@@ -82,13 +82,13 @@ def mean_is_off(values: Sequence[float]) -> float:
     return quantile_of_t(count - 1) * math.sqrt(variance / count)
 
 
-def quantile_of_t(freedom: int, confidence: float = CONFIDENCE) -> float:
-    """How many standard errors either way hold the mean, by Student's t.
+def quantile_of_t(freedom: int) -> float:
+    """How many standard errors either way hold the mean in 95 of 100 cases, by Student's t.
 
     Exact for 1 and 2 degrees of freedom, within two thousandths from 3 on (the expansion by
     Cornish and Fisher around the normal quantile).
     """
-    share = (1 + confidence) / 2
+    share = (1 + _CONFIDENCE) / 2
     if freedom == 1:
         return math.tan(math.pi * (share - 0.5))
     if freedom == 2:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -38,8 +38,7 @@ from quality.scores import score
 from quality.side_by_side import side_by_side
 from quality.summary import finish
 
-NAMED = 3  # records that a line of the log names
-
+_NAMED = 3  # records that a line of the log names
 _TEXT = 300  # characters of a record
 _NO_TEXT = "it has no text"
 
@@ -151,7 +150,7 @@ def _missing(context: Context, expected: Labels, records: Spool[Record]) -> list
     missing = [record_id for record_id in expected.expected if record_id not in found]
     if not missing:
         return missing
-    named = ", ".join(brief(record_id) for record_id in missing[:NAMED])
+    named = ", ".join(brief(record_id) for record_id in missing[:_NAMED])
     of = f"{len(missing):,} of {counted(len(expected.expected), 'record_id')}"
     what = f"{of} of {expected.name} not in the SELECT, such as {named}"
     if found:
@@ -230,8 +229,11 @@ def _measured(part: Context, expected: Labels, records: Spool[Record]) -> Evalua
         shared = len(answers.keys() & {*request.record_ids}) / len(request.record_ids)
         usd = None if usd is None or request.usd is None else usd + request.usd * shared
     scores = score(expected.fields, expected.expected, answers, errors)
-    for line in _unanswered(scores.unanswered):
-        log.warning("%s: %s", part.model, line)
+    if scores.unanswered:
+        reasons = [*scores.unanswered.items()][:_NAMED]
+        named = "; ".join(f"{brief(one)}: {why}" for one, why in reasons)
+        count = counted(len(scores.unanswered), "record")
+        log.warning("%s: %s without an answer, which is wrong: %s", part.model, count, named)
     return Evaluated(
         version=part.version,
         model=part.model,
@@ -251,12 +253,6 @@ def _texts(context: Context, answered: list[Evaluated], records: Spool[Record]) 
         for record in records
         if record["record_id"] in wrong
     }
-
-
-def _unanswered(unanswered: dict[str, str]) -> Iterator[str]:
-    if unanswered:
-        named = "; ".join(f"{brief(one)}: {why}" for one, why in [*unanswered.items()][:NAMED])
-        yield f"{counted(len(unanswered), 'record')} without an answer, which is wrong: {named}"
 
 
 def _below(evaluation: Evaluation, least: float | None) -> list[str]:

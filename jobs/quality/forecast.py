@@ -26,7 +26,7 @@ from common.job import Record
 from common.ledger.states import RecordState
 from common.records.chunks import packed
 from common.records.planned import planned
-from common.records.selection import Selected, select
+from common.records.selection import Selected, has_failed, select
 from common.runner import per_record
 from quality.answer_line import OF_ONE, Line, fitted, mean_is_off
 
@@ -113,7 +113,7 @@ def _priced(
 
     failed, fresh = 0, False
     for _, state in selected:
-        failed += _has_failed(state)
+        failed += has_failed(state)
         fresh |= state is None or not state.to_ask
     others = len(selected) - failed
     live = pricing_of(len(selected), message_batch=False)
@@ -126,16 +126,12 @@ def _priced(
         return live.bill, live.bill  # so little that all of it goes live
     if not failed:
         return live.bill, deferred.bill
-    for chunk in _chunks(context, measured, selected, lambda state: not _has_failed(state)):
+    for chunk in _chunks(context, measured, selected, lambda state: not has_failed(state)):
         deferred.add(chunk)
     again = pricing_of(failed, message_batch=False)
-    for chunk in _chunks(context, measured, selected, _has_failed):
+    for chunk in _chunks(context, measured, selected, has_failed):
         again.add(chunk)
     return live.bill, deferred.bill + again.bill
-
-
-def _has_failed(state: RecordState | None) -> bool:
-    return state is not None and bool(state.error or state.crashes)
 
 
 def _chunks(

@@ -7,7 +7,7 @@ import math
 Z_95 = 1.959963984540054  # 95 % of a normal distribution lie within so many standard deviations
 
 
-def wilson(right: int, n: int, z: float = Z_95) -> tuple[float, float]:
+def wilson(right: int, n: int) -> tuple[float, float]:
     """The interval in which the share behind `right` of `n` lies, by Wilson's score (95 %).
 
     It stays between 0 and 1, and means something where n is small or the share is 0 or 1; of
@@ -17,9 +17,9 @@ def wilson(right: int, n: int, z: float = Z_95) -> tuple[float, float]:
         raise ValueError(f"{right} of {n}")
     if n == 0:
         return 0.0, 1.0
-    share, square = right / n, z * z
+    share, square = right / n, Z_95**2
     middle = share + square / (2 * n)
-    half = z * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
+    half = Z_95 * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
     low, high = ((middle + sign * half) / (1 + square / n) for sign in (-1, 1))
     # Exactly, where rounding would leave a hair.
     return (0.0 if right == 0 else low), (1.0 if right == n else high)

@@ -61,8 +61,8 @@ class Table:
         return JobExit(exits.SETTINGS, f"{self.path}, line {line}: {reason}")
 
 
-def read(path: Path, key: str = KEY) -> Table:
-    """The table in a file. Its header has the column `key`, in any case.
+def read(path: Path) -> Table:
+    """The table in a file. Its header has the column `record_id`, in any case.
 
     Rows without any value are left out, and so are columns without a name and a value. Cells keep
     their spaces; a line break in one is a plain newline. Raises JobExit: 2 where there is no such
@@ -76,15 +76,15 @@ def read(path: Path, key: str = KEY) -> Table:
     else:
         separators = _SEPARATORS
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
-    separator = _separator(text, separators, key)
+    separator = _separator(text, separators)
     lines = _lines(path, text, separator, first_line)
     at, header = next(lines, (first_line, []))
     names = [name.strip() for name in header]
-    names = [key if name.casefold() == key else name for name in names]
-    if key not in names:
+    names = [KEY if name.casefold() == KEY else name for name in names]
+    if KEY not in names:
         columns = ", ".join(quoted(name) for name in names[:12] if name)
         there = f"its first line has {columns}" if columns else "it is empty"
-        reason = f"no column {key}: {there}: the first row must name the columns"
+        reason = f"no column {KEY}: {there}: the first row must name the columns"
         raise JobExit(exits.SETTINGS, f"{path}: {reason}")
     for name, times in Counter(filter(None, names)).items():
         if times > 1:
@@ -140,8 +140,8 @@ def _line_of(before: str) -> int:
     return 1 + len(re.findall("\r\n|\r|\n", before))
 
 
-def _separator(text: str, separators: str, key: str) -> str:
-    """The separator that the header is written with: it has the column `key`, and most columns."""
+def _separator(text: str, separators: str) -> str:
+    """The separator of the header: by it there is a column `record_id`, and most columns."""
 
     def columns(separator: str) -> tuple[bool, int]:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
@@ -149,7 +149,7 @@ def _separator(text: str, separators: str, key: str) -> str:
             names = next(filter(_any_value, reader), [])
         except csv.Error:
             return (False, 0)
-        return (key in (name.strip().casefold() for name in names), len(names))
+        return (KEY in (name.strip().casefold() for name in names), len(names))
 
     return max(separators, key=columns)
 

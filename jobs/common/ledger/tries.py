@@ -1,4 +1,4 @@
-"""What --try looks up: which records it took before, and what was answered about them."""
+"""Which records --try took before; and what was answered about records, for whoever looks at it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class AskedRequest:
 
 
 class Tries:
-    """The table `tries` of one job, and what stands in its ledger about the records of a try."""
+    """The table `tries` of one job; and what stands in its ledger about some records."""
 
     def __init__(self, file: LedgerDatabase, job: str) -> None:
         self._file = file
