@@ -60,6 +60,38 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
 
     Raises JobExit (2) for a wrong one; prints the help and leaves for --help.
     """
+    if job.per_day:
+        _refuse_measures(job, arguments)
+    given = _parser(job).parse_args(arguments)
+    _check(given)
+    since, until = _window(given) if job.has_window else (None, None)
+    return Options(
+        dry_run=given.dry_run,
+        show=given.show,
+        limit=given.limit,
+        since=since,
+        until=until,
+        delivery=next((one for one in _DELIVERIES if getattr(given, one)), ""),
+        wait=_WAIT if given.wait is None else given.wait,
+        waits=given.wait is not None,
+        concurrency=given.concurrency,
+        chunk_size=given.chunk_size,
+        models=tuple(given.model or ()),
+        max_cost=given.max_cost,
+        retry_dead=given.retry_dead,
+        reprocess=given.reprocess,
+        stale=given.stale,
+        try_records=getattr(given, "try", None),
+        labels=getattr(given, "eval", None) or "",
+        min_accuracy=getattr(given, "min_accuracy", None),
+        after=given.after or "",
+        json=given.json,
+        demo=given.demo,
+    )
+
+
+def _parser(job: Job) -> Parser:
+    """What reads the command line of a job."""
     parser = Parser(prog=f"./run_job.sh {job.name}")
     add = parser.add_argument
     add(
@@ -105,7 +137,8 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
         type=values.model,
         action="append",
         metavar="ID",
-        help="instead of CLAUDE_MODEL; with --eval twice, to compare two",
+        help="instead of CLAUDE_MODEL"
+        + ("" if job.per_day else "; with --eval twice, to compare two"),
     )
     add(
         "--max-cost",
@@ -130,40 +163,7 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
     )
     add("--json", action="store_true", help="what came of it, as one JSON object on stdout")
     add("--demo", action="store_true", help="sample records and a stand-in: no key, no network")
-    if job.per_day:
-        _refuse_measures(job, arguments)
-    given = parser.parse_args(arguments)
-    _check(given)
-    since, until = (given.since, given.until) if job.has_window else (None, None)
-    if job.has_window and given.date is not None:
-        if since or until:
-            raise JobExit(
-                exits.USAGE, "--date is a window of its own: leave out --since and --until"
-            )
-        since = until = _day(given.date)
-    return Options(
-        dry_run=given.dry_run,
-        show=given.show,
-        limit=given.limit,
-        since=since,
-        until=until,
-        delivery=next((one for one in _DELIVERIES if getattr(given, one)), ""),
-        wait=_WAIT if given.wait is None else given.wait,
-        waits=given.wait is not None,
-        concurrency=given.concurrency,
-        chunk_size=given.chunk_size,
-        models=tuple(given.model or ()),
-        max_cost=given.max_cost,
-        retry_dead=given.retry_dead,
-        reprocess=given.reprocess,
-        stale=given.stale,
-        try_records=getattr(given, "try", None),
-        labels=getattr(given, "eval", None) or "",
-        min_accuracy=getattr(given, "min_accuracy", None),
-        after=given.after or "",
-        json=given.json,
-        demo=given.demo,
-    )
+    return parser
 
 
 def _add_measures(add: Callable[..., object]) -> None:
@@ -219,6 +219,16 @@ def _check(given: argparse.Namespace) -> None:
     for why, is_wrong in wrong.items():
         if is_wrong:
             raise JobExit(exits.USAGE, why)
+
+
+def _window(given: argparse.Namespace) -> tuple[date | None, date | None]:
+    """The first and the last day or time, None for each that is not given."""
+    if given.date is None:
+        return given.since, given.until
+    if given.since or given.until:
+        raise JobExit(exits.USAGE, "--date is a window of its own: leave out --since and --until")
+    day = _day(given.date)
+    return day, day
 
 
 def _day(at: date) -> date:
