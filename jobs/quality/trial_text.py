@@ -215,7 +215,9 @@ def _totals(trial: Trial) -> Iterator[str]:
     if trial.stale is not None:
         yield from _costs("done by an older version, which --stale asks again,", trial.stale)
     if second := trial.context.job.second_opinion:
-        yield f"A second opinion by {second} about some of them comes on top of that."
+        yield from wrapped(
+            f"A second opinion by {second} about some of them comes on top of that."
+        )
     answered = any(one.output is not None for one in records)
     saved = "Nothing was saved to your tables."
     if answered:
@@ -239,7 +241,7 @@ def _rest(rest: Rest) -> Iterator[str]:
 def _costs(which: str, rest: Rest) -> Iterator[str]:
     others = "The other record" if rest.records == 1 else f"The other {rest.records:,} records"
     requests = counted(rest.requests, "request")
-    yield f"{others} {which} would cost, by these figures ({requests}):"
+    yield from wrapped(f"{others} {which} would cost, by these figures ({requests}):")
     for name, interval in (("live", rest.usd_live), ("message batch", rest.usd_message_batch)):
         yield f"  {name:<13}  {_between(interval)}"
 

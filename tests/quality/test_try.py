@@ -195,6 +195,9 @@ def test_records_that_are_done_by_then_are_taken_again_and_what_is_saved_stays(c
     found = tried(site, replace(labels(), output=Fewer), "4")
     assert ids(found) == ids(first) and found["total"]["requests"] == 0
     assert found["rest"]["records"] == 0 and found["stale"]["records"] == 16
+    words = site.run(replace(labels(), output=Fewer), "--try", "4").stdout
+    assert "16 records done by an older version, which --stale" in words
+    assert max(map(len, words.splitlines())) <= 100
 
 
 def test_back_at_the_version_of_the_first_try_the_sample_is_chosen_anew(claude):
