@@ -223,8 +223,9 @@ def _by_itself(name: str, looks: FieldLooks, of_field: FieldType) -> dict[str, s
 
 
 def _percent(share: float) -> str:
-    """A share in words: `12 %`, `0.3 %`."""
-    return f"{share:.1%}"[:-1] + " %" if 0 < share < 0.0095 else f"{share:.0%}"[:-1] + " %"
+    """A share in words: `12 %`, `0.3 %`, `99.7 %`: what is not all is not called 100 %."""
+    is_exact = 0 < share < 0.0095 or 0.9905 < share < 1
+    return f"{min(share, 0.999) if share < 1 else 1:.{1 if is_exact else 0}%}"[:-1] + " %"
 
 
 def _range(low: str, high: str) -> str:
