@@ -232,7 +232,10 @@ def test_what_prune_has_forgotten_is_left_out(here):
     here.site.change_ledger("opinions", "update records set output = null")
     said = here.review()
     assert said.code == 0
-    assert said.out.startswith("Nothing to review: ")
+    assert said.out == (
+        "Nothing to review: no record of opinions has an output to look at. Of 300 records that"
+        " are done the ledger has no output: prune forgets old ones.\n"
+    )
 
 
 def test_nothing_to_review_is_said(claude):
@@ -283,6 +286,23 @@ def test_a_table_with_corrections_that_were_not_imported_is_not_overwritten(here
     assert here.review("--import", str(here.file)).code == 0
     assert here.review().code == 0
     assert here.file.read_bytes() != filled
+
+
+def test_one_in_which_nothing_is_filled_in_is_replaced_also_after_a_field_is_gone(here):
+    assert here.review().code == 0
+    lines = here.file.read_text(encoding="utf-8")
+    here.file.write_text(lines.replace("correct_note", "correct_remark"), encoding="utf-8")
+    assert here.review().code == 0
+    assert "correct_note" in here.file.read_text(encoding="utf-8")
+    rows = here.rows()
+    rows[0]["correct_note"] = "kept"
+    filled = (
+        here.written(rows).read_text(encoding="utf-8").replace("correct_note", "correct_remark")
+    )
+    here.file.write_text(filled, encoding="utf-8")
+    said = here.review()
+    assert said.code == 2 and "'correct_remark' is for no field" in said.err
+    assert here.file.read_text(encoding="utf-8") == filled
 
 
 def test_a_workbook_under_its_name_is_not_overwritten(here):

@@ -56,7 +56,8 @@ class Chosen:
 
     rows: list[tuple[Group, Doubtful]] = field(default_factory=list)
     of: dict[Group, int] = field(default_factory=lambda: dict.fromkeys(Group, 0))
-    done: int = 0  # records of the SELECT that are done, or corrected
+    done: int = 0  # records of the SELECT that are done with an output, or corrected
+    forgotten: int = 0  # that are done, and whose output `prune` has forgotten
     corrected: int = 0
 
     def count(self, group: Group) -> int:
@@ -133,6 +134,8 @@ class Choice:
             corrected = sum(one.status is RecordStatus.CORRECTED for one in answers.values())
             chosen.corrected += corrected
             chosen.done += len(done) + corrected
+            all_done = sum(one.status is RecordStatus.DONE for one in answers.values())
+            chosen.forgotten += all_done - len(done)
             others = self._others.about(done)
             for record in group:
                 if answer := answers.get(record["record_id"]):

@@ -34,6 +34,11 @@ def correct_column(field: Field) -> str:
     return f"{CORRECT}{field.name}"
 
 
+def is_correct_column(column: str) -> bool:
+    """Whether a column of a table is one in which a person writes what is right."""
+    return column.casefold().startswith(CORRECT)
+
+
 def corrections_of(table: Table, fields: Sequence[Field]) -> Mapping[str, Field]:
     """The fields that a table has a column for what they are to be, by the name of the column.
 
@@ -42,7 +47,7 @@ def corrections_of(table: Table, fields: Sequence[Field]) -> Mapping[str, Field]
     meant = {f"{CORRECT}{name}".casefold(): field for field in fields for name in field.names}
     found: dict[str, Field] = {}
     for column in table.columns:
-        if not column.casefold().startswith(CORRECT):
+        if not is_correct_column(column):
             continue
         field = meant.get(column.casefold())
         if field is None:

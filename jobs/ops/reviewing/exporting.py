@@ -17,7 +17,14 @@ from common.runner.start import make_folder
 from common.settings import Settings
 from ops.reviewing import sheet
 from ops.reviewing.choice import ONE_IN, Choice, Chosen, Group
-from ops.reviewing.columns import TEXT, WHY, answer_columns, correct_column, corrections_of
+from ops.reviewing.columns import (
+    TEXT,
+    WHY,
+    answer_columns,
+    correct_column,
+    corrections_of,
+    is_correct_column,
+)
 from quality import spreadsheet
 from quality.fields import Field, comparable
 from quality.spreadsheet import KEY
@@ -74,12 +81,19 @@ def _command(context: Context, path: Path) -> str:
 
 
 def _nothing(job: str, chosen: Chosen) -> str:
+    forgotten = ""
+    if chosen.forgotten:
+        forgotten = (
+            f" Of {counted(chosen.forgotten, 'record')} that are done the ledger has no output:"
+            " prune forgets old ones."
+        )
     if not chosen.done:
-        return f"Nothing to review: no record of {job} is done."
+        what = "has an output to look at" if forgotten else "is done"
+        return f"Nothing to review: no record of {job} {what}.{forgotten}"
     corrected = f", {chosen.corrected:,} of them by a person" if chosen.corrected else ""
     return (
         f"Nothing to review: {counted(chosen.done, 'record')} of {job} done{corrected}; none has a"
-        " runner-up or answers that differ, and none is in the sample."
+        f" runner-up or answers that differ, and none is in the sample.{forgotten}"
     )
 
 
@@ -91,6 +105,8 @@ def _keep_what_is_filled_in(path: Path, context: Context, choice: Choice) -> Non
     remedy = "move it away first"
     try:
         before = spreadsheet.read(path)
+        if _is_as_written(before):
+            return  # also where the job has other fields by now
         columns = corrections_of(before, choice.fields)
     except JobExit as error:
         reason = f"{error.message}; {remedy}"
@@ -110,6 +126,14 @@ def _keep_what_is_filled_in(path: Path, context: Context, choice: Choice) -> Non
         command = _command(context, path)
         remedy = f"import it ({command}), or {remedy}"
         raise JobExit(exits.USAGE, f"{path} has {what}: {remedy}")
+
+
+def _is_as_written(table: spreadsheet.Table) -> bool:
+    """Whether it has columns to fill in, and nothing in any of them."""
+    columns = [name for name in table.columns if is_correct_column(name)]
+    return bool(columns) and not any(
+        row.cells[name].strip() for row in table.rows for name in columns
+    )
 
 
 def _stands(field: Field, cell: str, corrected: Mapping[str, Any] | None) -> bool:
