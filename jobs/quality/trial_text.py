@@ -215,9 +215,7 @@ def _totals(trial: Trial) -> Iterator[str]:
     if trial.stale is not None:
         yield from _costs("done by an older version, which --stale asks again,", trial.stale)
     if second := trial.context.job.second_opinion:
-        yield from wrapped(
-            f"A second opinion by {second} about some of them comes on top of that."
-        )
+        yield from wrapped(f"A second opinion by {second} about some of them comes on top of that.")
     answered = any(one.output is not None for one in records)
     saved = "Nothing was saved to your tables."
     if answered:
