@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -80,17 +80,24 @@ def _again(context: Context, last: Sample, waiting: Selected, number: int) -> Ta
         more = spread(number - len(found), len(others))
         records += [record for record, _ in waiting.at(others[place] for place in more)]
         if more:
-            of = f"{len(found)} that the last try took, and {len(more)} more that wait"
+            of = f"of which the last try took {len(found)}; the other {len(more)} wait"
+        elif not waiting:
+            ended = _done(context, number - len(found), without=ids).records
+            records += ended
+            if ended:
+                of = f"of which the last try took {len(found)}; the other {len(ended)} are done"
     return Taken(records, last.chosen_for, of, gone)
 
 
-def _done(context: Context, number: int) -> Taken:
+def _done(context: Context, number: int, without: Collection[str] = ()) -> Taken:
     """Some of those that are done, or that a person has corrected."""
     done = Spool(
         (
             record
             for record, state in with_state(context.ledger, once(everything(context)))
-            if state is not None and state.status in ENDED
+            if state is not None
+            and state.status in ENDED
+            and record["record_id"] not in without
         ),
         context.settings.state,
     )

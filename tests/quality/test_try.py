@@ -234,6 +234,21 @@ def test_another_number_after_an_edit_takes_a_part_or_fills_up_from_what_waits(
     assert len({*found} & {*first}) == kept
 
 
+def test_another_number_after_an_edit_fills_up_from_what_is_done_where_nothing_waits(claude):
+    site = claude()
+    events(site, 40)
+    first = ids(tried(site, labels(), "4"))
+    assert site.run(labels(), "--live").code == 0
+    edited = replace(labels(), output=Fewer)
+    words = site.run(edited, "--try", "10").stdout
+    assert "10 records of which the last try took 4; the other 6" in words
+    found = ids(tried(site, edited, "10"))
+    assert len(found) == len({*found}) == 10 and {*first} < {*found}
+    assert len(ids(tried(site, edited, "99"))) == 40
+    other = replace(edited, instructions="Say it otherwise.")
+    assert len(ids(tried(site, other, "99"))) == 40
+
+
 def test_records_that_left_the_select_are_said(claude):
     site = claude()
     events(site, 40)
