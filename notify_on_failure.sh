@@ -13,8 +13,8 @@
 # ALERT_REPEAT_HOURS have passed, and one message when it works again. "Not now" (75) causes an
 # alert only the third time in a row. An alert that cannot be delivered waits in state/outbox/, for
 # at most three days: the next run of any job sends it. --demo, --dry-run, --help and the scripts in
-# jobs/ops/ never cause an alert. --try and --eval have a streak of their own (JOB_eval), beside that
-# of the job's runs, and do not ping.
+# jobs/ops/ never cause an alert. How --try and --eval end is kept apart from how the job runs: their
+# alerts are about JOB_try and JOB_eval, and the monitor of PING_URL does not hear of them.
 #
 # Settings are read from the environment, then from .env. A setting for one job, such as
 # ALERT_EMAIL_DAILY_REPORT, wins over the general one. You can set any number of channels.

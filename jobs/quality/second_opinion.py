@@ -52,7 +52,7 @@ class SecondOpinion:
     def collect(self) -> None:
         """Save what has been answered since the run before. Nobody is asked, nor waited for.
 
-        What it was paid for is saved, whatever the job asks for by now.
+        What was paid for is saved, whatever the job asks for by now.
         """
         for under_way in self._answers.under_way():
             asked = self._apart(under_way.version, under_way.model)

@@ -73,9 +73,9 @@ only_asks() {
   return 1
 }
 
-# Set `state`, `logs` and `reports` (and `demo`, `celery`, `measure`) for these ARGUMENTS: with --demo
-# they are in state/demo/. `measure` is --try or --eval where the job only looks at answers: how that
-# ends says nothing about how the job runs at night.
+# Set `state`, `logs` and `reports` (and `demo`, `celery`, `measure`) for these ARGUMENTS: with
+# --demo they are in state/demo/. `measure` is --try or --eval where the job only looks at answers:
+# how that ends says nothing about how the job runs at night.
 set_places() {
   state=$root/state logs=$root/logs reports=$root/reports
   local argument
@@ -194,8 +194,9 @@ fits() {
 }
 
 # append_history CODE REASON: add this run's line to state/history.tsv: end time, run id, job, code,
-# seconds, reason, which begins with the `measure` where there is one. It is one write, so that the lines of runs that end together stay whole. It never
-# fails: a line that cannot be written does not change how the run went.
+# seconds, reason, which begins with the `measure` where there is one. It is one write, so that the
+# lines of runs that end together stay whole. It never fails: a line that cannot be written does not
+# change how the run went.
 append_history() {
   local seconds reason
   [[ -n $job ]] && is_ours "$state/history.tsv" || return 0

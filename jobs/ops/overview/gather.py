@@ -30,7 +30,7 @@ from ops.overview.sentences import MEASURES, ended_at
 from ops.overview.versions import versions_of
 
 _EXPIRES = timedelta(hours=24)
-_ENOUGH = 50  # outputs of a run, for a look at what left its usual range
+_ENOUGH = 50  # outputs of a run that is judged: FEWEST in quality/unusual.py
 
 
 def gather(root: Path, environ: Mapping[str, str], *, demo: bool, asked: str = "") -> Status:

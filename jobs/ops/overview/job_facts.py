@@ -111,12 +111,12 @@ def _records(status: Status, job: JobStatus) -> Iterator[Fact]:
 
 
 def _message_batch(one: MessageBatch, now: str) -> str:
-    requests = f"{counted(one.requests, 'request')}, {one.status}"
+    requests = counted(one.requests, "request")
     if one.purpose != "run":
-        requests = f"{counted(one.requests, 'request')} for {sentences.purpose(one.purpose)}"
-        requests += f", {one.status}"
-    age = sentences.age(one.created_at, now)
-    return f"{one.message_batch_id}, {requests}, {age} old, {_expiry(one.expires_at, now)}"
+        requests += f" for {sentences.purpose(one.purpose)}"
+    age = f"{sentences.age(one.created_at, now)} old"
+    expiry = _expiry(one.expires_at, now)
+    return f"{one.message_batch_id}, {requests}, {one.status}, {age}, {expiry}"
 
 
 def _expiry(expires_at: str, now: str) -> str:
