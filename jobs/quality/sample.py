@@ -81,7 +81,7 @@ def _again(context: Context, last: Sample, waiting: Selected, number: int) -> Ta
         records += [record for record, _ in waiting.at(others[place] for place in more)]
         if more:
             of = f"of which the last try took {len(found)}; the other {len(more)} wait"
-        elif not waiting:
+        else:
             ended = _done(context, number - len(found), without=ids).records
             records += ended
             if ended:
@@ -95,9 +95,7 @@ def _done(context: Context, number: int, without: Collection[str] = ()) -> Taken
         (
             record
             for record, state in with_state(context.ledger, once(everything(context)))
-            if state is not None
-            and state.status in ENDED
-            and record["record_id"] not in without
+            if state is not None and state.status in ENDED and record["record_id"] not in without
         ),
         context.settings.state,
     )
