@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from ops import prune
 from rigs.evaluation_site import labels_file
 from rigs.message_batch_site import standin_db
 from rigs.second_opinion_site import (
+    NAME,
     SECOND,
     billed_to_second,
     fill,
@@ -51,3 +53,23 @@ def test_second_opinions_that_an_evaluation_collects_are_saved_by_the_next_run(o
     assert {row[1] for row in saved(site).values()} == {SECOND}
     times = Counter([*before, *billed_to_second(site)])
     assert set(times.values()) == {1} and len(times) == 12
+
+
+def test_prune_keeps_an_answer_that_an_evaluation_collected_until_a_run_has_saved_it(over_night):
+    site, later = over_night
+    before = site.billed()
+    site = later()
+    path = labels_file(site, {"d001": "Parcel"})
+    assert site.run(opined(), "--eval", path, "--model", SECOND).code == 0
+    assert {row[1] for row in saved(site).values()} == {"claude-haiku-5-5"}
+    for table, column in (("requests", "created_at"), ("records", "updated_at")):
+        site.change_ledger(NAME, f"update {table} set {column} = '2020-01-01T00:00:00Z'")
+    (site.root / "jobs").mkdir()
+    (site.root / f"jobs/{NAME}.py").touch()
+    assert prune.main(["--older-than", "90d"], site.root, site.databases.settings()) == 0
+    run = go(site)
+    assert run.code == 0, run.log
+    assert {row[1] for row in saved(site).values()} == {SECOND}
+    lines = [*before, *site.billed()]
+    times = Counter((line["model"], one) for line in lines for one in line["records"])
+    assert set(times.values()) == {1}

@@ -23,6 +23,11 @@ _OLD_ANSWERS = (
     "job = ? and created_at < ? and answer is not null and status in ('done', 'failed', 'lost')"
     " and purpose <> 'correction'"
 )
+# Of the answers that stand apart, not those that a record of the job waits to be saved with.
+_OLD_ANSWERS_APART = (
+    f"{_OLD_ANSWERS} and request_id not in (select request_id from records"
+    " where job = ? and status = 'answered' and request_id is not null)"
+)
 _OLD_OUTPUTS = "status = 'done' and output is not null and updated_at < ?"
 _OLD_TRIES = "job = ? and tried_at < ?"
 _OLD_RUNS = (
@@ -63,9 +68,9 @@ def would_forget(file: LedgerDatabase, job: str, before: str) -> Forgotten:
     """What `forget` would forget."""
     would = Forgotten()
     for name in names(file.db, job):
+        are_old, values = _old(name, before)
         answers, length = file.db.execute(
-            f"select count(*), sum(length(answer)) from requests where {_OLD_ANSWERS}",
-            (name, before),
+            f"select count(*), sum(length(answer)) from requests where {are_old}", values
         ).fetchone()
         outputs, more = file.db.execute(
             f"select count(*), sum(length(output)) from records where job = ? and {_OLD_OUTPUTS}",
@@ -136,15 +141,24 @@ def _forget_answers(file: LedgerDatabase, job: str, before: str) -> tuple[int, i
     return count, length
 
 
+def _old(name: str, before: str) -> tuple[str, tuple[str, ...]]:
+    """Which answers under that name are old: a condition of SQL, and its values."""
+    job = job_of(name)
+    if name == job:
+        return _OLD_ANSWERS, (name, before)
+    return _OLD_ANSWERS_APART, (name, before, job)
+
+
 def _old_answers(file: LedgerDatabase, job: str, before: str) -> Iterator[list[str]]:
     """The requests whose answers are old, some at a time, oldest first."""
     last = ("", "")
+    are_old, values = _old(job, before)
     while True:
         rows = file.db.execute(
-            f"select created_at, request_id from requests where {_OLD_ANSWERS}"
+            f"select created_at, request_id from requests where {are_old}"
             " and (created_at, request_id) > (?, ?)"
             f" order by created_at, request_id limit {_AT_ONCE}",
-            (job, before, *last),
+            (*values, *last),
         ).fetchall()
         if not rows:
             return
