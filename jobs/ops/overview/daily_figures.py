@@ -11,7 +11,7 @@ from datetime import timedelta
 from common import times
 from ops.facts.history import Line, started_at
 from ops.ledger.figures import Figures, Spent
-from ops.overview.model import Cost, Day, Model, Purpose
+from ops.overview.model import Cost, Day, Model, PaidFor
 from ops.overview.run_list import merged
 
 DAYS = 30
@@ -35,7 +35,7 @@ def costs(spent: list[Spent], at: str) -> Cost:
         sum(one.unsettled for one in today),
         sum(one.unsettled for one in month),
         tuple(sorted(found, key=lambda model: (-(model.usd or 0), model.model))),
-        tuple(Purpose(name, _known(rows), _requests(rows)) for name, rows in purposes.items()),
+        tuple(PaidFor(name, _known(rows), _requests(rows)) for name, rows in purposes.items()),
     )
 
 

@@ -54,7 +54,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Purpose:
+class PaidFor:
     """What was paid this month beside the runs: for --try, for --eval, for second opinions."""
 
     purpose: str
@@ -75,7 +75,7 @@ class Cost:
     unsettled_today: float = 0.0
     unsettled_month: float = 0.0
     models: tuple[Model, ...] = ()
-    purposes: tuple[Purpose, ...] = ()
+    purposes: tuple[PaidFor, ...] = ()
 
 
 @dataclass(frozen=True)
