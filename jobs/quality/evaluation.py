@@ -141,7 +141,7 @@ def _nothing(context: Context, why: str) -> JobExit:
     """The end of an evaluation without evidence, which lets no gate open."""
     if context.options.min_accuracy is None:
         return JobExit(exits.SETTINGS, why)
-    return JobExit(exits.RECORDS_FAILED, f"{why}: --min-accuracy needs evidence")
+    return JobExit(exits.RECORDS_FAILED, f"--min-accuracy needs evidence: {why}")
 
 
 def _missing(context: Context, expected: Labels, records: Spool[Record]) -> list[str]:
@@ -152,7 +152,8 @@ def _missing(context: Context, expected: Labels, records: Spool[Record]) -> list
         return missing
     named = ", ".join(brief(record_id) for record_id in missing[:_NAMED])
     of = f"{len(missing):,} of {counted(len(expected.expected), 'record_id')}"
-    what = f"{of} of {expected.name} not in the SELECT, such as {named}"
+    are = "is" if len(expected.expected) == 1 else "are"
+    what = f"{of} of {expected.name} {are} not in the SELECT, such as {named}"
     if found:
         log.warning("%s: they are left out", what)
         return missing
