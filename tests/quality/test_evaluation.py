@@ -258,11 +258,11 @@ def test_both_models_are_under_way_before_either_is_waited_for(claude, tmp_path)
     assert waited.code == 75
     assert {*under_way} == {2}
     assert [status for (status,) in _message_batches(site)] == ["submitted"] * 2
-    first = site  # its stand-in bills as it processes, until it is closed
+    first = site.standin  # it bills as it processes, until it is closed
     site = _when_all_has_ended(claude, folder)
     found = figures(evaluate(site, path, *both, "--json"))
     assert found["side_by_side"]["n"] == 250
-    assert _times(first.billed() + site.billed()) == {2: 250}
+    assert _times([*first.billed, *site.billed()]) == {2: 250}
 
 
 def test_message_batches_of_an_older_version_are_collected_too(claude, tmp_path):
