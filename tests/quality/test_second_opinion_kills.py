@@ -16,7 +16,7 @@ from common.ledger.message_batches import MessageBatches
 from common.ledger.runs import Runs
 from common.ledger.second_answers import SecondAnswers
 from common.runner.saving import Saving
-from quality import second_opinion
+from quality import agreement, second_opinion
 from rigs.bills import COST, usd_of
 from rigs.harness import Site
 from rigs.message_batch_kills import Instant, around
@@ -46,7 +46,7 @@ COLLECTING = [
     *around(SecondAnswers, "_hand_over"),
     *around(SecondAnswers, "_hand_over", 7),
     *around(second_opinion, "use_answered"),
-    *around(second_opinion, "agree"),
+    *around(agreement, "agree"),
     *around(Runs, "end"),
 ]
 INSTANTS = [
