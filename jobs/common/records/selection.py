@@ -35,8 +35,8 @@ def with_state(
 def is_wanted(context: Context, state: RecordState | None) -> bool:
     """Whether a record is to be sent: it is fresh, failed or waiting, or an option asks for it.
 
-    --retry-dead asks for dead letters and nothing else, but for what another option asks beside it;
-    those that this very run has asked are asked on, like any other.
+    --retry-dead asks for dead letters alone; --reprocess and --stale beside it add what they ask
+    for. A record that this run has asked already is asked again as in any run.
     """
     options = context.options
     if state is None or state.to_ask:
@@ -65,7 +65,7 @@ def is_stale(context: Context, state: RecordState | None) -> bool:
 
 
 def has_failed(state: RecordState | None) -> bool:
-    """Whether a record was judged, or was in flight in a run that died."""
+    """Whether an answer about a record was judged bad, or a run died while it was in flight."""
     return state is not None and bool(state.error or state.crashes)
 
 
@@ -146,8 +146,8 @@ def _without_kept(
 def _may_use(context: Context, state: RecordState | None, request_id: str) -> bool:
     """Whether a record in that state can have an answer that stands apart.
 
-    One that was taken over before and could not be saved is no help. --reprocess pays for a new one
-    about a record that has an answer.
+    An answer that an earlier run took over and could not save is not used again. With --reprocess,
+    a record that has an answer gets a new one.
     """
     if state is None:
         return True

@@ -146,7 +146,7 @@ def _run(start: Start) -> tuple[int, str]:
                 raise
             # The reason is in the log already, most probably the very same.
             log.info("this run's end is not in its ledger: %s", end.message)
-    # As texts, since that none agree is worth a word, too.
+    # As texts: log_summary leaves out a number that is 0, and agreed=0 has to be told.
     second = {name: str(value) for name, value in context.tally.of_second_opinions().items()}
     log_summary(summary, seconds, **context.tally.left_out(), **second)
     return code, json.dumps(summary) if start.options.json else ""
