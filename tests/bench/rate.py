@@ -1,13 +1,15 @@
 """The rate of a job with one record per request and 50 in flight, against a bare loop.
 
-Usage: rate.py LATENCY_SECONDS REQUESTS ROUNDS
+Usage: rate.py LATENCY_SECONDS REQUESTS ROUNDS [--busy]
 
 The bare loop is AsyncAnthropic with 50 workers that store nothing. Both run in turn, each against
-a new stand-in process.
+a new stand-in process. With --busy another process keeps one core busy meanwhile. The CPU seconds
+are those of this process, all its threads together: other programs hardly change them.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
@@ -20,6 +22,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -61,16 +64,45 @@ def standin(latency: float) -> Iterator[str]:
         process.terminate()
 
 
-def steady(url: str, requests: int, latency: float) -> float:
-    """The seconds of a run for its requests alone.
+@contextmanager
+def busy_core(wanted: bool) -> Iterator[None]:
+    """Keep one core busy, if wanted."""
+    if not wanted:
+        yield
+        return
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
+        yield
+        process.kill()
 
-    A run of one request shows how long a run takes to open and close.
+
+class Cost(NamedTuple):
+    """What a number of requests took: seconds on the clock, and of CPU."""
+
+    wall: float
+    cpu: float
+
+
+def now() -> Cost:
+    """The present moment by both clocks."""
+    return Cost(time.perf_counter(), time.process_time())
+
+
+def between(began: Cost, ended: Cost) -> Cost:
+    """What passed between two moments."""
+    return Cost(ended.wall - began.wall, ended.cpu - began.cpu)
+
+
+def steady(url: str, requests: int, latency: float) -> Cost:
+    """What the requests of a run cost by themselves.
+
+    A run of one request shows what a run needs to open and close.
     """
-    return ours(url, requests) - (ours(url, 1) - latency)
+    one = ours(url, 1)
+    return between(Cost(one.wall - latency, one.cpu), ours(url, requests))
 
 
-def ours(url: str, requests: int) -> float:
-    """The seconds of a whole run."""
+def ours(url: str, requests: int) -> Cost:
+    """What a whole run costs."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         source = root / "records.db"
@@ -85,20 +117,20 @@ def ours(url: str, requests: int) -> float:
             "ANTHROPIC_BASE_URL": url,
             "RECORDS_DB": str(source),
         }
-        began = time.perf_counter()
+        began = now()
         log = os.open(root / "log", os.O_WRONLY | os.O_CREAT)
         terminal = os.dup(2)
         os.dup2(log, 2)
         code = run(JOB, ["--concurrency", str(IN_FLIGHT)], root=root, environ=environ)
         os.dup2(terminal, 2)
-        seconds = time.perf_counter() - began
+        cost = between(began, now())
         done = sqlite3.connect(source).execute("select count(*) from topics").fetchone()[0]
         assert (code, done) == (0, requests), (code, done, (root / "log").read_text()[-2000:])
-    return seconds
+    return cost
 
 
-def bare(url: str, requests: int) -> float:
-    """The seconds for the same requests, sent by workers that store nothing."""
+def bare(url: str, requests: int) -> Cost:
+    """What the same requests cost, sent by workers that store nothing."""
     import anthropic
 
     from common.claude.models_api import Model
@@ -123,35 +155,53 @@ def bare(url: str, requests: int) -> float:
 
             await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
 
-    began = time.perf_counter()
+    began = now()
     asyncio.run(loop())
-    return time.perf_counter() - began
+    return between(began, now())
 
 
 def main() -> None:
-    latency, requests, rounds = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("latency", type=float)
+    parser.add_argument("requests", type=int)
+    parser.add_argument("rounds", type=int)
+    parser.add_argument("--busy", action="store_true")
+    asked = parser.parse_args()
     import anthropic  # noqa: F401 - idle.py measures its import
 
-    ratios, shares = [], []
-    for _ in range(rounds):
-        with standin(latency) as url:
-            our_seconds = steady(url, requests, latency)
-        with standin(latency) as url:
-            bare_seconds = bare(url, requests)
-        ratios.append(bare_seconds / our_seconds)
-        shares.append(our_seconds / (latency * requests / IN_FLIGHT) if latency else 0)
-        print(
-            f"  {requests} requests at {latency * 1000:.0f} ms: ours {our_seconds:.2f} s"
-            f" ({our_seconds / requests * 1000:.2f} ms each), bare loop {bare_seconds:.2f} s"
-            f" ({bare_seconds / requests * 1000:.2f} ms each)"
+    requests, ideal = asked.requests, asked.latency * asked.requests / IN_FLIGHT
+    pairs: list[tuple[Cost, Cost]] = []
+    with busy_core(asked.busy):
+        for _ in range(asked.rounds):
+            with standin(asked.latency) as url:
+                our_cost = steady(url, requests, asked.latency)
+            with standin(asked.latency) as url:
+                bare_cost = bare(url, requests)
+            pairs.append((our_cost, bare_cost))
+            sides = zip(("ours", "bare loop"), pairs[-1], strict=True)
+            said = (
+                f"{name} {cost.wall:.2f} s ({cost.wall / requests * 1000:.2f} ms each,"
+                f" {cost.cpu / requests * 1000:.2f} of CPU)"
+                for name, cost in sides
+            )
+            print(f"  {requests} requests at {asked.latency * 1000:.0f} ms: {', '.join(said)}")
+    at = f"at {asked.latency * 1000:.0f} ms{', a core busy' if asked.busy else ''}"
+    rate, cpu, our_share, bare_share = (
+        statistics.median(figure)
+        for figure in zip(
+            *(
+                (theirs.wall / own.wall, own.cpu / theirs.cpu, own.wall, theirs.wall)
+                for own, theirs in pairs
+            ),
+            strict=True,
         )
-    print(
-        f"rate at {latency * 1000:.0f} ms, ours over the bare loop's: "
-        f"{statistics.median(ratios):.2f}"
     )
-    if latency:
+    print(f"rate {at}, ours over the bare loop's: {rate:.2f}")
+    print(f"CPU seconds of a request {at}, ours over the bare loop's: {cpu:.2f}")
+    if ideal:
         print(
-            f"wall time over the ideal at {latency * 1000:.0f} ms: {statistics.median(shares):.2f}"
+            f"wall time over the ideal {at}: {our_share / ideal:.2f},"
+            f" the bare loop's {bare_share / ideal:.2f}"
         )
 
 
