@@ -9,11 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from common import Job
-from common.claude.answers import (
-    foreign_ids,
-    output_of_chunk,
-    outputs_per_record,
-)
+from common.claude.answers import output_of_chunk, outputs_per_record
 from common.claude.faults import Fault, Whose
 from common.claude.message import is_message, message_in, tokens_of
 from common.claude.pricing import Tokens
@@ -39,7 +35,7 @@ def entry(record_id: Any, label: str = "billing", **more: Any) -> dict[str, Any]
 
 def reasons(answer: dict[str, Any], *record_ids: str) -> dict[str, str]:
     """Why records have no output; those that have one say "fine"."""
-    outputs, faults = outputs_per_record(JOB, answer, record_ids)
+    outputs, faults, _ = outputs_per_record(JOB, answer, record_ids)
     assert not outputs.keys() & faults.keys()
     assert {fault.whose for fault in faults.values()} <= {Whose.RECORD}
     return dict.fromkeys(outputs, "fine") | {name: fault.reason for name, fault in faults.items()}
@@ -62,7 +58,7 @@ WHOLE = {"results": [entry("1")]}
 )
 def test_half_a_surrogate_pair_becomes_a_replacement_character_and_whole_ones_stay(written, read):
     text = f'{{"results": [{{"id": "1", "label": "billing", "why": "{written}"}}]}}'
-    outputs, faults = outputs_per_record(WHY_JOB, message(text), ["1"])
+    outputs, faults, _ = outputs_per_record(WHY_JOB, message(text), ["1"])
     assert not faults
     assert outputs["1"].model_dump()["why"] == read
     outputs["1"].model_dump_json().encode()
@@ -109,7 +105,7 @@ def test_a_whole_answer_is_used(stop):
 )
 def test_the_stop_reason_decides_even_where_the_json_is_whole(stop, reason, final):
     answer = message(json.dumps(WHOLE), stop, stop_details={"category": "cyber"})
-    _, faults = outputs_per_record(JOB, answer, ["1", "2"])
+    _, faults, _ = outputs_per_record(JOB, answer, ["1", "2"])
     assert {(f.reason, f.final, f.whose) for f in faults.values()} == {
         (reason, final, Whose.RECORD)
     }
@@ -141,7 +137,7 @@ def test_what_is_not_json_is_one_reason_for_all(text):
 def test_json_of_another_shape_has_no_results(data):
     answer = message(json.dumps(data))
     assert reasons(answer, "1") == {"1": "an answer without results"}
-    assert foreign_ids(answer, ["1"]) == 0
+    assert outputs_per_record(JOB, answer, ["1"])[2] == 0
 
 
 @pytest.mark.parametrize(
@@ -165,7 +161,7 @@ def test_json_of_another_shape_has_no_results(data):
 def test_each_record_is_found_by_its_id(entries, expected, foreign):
     answer = results(*entries)
     assert reasons(answer, "1", "2") == expected
-    assert foreign_ids(answer, ["1", "2"]) == foreign
+    assert outputs_per_record(JOB, answer, ["1", "2"])[2] == foreign
 
 
 @pytest.mark.parametrize(
@@ -205,7 +201,7 @@ def test_one_wrong_entry_fails_its_record_alone():
     ],
 )
 def test_an_enums_value_may_come_in_any_case(fields, expected):
-    outputs, _ = outputs_per_record(JOB, results({"id": "1", **fields}), ["1"])
+    outputs, _, _ = outputs_per_record(JOB, results({"id": "1", **fields}), ["1"])
     output = outputs["1"].model_dump()
     wanted = Verdict.model_construct(**{"label": "billing", **expected}).model_dump()
     assert {name: output[name] for name in expected} == {name: wanted[name] for name in expected}

@@ -26,6 +26,8 @@ Validated = tuple[BaseModel | None, Fault | None]
 _USABLE = ("end_turn", "stop_sequence")
 _FENCES = ("`" * 3, "~" * 3)
 _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
+# What JSON has to hold for one: the half itself, or the escape of one.
+_MAY_HOLD_HALF = re.compile("[\ud800-\udfff]|\\\\u[dD][89a-fA-F]")
 
 
 def outputs_per_record(
@@ -36,8 +38,9 @@ def outputs_per_record(
     validate: Callable[[str, type[BaseModel], Any], Validated] = lambda _, model, data: validated(
         model, data
     ),
-) -> tuple[dict[str, BaseModel], dict[str, Fault]]:
-    """An answer's outputs by record id, and what is wrong with the records that have none.
+) -> tuple[dict[str, BaseModel], dict[str, Fault], int]:
+    """An answer's outputs by record id, what is wrong with the records that have none, and how many
+    results are about ids that were not asked for.
 
     `asked_ids`: those of all the request's records in order, where `record_ids` are but some.
     `validate` calls `validated`, and knows for which record.
@@ -49,12 +52,16 @@ def outputs_per_record(
     if fault is None and not isinstance(results, list):
         fault = _wrong("an answer without results")
     if fault is not None:
-        return {}, dict.fromkeys(record_ids, fault)
+        return {}, dict.fromkeys(record_ids, fault), 0
     names = ids_by_name(asked_ids or record_ids)
     entries: dict[str, list[dict[str, Any]]] = {record_id: [] for record_id in record_ids}
+    foreign = 0
     for entry in results or []:
-        if (record_id := names.get(_name_in(entry))) in entries:
+        record_id = names.get(_name_in(entry))
+        if record_id in entries:
             entries[record_id].append(entry)
+        elif record_id is None and isinstance(entry, dict):
+            foreign += 1
     outputs: dict[str, BaseModel] = {}
     faults: dict[str, Fault] = {}
     for record_id, found in entries.items():
@@ -67,23 +74,13 @@ def outputs_per_record(
             faults[record_id] = fault or _wrong("no output")
         else:
             outputs[record_id] = output
-    return outputs, faults
+    return outputs, faults, foreign
 
 
 def output_of_chunk(model: type[BaseModel], message: dict[str, Any]) -> Validated:
     """An answer's one output, or what is wrong with it."""
     data, fault = _json(message)
     return (None, fault) if fault else validated(model, data)
-
-
-def foreign_ids(message: dict[str, Any], record_ids: Sequence[str]) -> int:
-    """How many results of an answer are about ids that were not asked for."""
-    data, _ = _json(message)
-    results = data.get("results") if isinstance(data, dict) else None
-    if not isinstance(results, list):
-        return 0
-    names = ids_by_name(record_ids)
-    return sum(isinstance(entry, dict) and _name_in(entry) not in names for entry in results)
 
 
 def sizes_per_record(message: dict[str, Any], record_ids: Sequence[str]) -> dict[str, int]:
@@ -120,9 +117,10 @@ def _json(message: dict[str, Any]) -> tuple[Any, Fault | None]:
     if stop not in _USABLE:
         return None, _wrong(f"stopped for a reason unknown here ({shortened(str(stop), 40)})")
     text = "".join(block["text"] for block in message["content"] if block.get("type") == "text")
-    for form in (text, _unfenced(text)):
+    for form in (str, _unfenced):
         try:
-            return _whole(json.loads(form, strict=False)), None
+            data = json.loads(form(text), strict=False)
+            return (_whole(data) if _MAY_HOLD_HALF.search(text) else data), None
         except (ValueError, RecursionError):
             continue
     return None, _wrong("an answer that is not the JSON asked for")

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from common.claude.answers import Validated, foreign_ids, outputs_per_record, validated
+from common.claude.answers import Validated, outputs_per_record, validated
 from common.claude.code_faults import CodeError, ends_the_run, must_have_run
 from common.claude.faults import Fault, Kind
 from common.claude.request import Request
@@ -103,10 +103,10 @@ class Saving:
     def _read(
         self, request: Request, message: dict[str, Any]
     ) -> tuple[list[_Output], dict[str, Fault]]:
-        outputs, faults = outputs_per_record(
+        outputs, faults, foreign = outputs_per_record(
             self._job, message, request.record_ids, request.asked_ids, self._validated
         )
-        if foreign := foreign_ids(message, request.asked_ids or request.record_ids):
+        if foreign:
             log.warning(
                 "%s: %d results about records that were not asked for: dropped",
                 request.label,
