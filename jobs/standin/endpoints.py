@@ -2,13 +2,13 @@
 
 import json
 import secrets
-import time
 from collections import Counter
 from collections.abc import Callable
 from email.utils import formatdate
 from itertools import count as counter
 from typing import Any
 
+from standin.account_limits import AccountLimits
 from standin.billing import Bills
 from standin.fault_kinds import MESSAGE_BATCHES, MESSAGES, RESULTS
 from standin.gates import checked_key, checked_version, decoded
@@ -38,10 +38,20 @@ def limit_of(path: str) -> int:
 class Api:
     """Answers requests. A stand-in has one, and uses it from one thread."""
 
-    def __init__(self, generator: Generator, bills: Bills, faults: Faults, latency: float) -> None:
+    def __init__(
+        self,
+        generator: Generator,
+        bills: Bills,
+        faults: Faults,
+        limits: AccountLimits,
+        latency: float,
+        seconds_per_output_token: float,
+    ) -> None:
         self.generator = generator
         self.bills = bills
         self.faults = faults
+        self.limits = limits
+        self.seconds_per_output_token = seconds_per_output_token
         self.latency = latency
         self.strictness = Strictness()
         self.message_batches: MessageBatches  # set by the stand-in, since it calls our `settle`
@@ -54,11 +64,10 @@ class Api:
         self.request_prefix = secrets.token_hex(6)
 
     def handle(self, request: Request) -> Reply:
-        """The reply to any request, a refusal included, with the `date` of its making."""
+        """The reply to any request, a refusal included, with the `date` of its sending."""
         reply = self.answer(request)
-        settings = self.faults.settings
-        if "no_date" not in settings:
-            date = formatdate(time.time() + settings.get("clock_skew", 0.0), usegmt=True)
+        if "no_date" not in self.faults.settings:
+            date = formatdate(self.faults.wall() + reply.delay, usegmt=True)
             reply.headers = (*reply.headers, ("date", date))
         return reply
 
@@ -73,14 +82,14 @@ class Api:
             key = checked_key(request.headers)
             if template == MESSAGES and request.method == "POST":
                 self.senders[key] += 1
-                return self.message(request, request_id)
+                return self.message(request, key, request_id)
             return self.other(request, template, own_id, request_id)
         except Refused as refused:
             return refusal_reply(refused, request_id)
 
     # POST /v1/messages
 
-    def message(self, request: Request, request_id: str) -> Reply:
+    def message(self, request: Request, key: str, request_id: str) -> Reply:
         body = decoded(request.body)
         schema_json = schema_json_of(body)
         version = checked_version(request.headers)
@@ -91,12 +100,38 @@ class Api:
         if stopped:
             return self.timed(stopped, 0.0)
         made = self.generator.generate(
-            body, model, schema_json, envelope, fault, latency=self.latency
+            body,
+            model,
+            schema_json,
+            envelope,
+            fault,
+            latency=self.latency,
+            admit=lambda tokens: self.limits.take(key, tokens),
         )
         if made.bill:
             self.bills.add(made.bill)
         reply = Reply(200, json.dumps(made.message).encode(), request_id)
-        return self.timed(spoiled(reply, fault), self.latency)
+        tokens: int = made.message["usage"]["output_tokens"]
+        seconds = self.latency + self.seconds_per_output_token * tokens
+        reply = self.timed(spoiled(reply, fault), seconds)
+        return self.metered(reply, key, tokens) if self.limits else reply
+
+    def metered(self, reply: Reply, key: str, tokens: int) -> Reply:
+        """Let the reply's output count while it is produced, and its headers say what is left."""
+        produced = self.limits.produce(key, tokens, reply.delay)
+
+        def show(reply: Reply) -> None:
+            reply.before = None
+            produced()
+            reply.headers += self.limits.headers(key)
+
+        def landed() -> None:
+            if reply.before:  # nobody was there to read it
+                produced()
+            self.landed()
+
+        reply.before, reply.done = show, landed
+        return reply
 
     def timed(self, reply: Reply, latency: float) -> Reply:
         """Delay the reply by the latency, and count it as in flight until it is sent."""
@@ -203,11 +238,13 @@ class Api:
         return {"type": "succeeded", "message": made.message}
 
     def counts(self) -> dict[str, Any]:
-        """Numbers of requests, bills, and requests in flight, now and at most so far."""
+        """Numbers of requests, bills with their tokens, 429s by limits, requests in flight."""
         return {
             "requests": dict(self.requests),
             "calls": dict(self.calls),
             "billed": len(self.bills.lines),
+            "totals": dict(self.bills.totals),
+            "rate_limited": self.limits.refused,
             "in_flight": self.in_flight,
             "in_flight_max": self.in_flight_max,
         }

@@ -1,6 +1,7 @@
 """One generation: a request that passed the checks becomes a message and a line on the bill."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count as counter
 from typing import Any
@@ -54,11 +55,13 @@ class Generator:
         fault: Fault | None = None,
         custom_id: str | None = None,
         latency: float = 0.0,
+        admit: Callable[[int], None] = lambda tokens: None,
     ) -> Generation:
         """The answer to `body`, a request that has passed the strictness checks.
 
         A `custom_id` says that the request is part of a message batch. Later requests can read
-        what `body` writes to the prompt cache after `latency` seconds.
+        what `body` writes to the prompt cache after `latency` seconds. `admit` is called before
+        anything is made, with the input tokens that count for a rate limit; it may raise `Refused`.
 
         Raises `Refused` (400) for a prompt that is too long.
         """
@@ -67,6 +70,8 @@ class Generator:
             raise invalid(
                 f"prompt is too long: {usage.prompt_tokens} tokens > {model.context} maximum"
             )
+        admit(usage.metered)
+        self.cache.keep(usage)
         usage.tier = "standard" if custom_id is None else "batch"
         envelope = envelope or open_envelope(body)
         kind = fault.kind if fault else ""

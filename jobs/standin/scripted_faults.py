@@ -8,6 +8,7 @@ only the requests that it was tried on. `fault_kinds.py` lists the kinds.
 
 import json
 import random
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import escape
@@ -89,6 +90,11 @@ class Faults:
             for rule in self.rules
             if rule.phase == "setting"
         }
+
+    def wall(self) -> float:
+        """The seconds since 1970 by the stand-in's clock."""
+        skew: float = self.settings.get("clock_skew") or 0.0
+        return time.time() + skew
 
     def pick(self, phase: str, path: str, method: str, text: str) -> Fault | None:
         """The fault for a request in this phase (see `phase_of`), or None."""

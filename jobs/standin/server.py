@@ -117,6 +117,8 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
             self.finished(reply)
             return
+        if reply.before:
+            reply.before(reply)
         keep = self.keep_alive and not reply.cut
         if reply.pieces is not None:
             self.streaming = asyncio.get_running_loop().create_task(self.stream(reply, keep))

@@ -1,6 +1,8 @@
 """The stand-in for Claude: a real HTTP server on loopback that answers by counting words.
 
 Usage   (from jobs/) python -m standin.standin [--port N] [--state DIR] [--latency SECONDS]
+            [--seconds-per-output-token SECONDS] [--requests-per-minute N]
+            [--input-tokens-per-minute N] [--output-tokens-per-minute N] [--burst-seconds SECONDS]
             [--faults FILE] [--billed FILE] [--message-batch-seconds SECONDS]
 
 Prints its URL, and serves until a signal (TERM or INT) stops it. In Python, `with StandIn() as
@@ -18,6 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from standin import scripted_faults as scripted
+from standin.account_limits import MINUTE, AccountLimits
 from standin.billing import Bills
 from standin.endpoints import Api, limit_of
 from standin.generation import Generator
@@ -36,9 +39,11 @@ class StandIn:
     `state` is a folder that keeps message batches over a restart; without it they are gone with
     the stand-in. A message batch takes `message_batch_seconds`, and expires after
     `message_batch_expiry` seconds.
-    `latency` delays each answer of POST /v1/messages by that many seconds. `faults` are rules as
-    in `scripted_faults.py`, or a JSON file of them (raises `BadRule` for a rule with a mistake).
-    `billed` is a file that gets one JSON line per billed generation.
+    `latency` delays each answer of POST /v1/messages by that many seconds, and by
+    `seconds_per_output_token` for each token of it. The limits are those that each key has in a
+    minute (0: none), with `burst_seconds` worth of them at once (`account_limits.py`).
+    `faults` are rules as in `scripted_faults.py`, or a JSON file of them (raises `BadRule` for a
+    rule with a mistake). `billed` is a file that gets one JSON line per billed generation.
     """
 
     def __init__(
@@ -50,6 +55,11 @@ class StandIn:
         port: int = 0,
         message_batch_seconds: float = 0.5,
         message_batch_expiry: float = DAY,
+        seconds_per_output_token: float = 0.0,
+        requests_per_minute: int = 0,
+        input_tokens_per_minute: int = 0,
+        output_tokens_per_minute: int = 0,
+        burst_seconds: float = MINUTE,
     ) -> None:
         self._state = state
         self._port = port
@@ -57,7 +67,16 @@ class StandIn:
         self._message_batch_expiry = message_batch_expiry
         self._faults = scripted.load(faults)
         self._bills = Bills(billed)
-        self._api = Api(Generator(), self._bills, self._faults, latency)
+        limits = AccountLimits(
+            requests_per_minute,
+            input_tokens_per_minute,
+            output_tokens_per_minute,
+            burst_seconds,
+            wall=self._faults.wall,
+        )
+        self._api = Api(
+            Generator(), self._bills, self._faults, limits, latency, seconds_per_output_token
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._ready = threading.Event()
@@ -144,6 +163,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
     parser.add_argument("--state", type=Path, help="directory where message batches are kept")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
+    parser.add_argument("--seconds-per-output-token", type=float, default=0.0)
+    for limited in ("requests", "input-tokens", "output-tokens"):
+        words = "the account's limit; 0, the default, is none"
+        parser.add_argument(f"--{limited}-per-minute", type=int, default=0, help=words)
+    words = "how many seconds' worth of its limits an account can use at once"
+    parser.add_argument("--burst-seconds", type=float, default=MINUTE, help=words)
     parser.add_argument("--faults", type=Path, help="JSON file with a list of fault rules")
     parser.add_argument("--billed", type=Path, help="file that gets a line per billed generation")
     parser.add_argument("--message-batch-seconds", type=float, default=0.5)

@@ -70,6 +70,13 @@ class Usage:
     output_tokens: int = 0
     thinking_tokens: int = 0
     tier: str = "standard"
+    # What the cache gets by it: key -> (readable from, until).
+    cached: dict[bytes, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def metered(self) -> int:
+        """The input that counts for a rate limit: all but what was read from the cache."""
+        return self.prompt_tokens - self.cache_read
 
     @property
     def prompt_tokens(self) -> int:
@@ -105,7 +112,7 @@ class PromptCache:
     ) -> Usage:
         """The input tokens of `body`, after a look into the cache.
 
-        What it writes into the cache can be read after `ready_in` seconds.
+        What it would write can be read `ready_in` seconds later, once `keep` has written it.
         """
         extras = extras_of(body, schema_json)
         size = len(extras) if extras.isascii() else len(extras.encode())
@@ -115,6 +122,10 @@ class PromptCache:
                 size += len(text) if text.isascii() else len(text.encode())
             return Usage(count(size))
         return self._cached_usage(body, model, schema_json, size, ready_in)
+
+    def keep(self, usage: Usage) -> None:
+        """Write what a request that is carried out brings into the cache."""
+        self.entries.update(usage.cached)
 
     def _cached_usage(
         self, body: dict[str, Any], model: Model, schema_json: str, extras: int, ready_in: float
@@ -140,7 +151,7 @@ class PromptCache:
             ready, expires = self.entries.get(key, (0.0, 0.0))
             if ready <= now < expires:
                 usage.cache_read = reached = tokens
-                self.entries[key] = (ready, now + LIFETIME[ttl])
+                usage.cached[key] = (ready, now + LIFETIME[ttl])
         for tokens, ttl, key in breakpoints:
             if tokens > reached:
                 if ttl == "1h":
@@ -148,7 +159,7 @@ class PromptCache:
                 else:
                     usage.cache_write_5m += tokens - reached
                 reached = tokens
-                self.entries[key] = (now + ready_in, now + ready_in + LIFETIME[ttl])
+                usage.cached[key] = (now + ready_in, now + ready_in + LIFETIME[ttl])
         usage.input_tokens = max(0, count(size + extras) - reached)
         return usage
 

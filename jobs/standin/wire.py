@@ -48,6 +48,8 @@ class Reply:
     length: int = 0
     # The server waits that many seconds after each piece.
     pause: float = 0.0
+    # Called just before the reply is sent: it may add headers that say how things are then.
+    before: Callable[["Reply"], None] | None = None
     # Called when the reply is sent, or when the client has closed the connection.
     done: Callable[[], None] | None = None
 
