@@ -126,6 +126,17 @@ def test_a_person_reads_all_of_it_before_the_estimate(claude):
     assert "The first request" not in run(site, bulk_classifier.JOB, "--dry-run").stdout
 
 
+def test_a_person_reads_whose_aliases_stand_in_it(claude):
+    site = claude()
+    uuids = [f"4f9c2b1e-7c1d-4a55-9d0a-6f2b8a1c3d0{n}" for n in range(3)]
+    site.events([(one, "Where is it?", "2026-11-20 10:00:00") for one in ["1", *uuids, "9"]])
+    said = run(site, bulk_classifier.JOB, "--dry-run", "--show").stdout
+    assert f"\n  r2 is {uuids[0]} … r4 is {uuids[2]}.\n" in said
+    assert '<record id="1">' in said and '<record id="r4">' in said
+    plain = run(site, bulk_classifier.JOB, "--dry-run", "--show", "--limit", "1").stdout
+    assert "alias" not in plain
+
+
 @JOBS
 def test_without_a_key_it_is_made_with_what_holds_for_any_model_and_says_so(site, job):
     events(site, 12)

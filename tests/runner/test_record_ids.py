@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 import unicodedata
+from uuid import UUID
 
 import pytest
 
@@ -18,6 +20,7 @@ ODD = [
     *("\u200b1", 'say "1"', "<1>", "a&amp;b", "😀", "\u202e1", "\\u0031", "{}", "null"),
     *("r1", "rr2", "r 3", "x" * 41, "a b", "a  b"),
 ]
+UUIDS = [str(UUID(bytes=random.Random(n).randbytes(16), version=4)) for n in range(60)]
 TIDIED = ["e\u0301", "\u00e9", " 1", "1", "\u200b1", "a b", "a  b"]
 DELIVERIES = pytest.mark.parametrize("delivery", ["--live", "--message-batch"])
 
@@ -33,15 +36,49 @@ def saved(site):
 
 
 @DELIVERIES
-def test_long_ids_cost_no_more_than_short_ones_and_nothing_is_cut_off(claude, delivery):
+@pytest.mark.parametrize("ids", [LONG, UUIDS], ids=["addresses", "UUIDs"])
+def test_long_ids_cost_no_more_than_short_ones_and_nothing_is_cut_off(claude, delivery, ids):
     site = claude(message_batch_seconds=0.0)
-    add(site, LONG)
+    add(site, ids)
     result = site.run(labels(), delivery)
     assert result.code == 0, result.log
-    assert saved(site) == sorted(LONG)
+    assert saved(site) == sorted(ids)
     assert (result.summary["requests"], result.summary["attempts"]) == ("2", "2")
     assert "cut off" not in result.log
     assert int(result.summary["output_tokens"]) < 60 * 40
+
+
+@DELIVERIES
+def test_each_answer_stands_at_the_record_that_it_is_about(claude, delivery):
+    site = claude(message_batch_seconds=0.0)
+    words = ("parcel", "refund", "other")
+    ids = [*UUIDS[:20], "7", "r1", "r21", "12345678", *LONG[:3], "17@2026-11-21 10:00:00"]
+    site.events([(one, words[n % 3], f"{DAY} 10:00:00") for n, one in enumerate(ids)])
+    result = site.run(labels(), delivery, "--chunk-size", "9")
+    assert result.code == 0, result.log
+    said = dict(site.saved("select record_id, label from labels"))
+    assert said == {one: words[n % 3].capitalize() for n, one in enumerate(ids)}
+
+
+def test_an_answer_to_the_version_before_names_long_ids_as_they_are(claude):
+    site = claude()
+    ids = ["7", *UUIDS[:5], "r2", *LONG[:3], "17@2026-11-21 10:00:00"]
+    add(site, ids)
+
+    def asked_before(request, said):
+        shown = re.findall(
+            '<record id="([^"]+)".*?parcel, ([0-9]+)', request["messages"][0]["content"]
+        )
+        own = {name: ids[int(place)] for name, place in shown if len(ids[int(place)]) <= 40}
+        for entry in said["results"]:
+            entry["id"] = own.get(entry["id"], entry["id"])
+        return said
+
+    with relayed(site.standin, asked_before) as site.standin:
+        result = site.run(labels())
+    assert result.code == 0 and result.summary["requests"] == "1", result.log
+    assert "not asked for" not in result.log
+    assert saved(site) == sorted(ids)
 
 
 @DELIVERIES

@@ -15,6 +15,7 @@ from unicodedata import category
 
 from common.claude.faults import Fault
 from common.claude.models_api import Model
+from common.claude.travel_ids import travel_ids
 from common.context import Context
 from common.delivery.deliver import DEFERRED
 from common.delivery.request_maker import RequestMaker
@@ -128,6 +129,10 @@ def in_words(first: dict[str, Any]) -> Iterator[str]:
     if first["note"]:
         yield f"  What {params['model']} takes is not known ({first['note']}):"
         yield "  max_tokens, thinking and effort are as for any model."
+    own = zip(travel_ids(record_ids), record_ids, strict=True)
+    if aliased := [f"{name} is {_visible(shortened(one, 60))}" for name, one in own if name != one]:
+        yield "  Long ids travel as aliases, and are put back when the answer is read:"
+        yield f"  {' … '.join(dict.fromkeys((aliased[0], aliased[-1])))}."
     output = params["output_config"]
     settings = {
         "model": params["model"],
