@@ -45,6 +45,7 @@ LAYERS = (
     ("common.job_code",),
     ("common.ledger", "common.source"),
     ("common.claude",),
+    ("common.pace",),
     ("common.settings", "common.options"),
     ("common.option_values",),
     ("common.job",),

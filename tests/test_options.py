@@ -22,7 +22,7 @@ WINDOW = replace(RECORDS, select="select id as record_id from t where within(at,
 def test_without_options_everything_has_its_default():
     parsed = parse(REPORT, [])
     assert (parsed.limit, parsed.since, parsed.until, parsed.max_cost) == (None, None, None, None)
-    assert (parsed.concurrency, parsed.chunk_size, parsed.wait) == (8, REPORT.chunk_size, 7200.0)
+    assert (parsed.concurrency, parsed.chunk_size, parsed.wait) == (None, REPORT.chunk_size, 7200.0)
     assert not (parsed.dry_run or parsed.retry_dead or parsed.reprocess)
     assert not (parsed.json or parsed.demo)
     assert (parsed.model, parsed.after, parsed.delivery) == ("", "", "")
@@ -43,6 +43,7 @@ def test_without_options_everything_has_its_default():
         ("--live", "delivery", "live"),
         ("--message-batch", "delivery", "message_batch"),
         ("--concurrency 50", "concurrency", 50),
+        ("--concurrency auto", "concurrency", None),
         ("--chunk-size 1", "chunk_size", 1),
         ("--model claude-opus-5-5", "models", ("claude-opus-5-5",)),
         ("--max-cost 0.5", "max_cost", 0.5),

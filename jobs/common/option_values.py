@@ -24,6 +24,11 @@ def count(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{quoted(text)} is not a whole number of 1 or more")
 
 
+def concurrency(text: str) -> int | None:
+    """A whole number of 1 or more; None for `auto`."""
+    return None if text == "auto" else count(text)
+
+
 def duration(text: str) -> float:
     """A duration in seconds."""
     number, unit = (text[:-1], text[-1]) if text[-1:] in _SECONDS else (text, "s")

@@ -30,7 +30,7 @@ class Options:
     delivery: str  # "" for the job's own
     wait: float  # seconds
     waits: bool  # for so long, for second opinions too: it was said
-    concurrency: int
+    concurrency: int | None  # the most requests in flight; None: auto
     chunk_size: int
     models: tuple[str, ...]  # none: that of the settings
     max_cost: float | None
@@ -124,7 +124,12 @@ def _parser(job: Job) -> Parser:
         metavar="DURATION",
         help="how long to wait for a message batch, or for workers (2h)",
     )
-    add("--concurrency", type=values.count, default=8, metavar="N", help="requests in flight (8)")
+    add(
+        "--concurrency",
+        type=values.concurrency,
+        metavar="N",
+        help="the most requests in flight (auto: what the account's rate limits carry, up to 128)",
+    )
     add(
         "--chunk-size",
         type=values.count,

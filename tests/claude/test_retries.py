@@ -8,12 +8,17 @@ import pytest
 
 from common.claude.faults import Fault, Kind
 from common.claude.retries import Clock, Pace, Retry
+from common.pace.flow import Flow
 from rigs.harness import InstantClock
 from rigs.sending import saying, send
 from standin.standin import StandIn
 
 NOBODYS = Fault(Kind.UNREACHABLE, "overloaded")
 CAPPED = Fault(Kind.CAPPED, "cost cap")
+
+
+def paced(clock: Clock, stop: asyncio.Event) -> Pace:
+    return Pace(Flow(clock.now, lambda: None), clock, stop)
 
 
 @pytest.mark.parametrize(
@@ -97,10 +102,10 @@ def test_when_one_is_told_to_wait_none_is_sent_before_that():
     clock = InstantClock()
 
     async def story() -> list[float]:
-        pace, sent = Pace(clock, asyncio.Event()), []
+        pace, sent = paced(clock, asyncio.Event()), []
 
         async def request() -> None:
-            await pace.wait()
+            await pace.wait(1)
             sent.append(clock.now())
 
         await request()
@@ -117,9 +122,9 @@ def test_when_one_is_told_to_wait_none_is_sent_before_that():
 def test_a_slow_down_that_comes_while_waiting_counts_too():
     async def story() -> float:
         clock = InstantClock()
-        pace = Pace(clock, asyncio.Event())
+        pace = paced(clock, asyncio.Event())
         pace.slow(10)
-        waiting = asyncio.ensure_future(pace.wait())
+        waiting = asyncio.ensure_future(pace.wait(1))
         await asyncio.sleep(0)
         pace.slow(50)
         await waiting
@@ -131,9 +136,9 @@ def test_a_slow_down_that_comes_while_waiting_counts_too():
 def test_a_run_that_stops_waits_for_nothing():
     async def story() -> None:
         stop = asyncio.Event()
-        pace = Pace(Clock(), stop)
+        pace = paced(Clock(), stop)
         pace.slow(3600)
-        waiting = asyncio.ensure_future(asyncio.gather(pace.wait(), Clock().sleep(3600, stop)))
+        waiting = asyncio.ensure_future(asyncio.gather(pace.wait(1), Clock().sleep(3600, stop)))
         await asyncio.sleep(0)
         stop.set()
         await asyncio.wait_for(waiting, 10)

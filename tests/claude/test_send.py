@@ -14,6 +14,7 @@ import pytest
 from common.claude.faults import Fault, Kind
 from common.claude.retries import Pace, Retry
 from common.claude.send import STOPPED, send
+from common.pace.flow import Flow
 from common.process.log import log
 from rigs.harness import InstantClock
 
@@ -115,7 +116,7 @@ def test_when_one_is_told_to_wait_the_others_wait_too():
 
     async def story() -> list[float]:
         stop = asyncio.Event()
-        pace, begun = Pace(clock, stop), []
+        pace, begun = Pace(Flow(clock.now, lambda: None), clock, stop), []
 
         def before_each(number: int) -> None:
             begun.append(clock.now())

@@ -12,11 +12,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from anthropic import AsyncAnthropic
 
-from common.claude.api import connect
+from common.claude.api import Clients, connect
 from common.claude.faults import Fault
 from common.claude.request import Outcome, Request
 from common.claude.retries import Retry
 from common.delivery.live import Live
+from common.pace.flow import Flow
 from rigs.harness import InstantClock
 
 PARAMS = {
@@ -72,10 +73,13 @@ def send(
     loop, shared = _shared()
     client = shared.copy(base_url=url, api_key=key)
     if closed:
-        client = connect(key, url, 1)[0]
+        client = connect(key, url).first
         loop.run_until_complete(client.close())
     clock = clock or InstantClock()
-    live = Live([client], loop, requests, before_another, retry or Retry(attempts=1), clock)
+    flow = Flow(clock.now, lambda: None, requests)
+    live = Live(
+        Clients(lambda: client), loop, flow, before_another, retry or Retry(attempts=1), clock
+    )
     for number in range(requests):
         live.submit(Request(f"request-{number}", PARAMS, most_usd=0.5))
     outcomes = []
@@ -88,7 +92,7 @@ def send(
 def _shared() -> tuple[asyncio.AbstractEventLoop, AsyncAnthropic]:
     # Made once, since reading the machine's certificates takes longer than any test here.
     loop = asyncio.new_event_loop()
-    (client,) = connect("", "http://127.0.0.1:1", 1)
+    client = connect("", "http://127.0.0.1:1").first
 
     def close() -> None:
         loop.run_until_complete(client.close())

@@ -39,20 +39,47 @@ _KEEP_ALIVE = [
 ]
 
 
+class Clients:
+    """As many clients as the requests in flight need, each made when it is first needed.
+
+    There are several, since the bookkeeping of a client's pool grows with its connections: fifty
+    requests at a time through one pool cost a third more than through five.
+    """
+
+    def __init__(self, make: Callable[[], AsyncAnthropic]) -> None:
+        self._make = make
+        self.made = [make()]
+        self._turns = 0
+
+    @property
+    def first(self) -> AsyncAnthropic:
+        """The one for what is asked alone."""
+        return self.made[0]
+
+    def next(self, in_flight: int) -> AsyncAnthropic:
+        """The one whose turn it is, where so many requests are in flight."""
+        if len(self.made) * CONNECTIONS_PER_CLIENT < in_flight:
+            self.made.append(self._make())
+        self._turns += 1
+        return self.made[self._turns % len(self.made)]
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for client in self.made:
+            await client.close()
+
+
 def connect(
     api_key: str,
     base_url: str,
-    concurrency: int,
-    heard: Callable[[Mapping[str, str]], None] = lambda headers: None,
-) -> list[AsyncAnthropic]:
-    """Clients for that many requests in flight. None retries by itself: send.py does.
+    heard: Callable[[Mapping[str, str], str], None] = lambda headers, path: None,
+) -> Clients:
+    """Clients for any number of requests in flight. None retries by itself: send.py does.
 
-    `heard` is called with the headers of every reply.
+    `heard` is called with the headers of every reply, and the path that was asked.
 
-    There are several, since the bookkeeping of a client's pool grows with its connections: fifty
-    requests at a time through one pool cost a third more than through five. The key and the records
-    go to this address and to no other: no redirect is followed. Raises JobExit (78) where the
-    environment names certificates or a proxy that cannot be used.
+    The key and the records go to this address and to no other: no redirect is followed. Raises
+    JobExit (78) where the environment names certificates or a proxy that cannot be used.
     """
     # Spans that nobody collects are made for every request otherwise.
     os.environ.setdefault("ANTHROPIC_OPEN_TELEMETRY", "false")
@@ -63,7 +90,7 @@ def connect(
     from common.claude.transport import Guarded
 
     async def hear(response: httpx2.Response) -> None:
-        heard(response.headers)
+        heard(response.headers, response.request.url.path)
 
     # Made once, since reading the machine's certificates takes longer than everything else here.
     context = trusted(base_url)
@@ -89,7 +116,7 @@ def connect(
             api_key=api_key, base_url=base_url, max_retries=0, timeout=timeout, http_client=http
         )
 
-    return [client() for _ in range(-(-concurrency // CONNECTIONS_PER_CLIENT))]
+    return Clients(client)
 
 
 async def post(client: AsyncAnthropic, body: bytes) -> tuple[str, str]:

@@ -5,7 +5,7 @@ A run with nothing to do never loads the SDK or asyncio, which would double its 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +16,7 @@ from common.claude.faults import Fault, Kind, Whose
 from common.claude.retries import Clock, Retry
 from common.claude.send import SECONDS_TO_DRAIN, in_time, judged, send
 from common.claude.server_clock import ServerClock
+from common.pace.flow import Flow
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from anthropic import AsyncAnthropic
 
+    from common.claude.api import Clients
     from common.claude.models_api import Model
 
 SECONDS_FOR_A_FREE_CALL = 60.0  # in all, even while bytes keep arriving
@@ -49,7 +51,7 @@ class Claude:
         self,
         model_id: str,
         access: Callable[[ExitStack], Access],
-        concurrency: int,
+        concurrency: int | None,
         retry: Retry,
         clock: Clock,
         stop: Stop,
@@ -57,6 +59,7 @@ class Claude:
     ) -> None:
         """`access` is asked once, at the first call; what it puts on the stack ends with us.
 
+        `concurrency`: the most requests in flight, None for as many as the account's limits carry.
         `seconds`: how long a free call may take in all (default: SECONDS_FOR_A_FREE_CALL).
         """
         self.model_id = model_id
@@ -66,6 +69,7 @@ class Claude:
         self._retry = retry
         self._clock = clock
         self.server_clock = ServerClock(clock)
+        self.flow = Flow(clock.now, self.server_clock.now, concurrency)
         self._stop = stop
         self._seconds = SECONDS_FOR_A_FREE_CALL if seconds is None else seconds
         self._closing = ExitStack()
@@ -106,20 +110,20 @@ class Claude:
         return loop
 
     @cached_property
-    def clients(self) -> list[AsyncAnthropic]:
-        """Clients for `concurrency` requests in flight. Raises JobExit (78) without a key."""
+    def clients(self) -> Clients:
+        """Clients for the requests in flight. Raises JobExit (78) without a key."""
         from common.claude.api import connect
 
         access = self._access
         loop = self.loop
-        heard = self.server_clock.heard
-        clients = connect(access.api_key, access.base_url, self.concurrency, heard)
 
-        def close() -> None:
-            for client in clients:
-                loop.run_until_complete(client.close())
+        def heard(headers: Mapping[str, str], path: str) -> None:
+            self.server_clock.heard(headers)
+            if path.endswith("/v1/messages"):  # free calls have limits of their own
+                self.flow.heard(headers)
 
-        self._closing.callback(close)
+        clients = connect(access.api_key, access.base_url, heard)
+        self._closing.callback(lambda: loop.run_until_complete(clients.close()))
         return clients
 
     @cached_property
@@ -187,7 +191,7 @@ class Claude:
         )
 
     def _send(self, call: Call[T], name: str, again: Callable[[Fault], bool]) -> T | Fault:
-        client = self.clients[0]
+        client = self.clients.first
         return self.loop.run_until_complete(
             send(
                 lambda: judged(call(client)),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from common import times
 from common.claude.faults import Fault
+from common.pace.flow import Flow
 
 if TYPE_CHECKING:
     import asyncio
@@ -56,19 +57,20 @@ class Clock:
 
 
 class Pace:
-    """The shared slow-down: when Claude tells one request to wait, all of them wait."""
+    """The pace that all attempts share: when Claude tells one to wait, all of them wait."""
 
-    def __init__(self, clock: Clock, stop: asyncio.Event) -> None:
+    def __init__(self, flow: Flow, clock: Clock, stop: asyncio.Event) -> None:
+        self._flow = flow
         self._clock = clock
         self._stop = stop
-        self._until = 0.0
 
     def slow(self, seconds: float) -> None:
         """Nothing is sent for that long from now."""
-        self._until = max(self._until, self._clock.now() + seconds)
+        self._flow.slow(seconds)
 
-    async def wait(self) -> None:
-        """Come back when sending is right, or when the run stops."""
-        while not self._stop.is_set() and (left := self._until - self._clock.now()) > 0:
-            # A little apart, or all of them would be sent in the same instant.
-            await self._clock.sleep(left + random.uniform(0, min(1.0, left)), self._stop)
+    async def wait(self, attempt: int) -> None:
+        """Come back when the n-th attempt of a request may be sent, or when the run stops."""
+        with self._flow.waiting():
+            while not self._stop.is_set() and (left := self._flow.before(attempt)) > 0:
+                # A little apart, or all of them would be sent in the same instant.
+                await self._clock.sleep(left + random.uniform(0, min(1.0, left)), self._stop)

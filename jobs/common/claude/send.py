@@ -46,7 +46,7 @@ async def send(
     began, wasted = clock.now(), 0
     for number in count(1):
         if pace:
-            await pace.wait()
+            await pace.wait(number)
         if stop.is_set():
             return STOPPED
         if forbidden := before_each(number):

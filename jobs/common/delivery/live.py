@@ -7,45 +7,46 @@ lock, and what finishes together is committed together.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from itertools import cycle
+from collections.abc import Callable
+from math import inf, isinf
 from typing import TYPE_CHECKING
 
 from common.claude.api import post
 from common.claude.faults import Fault, must_be_fault
-from common.claude.message import message_in
+from common.claude.message import message_in, tokens_of
 from common.claude.request import Outcome, Request
 from common.claude.retries import Clock, Pace, Retry
 from common.claude.send import SECONDS_TO_DRAIN, send
+from common.pace.flow import Flow
 
 if TYPE_CHECKING:
-    from anthropic import AsyncAnthropic
+    from common.claude.api import Clients
 
 _LINGER = 0.003  # seconds to wait after an answer, so that others can share its commit …
 _SHARE = 25  # … up to this part of what is in flight, so that most of it stays under way
 
 
 class Live:
-    """Requests in flight, at most `concurrency` of them."""
+    """Requests in flight, as many as the flow lets through."""
 
     def __init__(
         self,
-        clients: Sequence[AsyncAnthropic],
+        clients: Clients,
         loop: asyncio.AbstractEventLoop,
-        concurrency: int,
+        flow: Flow,
         before_another: Callable[[Request, int, float], Fault | None],
         retry: Retry,
         clock: Clock,
     ) -> None:
         """`before_another(request, attempts, most_usd)` commits another attempt, or forbids it."""
-        self._clients = cycle(clients)
+        self._clients = clients
         self._loop = loop
-        self._concurrency = concurrency
+        self._flow = flow
         self._before_another = before_another
         self._retry = retry
         self._clock = clock
         self._stop = asyncio.Event()
-        self._pace = Pace(clock, self._stop)
+        self._pace = Pace(flow, clock, self._stop)
         self._tasks: set[asyncio.Task[Outcome]] = set()
         self._ended: list[Outcome] = []
         self._enough = 1  # how many have to end before collect() looks
@@ -56,23 +57,20 @@ class Live:
         """Requests submitted and not collected."""
         return len(self._tasks) + len(self._ended)
 
-    @property
-    def room(self) -> int:
-        """How many more may be submitted now."""
-        return max(0, self._concurrency - self.in_flight)
-
     def submit(self, request: Request) -> None:
         """Take a request, whose intent is committed. It is sent while collect() runs."""
+        self._flow.took(self.in_flight + 1)
         task = self._loop.create_task(self._send(request))
         self._tasks.add(task)
         task.add_done_callback(lambda task: self._end(task, request))
 
-    def collect(self) -> list[Outcome]:
+    def collect(self, *, more: bool = False) -> list[Outcome]:
         """Wait until a request has ended, and return all that have.
 
-        There may be none when the run is stopped.
+        There may be none when the run is stopped; and, where there are `more` to be sent, as soon
+        as there is room for another.
         """
-        return self._loop.run_until_complete(self._some())
+        return self._loop.run_until_complete(self._some(more))
 
     def wake(self) -> None:
         """Send nothing again, and let collect() come back: callable from a signal handler."""
@@ -104,9 +102,9 @@ class Live:
         if len(self._ended) >= self._enough:
             self._news.set()
 
-    async def _some(self) -> list[Outcome]:
-        await self._until(1)
-        if self._tasks and not self._stop.is_set():
+    async def _some(self, more: bool) -> list[Outcome]:
+        await self._until(1, self._flow.wait(self.in_flight) if more else inf)
+        if self._ended and self._tasks and not self._stop.is_set():
             try:
                 async with asyncio.timeout(_LINGER):
                     await self._until(self.in_flight // _SHARE + 1)
@@ -114,11 +112,14 @@ class Live:
                 pass
         return self._take()
 
-    async def _until(self, enough: int) -> None:
+    async def _until(self, enough: int, seconds: float = inf) -> None:
         self._enough = enough
         if len(self._ended) < enough and not self._stop.is_set():
             self._news.clear()
-            await self._news.wait()
+            if isinf(seconds):
+                await self._news.wait()
+            else:
+                await self._clock.sleep(seconds, self._news)
 
     async def _rest(self, seconds: float) -> list[Outcome]:
         if self._tasks:
@@ -149,7 +150,13 @@ class Live:
             return forbidden
 
         async def attempt() -> Outcome | Fault:
+            sending = self._flow.sent(len(request.body), len(request.records))
             fault = await self._attempt(outcome)
+            if fault:
+                self._flow.failed(sending, slow_down=fault.slow_down)
+            else:
+                tokens = tokens_of(outcome.message or {})
+                self._flow.answered(sending, tokens.prompt - tokens.cache_read, tokens.output)
             if fault and fault.may_be_billed:
                 outcome.unsettled_usd += request.most_usd
             return fault or outcome
@@ -170,7 +177,9 @@ class Live:
     async def _attempt(self, outcome: Outcome) -> Fault | None:
         """Send it once: the fault, or None with the answer noted in the outcome."""
         try:
-            answer, outcome.api_request_id = await post(next(self._clients), outcome.request.body)
+            answer, outcome.api_request_id = await post(
+                self._clients.next(self.in_flight), outcome.request.body
+            )
         except Exception as error:  # every exception is judged; a bug is raised again
             return must_be_fault(error)
         if isinstance(message := message_in(answer), Fault):

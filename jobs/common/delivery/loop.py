@@ -44,11 +44,13 @@ class Loop:
     def __init__(self, context: Context, spending: Spending) -> None:
         self._context = context
         self._ledger = context.ledger
+        self._flow = context.claude.flow
         self._spending = spending
         self.requests = RequestMaker(context, lambda: self.model)
         self._seen = Seen()
         self._again: deque[Request] = deque()  # to be sent before any new chunk
         self._wave = 0  # of what is in flight
+        self._held = False  # there is more to send than there is room for now
         self._by_itself = False  # what is in flight must have nothing beside it
         self._refused: dict[str, Fault] = {}  # requests about no record, by request id
         self._ending: Exception | None = None
@@ -74,7 +76,7 @@ class Loop:
         self._live = Live(
             context.claude.clients,
             context.claude.loop,
-            context.options.concurrency,
+            self._flow,
             self._before_another,
             context.retry,
             context.clock,
@@ -103,8 +105,8 @@ class Loop:
         """
         try:
             self._turn([], chunks, use)
-            while self._in_flight and not self._ending:
-                self._turn(self._opened().collect(), chunks, use)
+            while (self._in_flight or self._held) and not self._ending:
+                self._turn(self._opened().collect(more=self._held), chunks, use)
             if self._in_flight:
                 self._turn(self._opened().drain(), iter(()), use)
         except BaseException:
@@ -191,9 +193,15 @@ class Loop:
             waits = "what is left waits for the next run"
             self._ending = JobExit(exits.NOT_NOW, f"stopped by {by}: {waits}")
         going: list[Request] = []
-        while not self._ending and self._has_room(len(going)):
+        self._held = False
+        room = self._flow.room(self._in_flight)
+        while not self._ending and not (self._by_itself and (going or self._in_flight)):
             request = self._next(chunks)
             if request is None:
+                break
+            if len(going) >= room:
+                self._again.appendleft(request)
+                self._held = True
                 break
             busy = bool(going) or self._in_flight > 0
             by_itself = not self._is_proven or request.warms
@@ -210,11 +218,6 @@ class Loop:
             self._wave, self._by_itself = request.wave, by_itself
             going.append(request)
         return going
-
-    def _has_room(self, chosen: int) -> bool:
-        if self._by_itself and (chosen or self._in_flight):
-            return False
-        return self._context.options.concurrency - self._in_flight > chosen
 
     def _next(self, chunks: Iterator[Chunk]) -> Request | None:
         if self._again:

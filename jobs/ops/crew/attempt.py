@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import cycle
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -33,13 +31,13 @@ class Account:
         """Raises JobExit (78) where Claude cannot be called."""
         # Says which account is told to wait, and nothing of the key.
         self.name = hashlib.sha256(f"{api_key}\n{base_url}".encode()).hexdigest()[:12]
-        self.clients: Sequence[AsyncAnthropic] = connect(api_key, base_url, concurrency)
-        self._next = cycle(self.clients)
+        self.clients = connect(api_key, base_url)
+        self._concurrency = concurrency
 
     @property
     def client(self) -> AsyncAnthropic:
         """The one whose turn it is."""
-        return next(self._next)
+        return self.clients.next(self._concurrency)
 
 
 class Accounts:
@@ -63,8 +61,7 @@ class Accounts:
     async def close(self) -> None:
         """Let go of all connections."""
         for account in self._made.values():
-            for client in account.clients:
-                await client.close()
+            await account.clients.close()
 
 
 @dataclass(frozen=True)

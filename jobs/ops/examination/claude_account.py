@@ -95,7 +95,7 @@ async def ask(key: str, url: str, model: str) -> Said:
 
     said = Said()
     try:
-        (client,) = connect(key, url, 1)
+        client = connect(key, url).first
     except JobExit as error:
         said.fault = error.message
         return said

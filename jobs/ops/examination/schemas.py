@@ -41,7 +41,7 @@ async def _refused(key: str, url: str, model: Model, job: Job) -> Fault | None:
 
     from common.claude.api import connect, count_tokens
 
-    (client,) = connect(key, url, 1)
+    client = connect(key, url).first
     try:
         async with asyncio.timeout(_SECONDS):
             await count_tokens(client, ask_about(job, model, []))
