@@ -167,6 +167,16 @@ def test_a_script_that_cannot_be_imported_is_one_line_and_78(here, name):
     assert expected in history
 
 
+def test_what_a_script_writes_to_a_file_that_it_leaves_open_is_there_in_the_end(here):
+    script = copy(here, "mine")
+    file = here.root / "reports/mine.txt"
+    text = script.read_text().replace("JOB = ", f"KEPT = open({str(file)!r}, 'a')\nJOB = ", 1)
+    head = "origin: Origin) -> None:\n"
+    script.write_text(text.replace(head, f"{head}    KEPT.write('saved;')\n", 1))
+    assert here.by_wrapper("mine", "--live").returncode == 0
+    assert file.read_text() == "saved;saved;"
+
+
 def test_list_tells_of_a_script_that_cannot_be_imported(here):
     copy(here, "mine").write_text("import nothing_here\n")
     listed = here.by_wrapper("--list")
