@@ -43,6 +43,13 @@ def test_every_commit_is_on_the_disk_before_it_counts(path):
         assert book.rows("pragma journal_mode") == [("wal",)]
 
 
+def test_one_that_is_up_to_date_is_opened_without_a_write(path):
+    with ledger_at(path) as book:
+        book.submit("q", "a")
+    with ledger_at(path):
+        assert path.with_name("daily_report.db-wal").stat().st_size == 0
+
+
 def test_it_holds_what_the_manual_says_can_be_queried(path):
     with ledger_at(path) as book:
         columns = {

@@ -97,7 +97,9 @@ def script(schema: str, *, new: bool, version: int) -> str:
         before = f"{_FROM_1} {before}"
     if not new and version < 1:
         before = f"{_FROM_0} {before}"
-    return f"{before} {schema} {after} pragma user_version = {VERSION};"
+    # To set the same once more would write a page, and have it synced, in every run.
+    mark = f"pragma user_version = {VERSION};" if new or version < VERSION else ""
+    return f"{before} {schema} {after} {mark}"
 
 
 def look_up_to_date(db: sqlite3.Connection) -> None:
