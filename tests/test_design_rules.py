@@ -231,6 +231,9 @@ def test_what_a_run_with_nothing_to_do_imports_is_not_heavy():
         if now
     }
     assert not {name.partition(".")[0] for name in early} & set(HEAVY)
+    # What only a run with something to do needs is imported by that run.
+    later = ("common.delivery.message_batch.", "common.report.compose", "common.runner.per_", "ssl")
+    assert not [name for name in early if name.startswith((*later, "common.runner.estimate"))]
 
 
 def _loaded(name: str) -> set[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
-from common.time_grammar import FORMS, MILLISECONDS, NUMBER, WEEK, unwrapped
+from common.time_grammar import MILLISECONDS, NUMBER, WEEK, forms, unwrapped
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNIX_AT_JULIAN_0 = 2_440_587.5  # the julian day that begins the epoch
@@ -95,7 +95,7 @@ def _of_unusual_text(text: str) -> datetime | date:
         return _EPOCH + timedelta(milliseconds=int(found[1]))
     if len(text) <= _LONGEST:
         for inner in dict.fromkeys((text, unwrapped(text))):
-            for form in FORMS:
+            for form in forms():
                 if found := form(inner):
                     return _of_parts(found.groupdict())
     raise ValueError(f"no time: {text!r}")

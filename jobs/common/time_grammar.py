@@ -6,6 +6,8 @@ time_forms.py says what the groups mean that a pattern finds.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import cache
 
 _NAME = (
     r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
@@ -53,37 +55,42 @@ _DATES = (
     # 2026-Nov-23
     rf"(?P<year>[0-9]{{4}})(?P<dash>[ -]){_NAME}(?P=dash)(?P<day>[0-9]{{1,2}})",
 )
-FORMS = tuple(
-    _form(pattern).fullmatch
-    for pattern in (
-        # Mail: Mon, 23 Nov 2026 10:30:15 +0000, where a year may have two digits
-        (
-            rf"(?:(?P<in_mail>{_WEEKDAY}), ?)?(?P<day>[0-9]{{1,2}})[ -]{_NAME}[ -]"
-            rf"(?P<year>[0-9]{{2}}|[0-9]{{4}}) {_CLOCK}"
-        ),
-        *(rf"{date}(?:{_ALONE}|{_LATER})" for date in _DATES),
-        (
-            r"(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})"
-            rf"(?:{_ALONE}|[ T_-]?{_CLOCK})"
-        ),
-        # ctime and what is like it: Mon Nov 23 10:30:15 2026, a zone before the year or after it
-        *(
-            rf"(?:{_WEEKDAY},? )?{day} {rest}"
-            for day in (rf"{_NAME} {_NTH}", rf"{_NTH} {_NAME}")
-            for rest in (
-                rf"{_TIME} (?P<year>[0-9]{{4}}){_ZONE}",
-                rf"{_CLOCK} (?P<year>[0-9]{{4}})",
-            )
-        ),
-        # Python's repr()
-        (
-            r"(?:datetime\.)?(?:datetime|(?<=\.)date)\((?P<year>[0-9]{4}), (?P<month>[0-9]{1,2}), "
-            r"(?P<day>[0-9]{1,2})(?:, (?P<hour>[0-9]{1,2}), (?P<minute>[0-9]{1,2})"
-            r"(?:, (?P<second>[0-9]{1,2})(?:, (?P<micro>[0-9]{1,6}))?)?)?"
-            r"(?:, tzinfo=[a-z.<(=']*?(?P<zone>utc|[a-z]+/[a-z_/]+)['>()]*)?\)"
-        ),
-    )
+_FORMS = (
+    # Mail: Mon, 23 Nov 2026 10:30:15 +0000, where a year may have two digits
+    (
+        rf"(?:(?P<in_mail>{_WEEKDAY}), ?)?(?P<day>[0-9]{{1,2}})[ -]{_NAME}[ -]"
+        rf"(?P<year>[0-9]{{2}}|[0-9]{{4}}) {_CLOCK}"
+    ),
+    *(rf"{date}(?:{_ALONE}|{_LATER})" for date in _DATES),
+    (
+        r"(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})"
+        rf"(?:{_ALONE}|[ T_-]?{_CLOCK})"
+    ),
+    # ctime and what is like it: Mon Nov 23 10:30:15 2026, a zone before the year or after it
+    *(
+        rf"(?:{_WEEKDAY},? )?{day} {rest}"
+        for day in (rf"{_NAME} {_NTH}", rf"{_NTH} {_NAME}")
+        for rest in (
+            rf"{_TIME} (?P<year>[0-9]{{4}}){_ZONE}",
+            rf"{_CLOCK} (?P<year>[0-9]{{4}})",
+        )
+    ),
+    # Python's repr()
+    (
+        r"(?:datetime\.)?(?:datetime|(?<=\.)date)\((?P<year>[0-9]{4}), (?P<month>[0-9]{1,2}), "
+        r"(?P<day>[0-9]{1,2})(?:, (?P<hour>[0-9]{1,2}), (?P<minute>[0-9]{1,2})"
+        r"(?:, (?P<second>[0-9]{1,2})(?:, (?P<micro>[0-9]{1,6}))?)?)?"
+        r"(?:, tzinfo=[a-z.<(=']*?(?P<zone>utc|[a-z]+/[a-z_/]+)['>()]*)?\)"
+    ),
 )
+
+
+@cache
+def forms() -> tuple[Callable[[str], re.Match[str] | None], ...]:
+    """What finds the parts of a time, for each form of it: compiled when a text first needs it."""
+    return tuple(_form(pattern).fullmatch for pattern in _FORMS)
+
+
 NUMBER = _form(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?").fullmatch
 WEEK = _form(r"[0-9]{4}-?W[0-9]{2}").fullmatch
 # JavaScript's, .NET's and MongoDB's: Date(1795429815252), {"$date": 1795429815252}

@@ -11,7 +11,6 @@ from collections.abc import Collection
 
 from common.context import Context
 from common.delivery.held import Held
-from common.delivery.message_batch.deferred import MessageBatchDelivery
 from common.delivery.spending import Spending
 from common.ledger.apart import names
 from common.ledger.ledger import Ledger
@@ -34,6 +33,8 @@ def collect_others(context: Context, versions: Collection[str]) -> None:
         ledger = Ledger(file, name, context.run_id)
         if version in versions or not MessageBatches(file, ledger).under_way():
             continue
+        from common.delivery.message_batch.deferred import MessageBatchDelivery
+
         part = apart(context, Purpose.EVAL, version=version, delivery="message_batch")
         code = exits.DONE
         try:

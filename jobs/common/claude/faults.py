@@ -8,10 +8,8 @@ the job's      400, 422 about the schema or the settings        the run stops, b
 
 from __future__ import annotations
 
-import email.utils
 import json
 import re
-import ssl
 import time
 from dataclasses import dataclass
 from enum import Enum
@@ -178,6 +176,8 @@ def fault_of(error: BaseException) -> Fault | None:
 
 def _untrusted(cause: BaseException | None) -> str:
     """What is wrong with the server's certificate; "" where that is not what went wrong."""
+    import ssl
+
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             why = shortened(cause.verify_message, 120)
@@ -254,8 +254,10 @@ def _retry_after(headers: Any) -> float | None:
     for value, unit in ((headers.get("retry-after-ms"), 1000), (headers.get("retry-after"), 1)):
         if value and _DECIMAL(value):
             return float(value) / unit
+    from email.utils import parsedate_to_datetime
+
     try:
-        at = email.utils.parsedate_to_datetime(headers.get("retry-after") or "")
+        at = parsedate_to_datetime(headers.get("retry-after") or "")
         return max(0.0, at.timestamp() - time.time())
     except (TypeError, ValueError, OverflowError):
         return None

@@ -6,7 +6,6 @@ asked for something is therefore never measured by it.
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -28,8 +27,10 @@ class ServerClock:
         """Note the `Date` of a reply. One without a request id is a proxy's, and tells nothing."""
         if "request-id" not in headers:
             return
+        from email.utils import parsedate_to_datetime
+
         try:
-            at = times.instant(email.utils.parsedate_to_datetime(headers.get("date", "")))
+            at = times.instant(parsedate_to_datetime(headers.get("date", "")))
         except (TypeError, ValueError, OverflowError):
             return
         if (known := self.now()) is not None:

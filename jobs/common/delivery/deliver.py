@@ -51,7 +51,9 @@ class Deferred(Protocol):
         """
 
 
-def _message_batch(context: Context, spending: Spending) -> Deferred:
+def _message_batch(context: Context, spending: Spending) -> Deferred | None:
+    if context.delivery != "message_batch" and not context.message_batches.under_way():
+        return None
     from common.delivery.message_batch.deferred import MessageBatchDelivery
 
     return MessageBatchDelivery(context, spending)

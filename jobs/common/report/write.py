@@ -6,8 +6,6 @@ from pathlib import Path
 
 from common.process.files import make_folder, write_whole
 from common.report.day_report import DayReport
-from common.report.markdown import markdown
-from common.report.report_page import html
 
 
 def write(report: DayReport, folder: Path) -> Path:
@@ -17,6 +15,9 @@ def write(report: DayReport, folder: Path) -> Path:
     The Markdown comes last: where a new one is, its page is there already. The folder is made where
     it is missing. Raise OSError as `write_whole` does.
     """
+    from common.report.markdown import markdown
+    from common.report.report_page import html
+
     page, text = html(report), markdown(report)  # both made before either is written
     make_folder(folder)
     path = folder / f"{report.day.isoformat()}.md"

@@ -7,7 +7,7 @@ written again from all of them; a run that died half way goes on where it stood.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from common import times
 from common.claude.answers import output_of_chunk
@@ -30,8 +30,10 @@ from common.records.days import (
     report_zone,
     survey,
 )
-from common.report.compose import NotSaved, compose
 from common.times import Day
+
+if TYPE_CHECKING:
+    from common.report.compose import NotSaved
 
 
 def run(context: Context, delivery: Delivery) -> None:
@@ -90,6 +92,8 @@ def _reports(
         if found.wanted[day.date] and not delivery.all_at_once:
             delivery.deliver([_group(context, day)], use)
         if found.wanted[day.date] or days_named(context) or not made_from:
+            from common.report.compose import NotSaved, compose
+
             try:
                 waiting |= not compose(context, delivery.loop, day, zone_name, found)
             except NotSaved as error:

@@ -28,7 +28,6 @@ from common.process.progress import Progress
 from common.process.signals import Stop
 from common.process.words import counted
 from common.records.left_out import WITHOUT_ID, tell_empty
-from common.runner import estimate, per_day, per_record
 from common.runner.start import Start, check_after, confirm, in_a_demo, make_folder
 from common.runner.summary_line import log_summary
 from common.settings import ROOT, Settings
@@ -105,6 +104,8 @@ def _unstarted(job: Job, run_id: str, given: Options | None, end: JobExit) -> st
 
 def _dry_run(start: Start) -> tuple[int, str]:
     """What would be sent, for stdout."""
+    from common.runner import estimate
+
     with ExitStack() as closing:
         file = start.ledger(stop := Stop())
         closing.callback(file.close)
@@ -230,8 +231,12 @@ def _deliver(context: Context) -> None:
         context.tally.died(state.record_id, state.error)
         log.error("record %s is a dead letter: %s", brief(state.record_id), state.error)
     delivery = Delivery(context)
+    if context.job.per_day:
+        from common.runner.per_day import run as work
+    else:
+        from common.runner.per_record import run as work
     try:
-        (per_day if context.job.per_day else per_record).run(context, delivery)
+        work(context, delivery)
     finally:
         delivery.close()
         tell_empty(context)
