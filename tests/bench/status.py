@@ -26,6 +26,7 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests")]
 from common import times  # noqa: E402
 from common.claude.pricing import Tokens  # noqa: E402
 from common.ledger.ledger import Ledger  # noqa: E402
+from common.ledger.set_aside import Answer  # noqa: E402
 from common.ledger.sqlite_ledger import LedgerFile  # noqa: E402
 from common.ledger.states import Ending, RequestStatus  # noqa: E402
 from rigs.ledgers import intent  # noqa: E402
@@ -56,7 +57,7 @@ def written(path: Path, records: int, *, indexed: bool) -> float:
             ledger.intend([intent(request_id, *ids, most_usd=0.01)])
         with ledger.transaction():
             answer = OUTPUT * CHUNK
-            ledger.answered(request_id, ids, answer, "req", Tokens(100, 10), 0.001, 0.0)
+            ledger.answered([Answer(request_id, ids, answer, "req", Tokens(100, 10), 0.001)])
         with ledger.transaction():
             done = dict.fromkeys(ids, OUTPUT)
             ledger.apply([Ending(request_id=request_id, status=RequestStatus.DONE, done=done)])

@@ -130,10 +130,10 @@ def test_a_request_that_stands_apart_is_not_closed_by_the_job_that_took_it_over(
     )
     with book.ledger.transaction():
         assert book.ledger.reopen("a")
-        book.ledger.closed("q-apart", RequestStatus.DONE)
+        book.ledger.closed(["q-apart"], RequestStatus.DONE)
     assert book.statuses("requests") == {"q-apart": "answered"}
     with one.ledger.transaction():
-        one.ledger.closed("q-apart", RequestStatus.DONE)
+        one.ledger.closed(["q-apart"], RequestStatus.DONE)
     with book.ledger.transaction():
         assert book.ledger.reopen("a")
     assert book.statuses("requests") == {"q-apart": "done"}

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from common.claude.pricing import Tokens
 from common.ledger.corrections import FILLED_IN, corrected_fields
 from common.ledger.ledger import Ledger
+from common.ledger.set_aside import Answer
 from common.ledger.states import Purpose, RequestStatus
 from rigs.ledgers import JOB, ended, intent, ledger_in
 
@@ -25,7 +25,7 @@ def correct(book, request_id: str, saved: bool = True, **fields) -> None:
     answer = json.dumps({"type": "message", FILLED_IN: fields})
     with ledger.transaction():
         ledger.intend([intent(request_id, *fields)])
-        ledger.answered(request_id, [*fields], answer, "", Tokens(), 0.0, 0.0)
+        ledger.answered([Answer(request_id, [*fields], answer)])
     if saved:
         book.apply(request_id, RequestStatus.DONE, done=dict.fromkeys(fields, "{}"), corrected=True)
 
@@ -62,6 +62,6 @@ def test_a_correction_that_was_asked_about_again_stands_no_more(book):
     book.submit("q2", "a")
     assert corrected_fields(book.file, JOB) == {}
     with book.ledger.transaction():
-        book.ledger.answered("q2", ["a"], "{}", "", Tokens(), 0.0, 0.0)
+        book.ledger.answered([Answer("q2", ["a"], "{}")])
         book.ledger.apply([ended("q2", done={"a": "{}"})])
     assert corrected_fields(book.file, JOB) == {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from common.claude.pricing import Tokens
+from common.ledger.set_aside import Answer
 from common.ledger.states import RecordStatus, RequestStatus, StoredRequest
 from rigs.ledgers import REFUSED, ended, intent, ledger_in, plan
 
@@ -37,7 +37,7 @@ STATES = ("fresh", *RecordStatus)
 FAILED = RequestStatus.FAILED
 MOVES = {
     "submitted": lambda ledger: ledger.intend([intent("q2", "a")]),
-    "answered": lambda ledger: ledger.answered("q", ["a"], "{}", "", Tokens(), 0.0, 0.0),
+    "answered": lambda ledger: ledger.answered([Answer("q", ["a"], "{}")]),
     "done": lambda ledger: ledger.apply([ended("q", done={"a": "{}"})]),
     "corrected": lambda ledger: ledger.apply([ended("q", done={"a": "{}"}, corrected=True)]),
     "failed": lambda ledger: ledger.apply([ended("q", FAILED, failed={"a": "why"})]),

@@ -19,6 +19,7 @@ from common.ledger.ledger import Ledger
 from common.ledger.ledger_database import LedgerDatabase
 from common.ledger.recovery import Recovery
 from common.ledger.runs import Runs
+from common.ledger.set_aside import Answer
 from common.ledger.sqlite_ledger import LedgerFile
 from common.ledger.states import Ending, Intent, RecordState, RequestStatus
 from common.process.mark import Mark
@@ -52,7 +53,7 @@ class Book:
         spent = Tokens(input=100, output=10, cache_write_5m=1, cache_write_1h=2, cache_read=3)
         answer = json.dumps({"about": request_id})
         with self.ledger.transaction():
-            self.ledger.answered(request_id, record_ids, answer, "req_api", spent, usd, 0.0)
+            self.ledger.answered([Answer(request_id, record_ids, answer, "req_api", spent, usd)])
 
     def finish(self, request_id: str, *record_ids: str) -> None:
         outputs = dict.fromkeys(record_ids, "{}")

@@ -17,6 +17,7 @@ from common import times
 from common.claude.pricing import Tokens
 from common.ledger.apart import job_of
 from common.ledger.ledger import Ledger
+from common.ledger.set_aside import Answer
 from common.ledger.sqlite_ledger import LedgerFile
 from common.ledger.states import Purpose, RequestStatus
 from rigs.databases import Databases, SqliteFiles
@@ -105,7 +106,7 @@ class StatusSite:
                 if status not in ("submitted", "waiting"):
                     answer = json.dumps({"about": "a" * 200})
                     spent = Tokens(100, 10)
-                    ledger.answered(request_id, record_ids, answer, "req", spent, usd, 0.0)
+                    ledger.answered([Answer(request_id, record_ids, answer, "req", spent, usd)])
                 if status in ("done", "corrected"):
                     outputs = dict.fromkeys(record_ids, '{"label": "x"}')
                     is_corrected = status == "corrected"

@@ -11,12 +11,12 @@ import json
 import secrets
 from itertools import islice
 
-from common.claude.pricing import Tokens
 from common.claude.travel_ids import travel_ids
 from common.context import Context
 from common.delivery.loop import Use
 from common.delivery.replay import use_stored
 from common.job import Job, Record
+from common.ledger.set_aside import Answer
 from common.ledger.states import NOT_SENT, Intent, StoredRequest
 from common.process import exits
 from common.process.exits import JobExit
@@ -66,7 +66,7 @@ def _answered(context: Context, records: list[Record]) -> StoredRequest:
                 )
             ]
         )
-        context.ledger.answered(request_id, record_ids, answer, "", Tokens(), 0.0, 0.0)
+        context.ledger.answered([Answer(request_id, record_ids, answer)])
     return StoredRequest(
         request_id, context.run_id, record_ids, answer.encode(), context.ledger.version
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Any
 
 from common.claude.faults import Fault, Kind
@@ -21,7 +21,7 @@ from common.records.repeated import Repeated
 from common.records.selection import with_state
 from common.records.spool import Spool
 
-_TOGETHER = 100  # requests whose outputs are saved and noted in one commit each
+_TOGETHER = 500  # records whose outputs are saved and noted in one commit each, at least
 
 _GONE = "records of it were not in the SELECT any more when its answer came"
 
@@ -53,9 +53,10 @@ def use_answered(context: Context, use: Use, records: Iterable[Record]) -> None:
     with closing(answered):
         if answered:
             log.info("using the answers about %s that waited", counted(len(answered), "record"))
-        requests = _requests(context, answered)
-        while group := list(islice(requests, _TOGETHER)):
-            use_stored(context, use, group)
+        for group in _together(answered):
+            stored = context.ledger.requests([request_id for request_id, _ in group])
+            waiting = [(stored[name], records) for name, records in group if name in stored]
+            use_stored(context, use, waiting)
 
 
 def _close_the_rest(context: Context) -> None:
@@ -63,7 +64,7 @@ def _close_the_rest(context: Context) -> None:
 
     Their answers stay in the ledger, closed, and are opened again where the records come back.
     """
-    rest = list(context.ledger.unsaved())
+    rest = [stored.request_id for stored in context.ledger.unsaved()]
     if not rest:
         return
     what = f"{counted(len(rest), 'answer')} about records that are not in the SELECT now"
@@ -71,17 +72,25 @@ def _close_the_rest(context: Context) -> None:
         log.info("%s, with --since or --until: kept for a run without them", what)
         return
     with context.ledger.transaction():
-        for stored in rest:
-            context.ledger.closed(stored.request_id, RequestStatus.DONE, _GONE)
+        context.ledger.closed(rest, RequestStatus.DONE, _GONE)
     log.warning("%s: kept in the ledger, and saved if the records come back", what)
 
 
-def _requests(context: Context, answered: Iterable[tuple[str, Record]]) -> Iterator[Waiting]:
-    """Each request with its records, as far as they stand together in the SELECT."""
-    for request_id, group in groupby(answered, key=lambda pair: pair[0]):
-        stored = context.ledger.request(request_id)
-        if stored is not None:
-            yield stored, [record for _, record in group]
+def _together(
+    answered: Iterable[tuple[str, Record]],
+) -> Iterator[list[tuple[str, list[Record]]]]:
+    """The ids of requests, each with its records, as far as they stand together in the SELECT."""
+    group: list[tuple[str, list[Record]]] = []
+    count = 0
+    for request_id, pairs in groupby(answered, key=lambda pair: pair[0]):
+        records = [record for _, record in pairs]
+        group.append((request_id, records))
+        count += len(records)
+        if count >= _TOGETHER:
+            yield group
+            group, count = [], 0
+    if group:
+        yield group
 
 
 def use_stored(context: Context, use: Use, group: list[Waiting]) -> None:
@@ -93,9 +102,12 @@ def use_stored(context: Context, use: Use, group: list[Waiting]) -> None:
     ]
     with ledger.transaction():
         ledger.apply(endings)
-        for stored, _ in group:
-            if not _waits(context, stored):
-                ledger.closed(stored.request_id, RequestStatus.DONE)
+        open_still = [
+            stored
+            for (stored, _), ending in zip(group, endings, strict=True)
+            if ending.status is RequestStatus.ANSWERED and not _waits(context, stored)
+        ]
+        ledger.closed([stored.request_id for stored in open_still], RequestStatus.DONE)
     context.tally.apply(endings)
 
 
@@ -125,12 +137,15 @@ def _ending(request: StoredRequest, reading: Reading) -> Ending:
         return fault.kind is Kind.CODE or by_a_person
 
     faults = reading.faults.items()
+    judged = reading.outputs.keys() | reading.faults.keys()
     return Ending(
         request_id=request.request_id,
         version=request.version,
         corrected=by_a_person,
         # It stays answered as long as a record of it is not in the SELECT.
-        status=RequestStatus.ANSWERED,
+        status=RequestStatus.DONE
+        if judged.issuperset(request.record_ids)
+        else RequestStatus.ANSWERED,
         done=reading.outputs,
         failed={name: fault.reason for name, fault in faults if not is_final(fault)},
         dead={name: fault.reason for name, fault in faults if is_final(fault)},

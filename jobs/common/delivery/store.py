@@ -35,45 +35,45 @@ def store(context: Context, spending: Spending, answered: Sequence[Outcome]) -> 
     """
     if not answered:
         return None
-    for outcome in answered:
-        spending.price(outcome, tokens_of(outcome.message or {}))
-    full = _commit_somehow(context, answered)
+    answers = []
     for outcome in answered:
         tokens = tokens_of(outcome.message or {})
-        context.tally.answered(outcome.attempts, tokens.prompt, tokens.output, outcome.usd or 0.0)
+        spending.price(outcome, tokens)
+        answers.append(
+            Answer(
+                outcome.request.request_id,
+                outcome.request.record_ids,
+                outcome.answer,
+                outcome.api_request_id,
+                tokens,
+                outcome.usd,
+                outcome.unsettled_usd,
+            )
+        )
+    full = _commit_somehow(context, answers)
+    for outcome, answer in zip(answered, answers, strict=True):
+        prompt, output = answer.tokens.prompt, answer.tokens.output
+        context.tally.answered(outcome.attempts, prompt, output, answer.usd or 0.0)
     return full
 
 
-def _commit_somehow(context: Context, answered: Sequence[Outcome]) -> JobExit | None:
+def _commit_somehow(context: Context, answers: Sequence[Answer]) -> JobExit | None:
     """Commit answers, on the disk space kept in reserve if need be; then, the fault of the disk."""
     full = None
     # Each character is written twice: to SQLite's log, and from there to its file.
-    room = 4 * sum(len(outcome.answer) for outcome in answered)
+    room = 4 * sum(len(answer.text) for answer in answers)
     while True:
         try:
-            _commit(context, answered)
+            _commit(context, answers)
         except JobExit as error:
             full = full or error
             if error.code != exits.CANNOT_WRITE or not context.ledger.release_ballast(room):
-                context.ledger.set_aside([_parts(outcome) for outcome in answered])
+                context.ledger.set_aside(answers)
                 raise full from error
         else:
             return full
 
 
-def _commit(context: Context, answered: Sequence[Outcome]) -> None:
+def _commit(context: Context, answers: Sequence[Answer]) -> None:
     with context.ledger.transaction():
-        for outcome in answered:
-            context.ledger.answered(*_parts(outcome))
-
-
-def _parts(outcome: Outcome) -> Answer:
-    return Answer(
-        outcome.request.request_id,
-        outcome.request.record_ids,
-        outcome.answer,
-        outcome.api_request_id,
-        tokens_of(outcome.message or {}),
-        outcome.usd,
-        outcome.unsettled_usd,
-    )
+        context.ledger.answered(answers)

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from common import times
-from common.claude.pricing import Tokens
 from common.ledger.ledger_database import LedgerDatabase
 from common.ledger.lookup import looked_up
 from common.ledger.not_done import NotDone, has_stale, not_done
@@ -78,43 +77,49 @@ class Ledger(StoredRequests):
 
     def intend(self, intents: Iterable[Intent]) -> None:
         """Note that these requests are about to be sent."""
-        for intent in intents:
-            self._intend(intent)
-
-    def _intend(self, intent: Intent) -> None:
-        now = times.stamp()
-        if not intent.record_ids:
-            # A request named after its content is made again under the same id. What the one
-            # before can have cost stays.
-            self._db.execute(
-                "update requests set request_id = ?"
-                " where request_id = ? and status in ('lost', 'failed')",
-                (f"{intent.request_id}-{secrets.token_hex(4)}", intent.request_id),
-            )
-        self._db.execute(
+        now, intents = times.stamp(), [*intents]
+        # A request named after its content is made again under the same id. What the one before
+        # can have cost stays.
+        self._db.executemany(
+            "update requests set request_id = ?"
+            " where request_id = ? and status in ('lost', 'failed')",
+            [
+                (f"{intent.request_id}-{secrets.token_hex(4)}", intent.request_id)
+                for intent in intents
+                if not intent.record_ids
+            ],
+        )
+        self._db.executemany(
             "insert into requests (request_id, job, run_id, delivery, purpose, version, status,"
             " record_ids, attempts, model, unsettled_usd, message_batch_id, created_at)"
             " values (?, ?, ?, ?, ?, ?, 'submitted', ?, 1, ?, ?, ?, ?)",
-            (
-                intent.request_id,
-                self.job,
-                self.run_id,
-                intent.delivery,
-                self.purpose,
-                self.version,
-                json.dumps(list(intent.record_ids)),
-                intent.model,
-                intent.most_usd,
-                intent.message_batch_id,
-                now,
-            ),
+            [
+                (
+                    intent.request_id,
+                    self.job,
+                    self.run_id,
+                    intent.delivery,
+                    self.purpose,
+                    self.version,
+                    json.dumps(list(intent.record_ids)),
+                    intent.model,
+                    intent.most_usd,
+                    intent.message_batch_id,
+                    now,
+                )
+                for intent in intents
+            ],
         )
         self._db.executemany(
             "insert into records (job, record_id, status, request_id, updated_at)"
             " values (?, ?, 'submitted', ?, ?) on conflict (job, record_id) do update set"
             " status = 'submitted', request_id = excluded.request_id,"
             " updated_at = excluded.updated_at",
-            [(self.job, record_id, intent.request_id, now) for record_id in intent.record_ids],
+            [
+                (self.job, record_id, intent.request_id, now)
+                for intent in intents
+                for record_id in intent.record_ids
+            ],
         )
 
     def attempted(self, request_id: str, attempts: int, most_usd: float) -> None:
@@ -124,39 +129,19 @@ class Ledger(StoredRequests):
             (attempts, most_usd, request_id),
         )
 
-    def answered(
-        self,
-        request_id: str,
-        record_ids: Iterable[str],
-        answer: str,
-        api_request_id: str,
-        tokens: Tokens,
-        usd: float | None,
-        unsettled_usd: float,
-    ) -> None:
-        """Keep an answer as it came. `unsettled_usd`: what attempts of unknown outcome can cost."""
+    def answered(self, answers: Sequence[Answer]) -> None:
+        """Keep answers as they came."""
         now = times.stamp()
-        self._db.execute(
+        self._db.executemany(
             "update requests set status = 'answered', answer = ?, api_request_id = ?,"
             " input_tokens = ?, output_tokens = ?, cache_write_tokens = ?, cache_read_tokens = ?,"
             " usd = ?, unsettled_usd = ?, ended_at = ? where request_id = ?",
-            (
-                answer,
-                api_request_id,
-                tokens.input,
-                tokens.output,
-                tokens.cache_write_5m + tokens.cache_write_1h,
-                tokens.cache_read,
-                usd,
-                unsettled_usd,
-                now,
-                request_id,
-            ),
+            [(*answer.columns(), now, answer.request_id) for answer in answers],
         )
         self._db.executemany(
             "update records set status = 'answered', crashes = 0, updated_at = ?"
             " where job = ? and record_id = ?",
-            [(now, self.job, record_id) for record_id in record_ids],
+            [(now, self.job, record_id) for one in answers for record_id in one.record_ids],
         )
 
     def set_aside(self, answers: Sequence[Answer]) -> None:
@@ -169,29 +154,44 @@ class Ledger(StoredRequests):
 
     def apply(self, endings: Iterable[Ending]) -> None:
         """Note how requests ended, and where that leaves each of their records."""
+        together: list[Ending] = []
+        for ending in endings:
+            together.append(ending)
+            if ending.forgiven:  # what was noted before it, and not what is noted after it
+                self._apply(together)
+                together.clear()
+        self._apply(together)
+
+    def _apply(self, endings: Sequence[Ending]) -> None:
+        """The same for endings that are about different records."""
+        closed: dict[tuple[RequestStatus, str], list[str]] = {}
         for ending in endings:
             if ending.attempts is not None:
                 self.attempted(ending.request_id, ending.attempts, ending.unsettled_usd)
             if ending.status is RequestStatus.LOST:
                 self.lost(ending.request_id, ending.waiting, ending.reason)
             elif ending.status is not RequestStatus.ANSWERED:
-                self.closed(ending.request_id, ending.status, ending.reason)
+                closed.setdefault((ending.status, ending.reason), []).append(ending.request_id)
             self.second_answers.hand_over(ending)
-            self._done(ending)
+        for (status, reason), request_ids in closed.items():
+            self.closed(request_ids, status, reason)
+        self._done(endings)
+        for ending in endings:
             self.second_answers.choose(ending)
-            self._judged(RecordStatus.FAILED, ending.failed.items(), ending.alone)
-            self._judged(RecordStatus.DEAD, ending.dead.items(), ending.alone)
-            self._forgive(ending.forgiven)
+        self._judged(RecordStatus.FAILED, ((one, one.failed) for one in endings))
+        self._judged(RecordStatus.DEAD, ((one, one.dead) for one in endings))
+        self._forgive([record_id for ending in endings for record_id in ending.forgiven])
 
-    def closed(self, request_id: str, status: RequestStatus, error: str = "") -> None:
-        """A request of this job came to its end: DONE, or FAILED with the reason.
+    def closed(self, request_ids: Iterable[str], status: RequestStatus, error: str = "") -> None:
+        """Requests of this job came to their end: DONE, or FAILED with the reason.
 
         One that stands apart stays as it is there.
         """
-        self._db.execute(
+        now = times.stamp()
+        self._db.executemany(
             "update requests set status = ?, error = ?, ended_at = coalesce(ended_at, ?)"
             " where request_id = ? and job = ?",
-            (status, error or None, times.stamp(), request_id, self.job),
+            [(status, error or None, now, request_id, self.job) for request_id in request_ids],
         )
 
     def reopen(self, record_id: str) -> bool:
@@ -241,29 +241,37 @@ class Ledger(StoredRequests):
             [(self.version or None, self.job, record_id) for record_id in record_ids],
         )
 
-    def _done(self, ending: Ending) -> None:
-        now = times.stamp()
-        status = RecordStatus.CORRECTED if ending.corrected else RecordStatus.DONE
-        version = self.version if ending.version is None else ending.version
+    def _done(self, endings: Iterable[Ending]) -> None:
+        now, done, corrected = times.stamp(), RecordStatus.DONE, RecordStatus.CORRECTED
         self._db.executemany(
             "update records set status = ?, output = ?, error = null, request_id = ?, version = ?,"
             " updated_at = ? where job = ? and record_id = ?",
             [
-                (status, output, ending.request_id, version or None, now, self.job, record_id)
+                (
+                    corrected if ending.corrected else done,
+                    output,
+                    ending.request_id,
+                    (self.version if ending.version is None else ending.version) or None,
+                    now,
+                    self.job,
+                    record_id,
+                )
+                for ending in endings
                 for record_id, output in ending.done.items()
             ],
         )
 
     def _judged(
-        self, status: RecordStatus, reasons: Collection[tuple[str, str]], alone: bool
+        self, status: RecordStatus, judged: Iterable[tuple[Ending, Mapping[str, str]]]
     ) -> None:
         now = times.stamp()
         self._db.executemany(
             "update records set status = ?, error = ?, failures = failures + ?, updated_at = ?"
             " where job = ? and record_id = ?",
             [
-                (status, reason, int(alone), now, self.job, record_id)
-                for record_id, reason in reasons
+                (status, reason, int(ending.alone), now, self.job, record_id)
+                for ending, reasons in judged
+                for record_id, reason in reasons.items()
             ],
         )
 

@@ -83,10 +83,10 @@ class Recovery:
             if state.request_id == late.request_id
             and state.status in (RecordStatus.SUBMITTED, RecordStatus.WAITING)
         ]
-        ledger.answered(*late._replace(record_ids=waiting))
+        ledger.answered([late._replace(record_ids=waiting)])
         if late.record_ids and not waiting:
             reason = "its answer came when its records had been asked again"
-            ledger.closed(late.request_id, RequestStatus.FAILED, reason)
+            ledger.closed([late.request_id], RequestStatus.FAILED, reason)
         return True
 
     def _make(self, record_ids: tuple[str, ...]) -> None:
@@ -101,9 +101,9 @@ class Recovery:
         """Records whose one answer the process died of are asked again, in smaller chunks."""
         states = self._ledger.states(doing.record_ids).values()
         answered = [state for state in states if state.status is RecordStatus.ANSWERED]
-        for request_id in {state.request_id for state in answered}:
-            reason = f"{doing.function} ended the process"
-            self._ledger.closed(request_id, RequestStatus.FAILED, reason)
+        reason = f"{doing.function} ended the process"
+        request_ids = {state.request_id for state in answered}
+        self._ledger.closed(request_ids, RequestStatus.FAILED, reason)
         self._db.executemany(
             "update records set status = 'waiting' where job = ? and record_id = ?",
             [(self._ledger.job, state.record_id) for state in answered],
@@ -137,4 +137,4 @@ class Recovery:
             other.status is RecordStatus.ANSWERED and other.request_id == state.request_id
             for other in others
         ):
-            self._ledger.closed(state.request_id, RequestStatus.FAILED, reason)
+            self._ledger.closed([state.request_id], RequestStatus.FAILED, reason)

@@ -6,7 +6,7 @@ They are paid for. The next run puts them into the ledger before it does anythin
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -23,12 +23,19 @@ class Answer(NamedTuple):
     """An answer as it came, what it cost, and what attempts of unknown outcome can have cost."""
 
     request_id: str
-    record_ids: list[str]
+    record_ids: Sequence[str]
     text: str
-    api_request_id: str
-    tokens: Tokens
-    usd: float | None
-    unsettled_usd: float
+    api_request_id: str = ""
+    tokens: Tokens = Tokens()
+    usd: float | None = 0.0
+    unsettled_usd: float = 0.0
+
+    def columns(self) -> tuple[str | float | None, ...]:
+        """What `requests` gets of it, from the column `answer` on."""
+        tokens = self.tokens
+        written = tokens.cache_write_5m + tokens.cache_write_1h
+        counts = (tokens.input, tokens.output, written, tokens.cache_read)
+        return (self.text, self.api_request_id, *counts, self.usd, self.unsettled_usd)
 
 
 def set_aside(path: Path, answers: Iterable[Answer]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from common.ledger.ledger_database import LedgerDatabase
 from common.ledger.lookup import marks
@@ -33,12 +33,16 @@ class StoredRequests:
 
     def request(self, request_id: str) -> StoredRequest | None:
         """A request with its answer, if it has one that can be used."""
-        row = self._db.execute(
-            f"{self._select} where request_id = ? and status in ('answered', 'done')"
-            " and answer is not null",
-            (request_id,),
-        ).fetchone()
-        return _stored(row) if row else None
+        return self.requests([request_id]).get(request_id)
+
+    def requests(self, request_ids: Sequence[str]) -> dict[str, StoredRequest]:
+        """Those of these requests that have an answer that can be used, by id, all in memory."""
+        rows = self._db.execute(
+            f"{self._select} where request_id in {marks(request_ids)}"
+            " and status in ('answered', 'done') and answer is not null",
+            request_ids,
+        )
+        return {row[0]: _stored(row) for row in rows}
 
     def requests_of_run(self) -> int:
         """How many requests this run has made: it may be tried again under the same id."""
@@ -61,17 +65,18 @@ class StoredRequests:
     def _stored(self, status: RequestStatus, condition: str) -> Iterator[StoredRequest]:
         # The first condition is the partial index's own: so SQLite knows that it can use it.
         where = f"status in ('submitted', 'answered') and status = ? and job = ? {condition}"
-        ids = self._db.execute(
+        found = self._db.execute(
             f"select request_id from requests where {where}", (status, self.job)
-        ).fetchall()
+        )
+        ids = [request_id for (request_id,) in found]
         for first in range(0, len(ids), _ANSWERS):
-            group = [row[0] for row in ids[first : first + _ANSWERS]]
+            group = ids[first : first + _ANSWERS]
             rows = self._db.execute(
                 f"{self._select} where request_id in {marks(group)} and status = ?",
                 (*group, status),
             ).fetchall()
-            found = {row[0]: row for row in rows}
-            yield from (_stored(found[one]) for one in group if one in found)
+            by_id = {row[0]: row for row in rows}
+            yield from (_stored(by_id[one]) for one in group if one in by_id)
 
 
 def _stored(row: tuple[str, str, str, bytes | None, str, str]) -> StoredRequest:

@@ -127,8 +127,7 @@ def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Surve
     again = path.exists()
     _save(context, day, report)
     with context.ledger.transaction():
-        for request_id in merged.request_ids:
-            context.ledger.closed(request_id, RequestStatus.DONE)
+        context.ledger.closed(merged.request_ids, RequestStatus.DONE)
         context.runs.set_reported(str(day), gathered.records, gathered.made_from)
     context.tally.wrote(str(path))
     verb = "written again" if again else "written"

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 
-from common.claude.pricing import Tokens
 from common.claude.travel_ids import travel_ids
 from common.context import Context
 from common.delivery.replay import Waiting, replay, use_stored, with_messages
@@ -21,6 +20,7 @@ from common.delivery.triage import Reading
 from common.job_code import JobCode
 from common.ledger.corrections import FILLED_IN
 from common.ledger.ledger import Ledger
+from common.ledger.set_aside import Answer
 from common.ledger.states import A_PERSON, NOT_SENT, Intent, Purpose, StoredRequest
 from common.process import exits
 from common.process.exits import JobExit
@@ -158,10 +158,9 @@ def _commit(context: Context, answers: Sequence[Waiting]) -> None:
             )
             for stored, _ in answers
         )
-        for stored, _ in answers:
-            ledger.answered(
-                stored.request_id, stored.record_ids, stored.answer.decode(), "", Tokens(), 0.0, 0.0
-            )
+        ledger.answered(
+            [Answer(one.request_id, one.record_ids, one.answer.decode()) for one, _ in answers]
+        )
 
 
 def _told(context: Context, judged: Judged, failed: dict[int, str]) -> tuple[int, list[str]]:
