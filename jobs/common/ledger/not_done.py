@@ -35,22 +35,29 @@ def not_done(
     not_done_of = (
         f"select given.record_id from {file.given} where not exists (select 1 {done} {_THIS})"
     )
-    # In the order of the ids, backwards.
+    # From the last of the ids backwards. With an offset, PostgreSQL looks each of them up, until
+    # there are enough; it would join them to all that is done.
+    backwards = f"(select * from {file.given_in_order} order by place desc) as given"
     stale_of = (
-        f"select given.record_id from {file.given_in_order}"
-        f" where exists (select 1 {_stale(versions)} {_THIS}) order by place desc limit ?"
+        f"select record_id from {backwards} where exists (select 1 {_stale(versions)} {_THIS}"
+        " limit 1 offset 0) order by place desc limit ?"
     )
 
     def found(lists: Iterable[list[str]]) -> Iterator[str]:
-        texts: list[str] = []  # the same ids, a few thousand in each
+        texts: list[str] = []  # the same ids, a list in each, where the last ones are asked for
         odd: list[str] = []
 
-        def noted() -> Iterator[list[str]]:
+        def joined() -> Iterator[str]:
             for ids in lists:
-                texts.append(SEPARATOR.join(one for one in ids if SEPARATOR not in one))
-                yield ids
+                text = SEPARATOR.join(ids)
+                if text.count(SEPARATOR) >= len(ids):
+                    odd.extend(one for one in ids if SEPARATOR in one)
+                    text = SEPARATOR.join(one for one in ids if SEPARATOR not in one)
+                if text:
+                    texts.extend([text] if room else [])
+                    yield text
 
-        for text in _joined(lists if room is None else noted(), odd, file.given_at_once):
+        for text in _together(joined(), file.given_at_once):
             given = file.as_given(text)
             yield from (row[0] for row in file.db.execute(not_done_of, (given, *values)))
             yield from odd  # these few may be done or not
@@ -59,7 +66,7 @@ def not_done(
         # Most often the end of the SELECT has all that is asked for; else more of it is looked at.
         left, together = room or 0, 1
         while texts and left > 0:
-            given = file.as_given(SEPARATOR.join(filter(None, texts[-together:])))
+            given = file.as_given(SEPARATOR.join(texts[-together:]))
             rows = file.db.execute(stale_of, (given, job, *versions, left)).fetchall()
             left -= len(rows)
             yield from (row[0] for row in rows)
@@ -79,15 +86,11 @@ def _stale(versions: Collection[str]) -> str:
     return f"{_DONE} and status = 'done' and (version is null or version not in {marks(versions)})"
 
 
-def _joined(lists: Iterable[list[str]], odd: list[str], at_once: int) -> Iterator[str]:
-    """Ids in texts of about that length; `odd` gets those that cannot be joined."""
+def _together(parts: Iterable[str], at_once: int) -> Iterator[str]:
+    """Joined ids in texts of about that length."""
     texts, length = [], 0
-    for ids in lists:
-        text = SEPARATOR.join(ids)
-        if text.count(SEPARATOR) >= len(ids):
-            odd += (one for one in ids if SEPARATOR in one)
-            text = SEPARATOR.join(one for one in ids if SEPARATOR not in one)
-        texts += [text] if text else []
+    for text in parts:
+        texts.append(text)
         length += len(text)
         if length >= at_once:
             yield SEPARATOR.join(texts)

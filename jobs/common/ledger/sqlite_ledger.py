@@ -214,7 +214,11 @@ class LedgerFile:
 
     def as_given(self, joined: str) -> str:
         """Ids as `given` takes them."""
-        return json.dumps(joined.split(SEPARATOR))
+        plain = joined.replace(SEPARATOR, '","')
+        # What JSON has to write otherwise is rare in ids.
+        if joined.count('"') or joined.count("\\") or not plain.isprintable():
+            return json.dumps(joined.split(SEPARATOR))
+        return f'["{plain}"]'
 
     def ready(self, most_bytes: int) -> None:
         """Make sure, before anything is sent, that answers of so many bytes could be stored.
