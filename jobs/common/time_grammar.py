@@ -70,10 +70,7 @@ _FORMS = (
     *(
         rf"(?:{_WEEKDAY},? )?{day} {rest}"
         for day in (rf"{_NAME} {_NTH}", rf"{_NTH} {_NAME}")
-        for rest in (
-            rf"{_TIME} (?P<year>[0-9]{{4}}){_ZONE}",
-            rf"{_CLOCK} (?P<year>[0-9]{{4}})",
-        )
+        for rest in (rf"{_TIME} (?P<year>[0-9]{{4}}){_ZONE}", rf"{_CLOCK} (?P<year>[0-9]{{4}})")
     ),
     # Python's repr()
     (

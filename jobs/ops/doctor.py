@@ -52,15 +52,7 @@ def _answer(given: argparse.Namespace, root: Path, environ: Mapping[str, str]) -
         return exits.DONE
     if given.as_cron:
         return _as_cron(root, given)
-    lines = list(
-        examine(
-            root,
-            environ,
-            given.job,
-            offline=given.offline,
-            send=given.send,
-        )
-    )
+    lines = list(examine(root, environ, given.job, offline=given.offline, send=given.send))
     failed = any(line.level == FAIL for line in lines)
     if given.json:
         found = {

@@ -59,8 +59,7 @@ def _answer(given: argparse.Namespace, root: Path, environ: Mapping[str, str]) -
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
-        prog="./run_job.sh status",
-        description="What happened, what is stuck, what it cost.",
+        prog="./run_job.sh status", description="What happened, what is stuck, what it cost."
     )
     add = parser.add_argument
     add("job", nargs="?", default="", metavar="JOB", help="this job in detail")

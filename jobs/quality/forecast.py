@@ -163,13 +163,7 @@ class _Pricing:
     """Prices the requests of one delivery as the night bills them."""
 
     def __init__(
-        self,
-        context: Context,
-        measured: Measured,
-        line: Line,
-        records: int,
-        *,
-        message_batch: bool,
+        self, context: Context, measured: Measured, line: Line, records: int, *, message_batch: bool
     ) -> None:
         self.bill = _Bill()
         self._model = context.model

@@ -111,10 +111,7 @@ class SecondOpinion:
             )
             options = context.options
             wait = options.wait if options.waits else 0.0
-            context = replace(
-                context,
-                options=replace(options, wait=wait, since=None, until=None),
-            )
+            context = replace(context, options=replace(options, wait=wait, since=None, until=None))
             use = Saving(context, saves=False).use
             self._asked[version] = _Asked(context, Delivery(context), use)
         return self._asked[version]
@@ -195,14 +192,7 @@ class SecondOpinion:
         use_answered(context, self._use, self._records({*pairs}))
         tally = context.tally
         self._context.tally.apply(
-            [
-                Ending(
-                    request_id="",
-                    status=RequestStatus.DONE,
-                    failed=tally.failed,
-                    dead=tally.dead,
-                )
-            ]
+            [Ending(request_id="", status=RequestStatus.DONE, failed=tally.failed, dead=tally.dead)]
         )
         fields = compared_fields(self._context.job.output)
         agreed = sum(agree(first, second, fields) for first, second in pairs.values())

@@ -31,11 +31,7 @@ _NO_TEXT = {
     b"%PDF": "is a PDF",
     b"SQLite format 3": "is a database",
 }
-_BYTE_ORDER_MARKS = {
-    b"\xef\xbb\xbf": "utf-8",
-    b"\xff\xfe": "utf-16-le",
-    b"\xfe\xff": "utf-16-be",
-}
+_BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 # The line that tells Excel the separator.
 _SEP = re.compile('"?sep=(.)"?(?:\r\n|\r|\n|$)', re.IGNORECASE)
 

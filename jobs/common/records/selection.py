@@ -127,9 +127,7 @@ def select(
 
 
 def _without_kept(
-    context: Context,
-    records: Iterable[tuple[Record, RecordState | None]],
-    kept: dict[str, str],
+    context: Context, records: Iterable[tuple[Record, RecordState | None]], kept: dict[str, str]
 ) -> Iterator[tuple[Record, RecordState | None]]:
     """Those of these records that no answer is kept for; `kept` gets the requests of the others."""
     stream = iter(records)
@@ -201,9 +199,7 @@ def chunks(context: Context, selected: Selected, *, failed: bool = False) -> Ite
             yield Chunk(records, label, total, new_of(records), wave=wave)
 
 
-def _waves(
-    suspects: Iterable[tuple[Record, RecordState]],
-) -> Iterator[tuple[int, list[Record]]]:
+def _waves(suspects: Iterable[tuple[Record, RecordState]]) -> Iterator[tuple[int, list[Record]]]:
     """Suspects in chunks, each with the number of its wave, from 1: see Chunk.
 
     What was in flight at the last death goes out by halves: a few more deaths find the one that the

@@ -20,15 +20,7 @@ from common.delivery.model_check import refuse_unfit
 from common.job import Record
 from common.process import exits
 from common.process.exits import JobExit
-from common.records.days import (
-    Survey,
-    days,
-    in_order,
-    none_found,
-    records_of,
-    report_zone,
-    survey,
-)
+from common.records.days import Survey, days, in_order, none_found, records_of, report_zone, survey
 from common.records.planned import planned
 from common.records.selection import room_left, select
 from common.runner import per_record

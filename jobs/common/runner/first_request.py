@@ -36,10 +36,7 @@ _TURNING = {*map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A)))}
 
 
 def first_of(
-    context: Context,
-    selected: Selected,
-    model: Model,
-    unsure: str,
+    context: Context, selected: Selected, model: Model, unsure: str
 ) -> dict[str, Any] | None:
     """The first request about these records; None where none of them has a text.
 

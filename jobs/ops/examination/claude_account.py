@@ -127,13 +127,7 @@ def _ahead(date: str | None) -> float | None:
 
 
 def about(
-    model: str,
-    said: Said,
-    now: datetime,
-    *,
-    key: str,
-    capped: bool,
-    setting: str = "CLAUDE_MODEL",
+    model: str, said: Said, now: datetime, *, key: str, capped: bool, setting: str = "CLAUDE_MODEL"
 ) -> Iterator[Line]:
     """What an answer means for tonight; `setting` says which model that is."""
     if said.fault:

@@ -157,8 +157,7 @@ def _records(db: Asked, job: str, done: int, corrected: int, length: str) -> Rec
         ).fetchall()
     )
     under_way = db.execute(
-        f"select sum({length}) from requests where job = ? and {_UNDER_WAY}",
-        (job,),
+        f"select sum({length}) from requests where job = ? and {_UNDER_WAY}", (job,)
     ).fetchone()[0]
     return Records(
         done=done,

@@ -127,14 +127,7 @@ def end(
         "update queue set worker = null, lease_until = null, body = null, ended = ?, reason = ?,"
         " code = ?, unsettled_usd = unsettled_usd + ?"
         " where request_id = ? and fence = ? and ended is null",
-        (
-            how,
-            reason,
-            code,
-            claimed.most_usd if billed else 0.0,
-            claimed.request_id,
-            claimed.fence,
-        ),
+        (how, reason, code, claimed.most_usd if billed else 0.0, claimed.request_id, claimed.fence),
     )
 
 

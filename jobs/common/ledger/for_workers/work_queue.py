@@ -79,16 +79,7 @@ def add(db: Statements, job: str, queue: str, work: Iterable[Work]) -> None:
         "insert into queue (request_id, job, queue_name, label, model, body, most_usd, capped)"
         " values (?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (
-                one.request_id,
-                job,
-                queue,
-                one.label,
-                one.model,
-                one.body,
-                one.most_usd,
-                one.capped,
-            )
+            (one.request_id, job, queue, one.label, one.model, one.body, one.most_usd, one.capped)
             for one in work
         ],
     )
