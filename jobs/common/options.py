@@ -94,105 +94,54 @@ def _parser(job: Job) -> Parser:
     """What reads the command line of a job."""
     parser = Parser(prog=f"./run_job.sh {job.name}")
     add = parser.add_argument
-    add(
-        "--dry-run",
-        action="store_true",
-        help="say what would be sent and what it would cost; pay and change nothing",
-    )
-    add(
-        "--show",
-        action="store_true",
-        help="with --dry-run: the first request itself, as it travels",
-    )
+
+    def flag(name: str, words: str, to: Callable[..., object] = add) -> None:
+        to(name, action="store_true", help=words)
+
+    flag("--dry-run", "say what would be sent and what it would cost; pay and change nothing")
+    flag("--show", "with --dry-run: the first request itself, as it travels")
     add("--limit", type=values.count, metavar="N", help="at most N records")
     if job.has_window:
-        what = "of the day" if job.per_day else "of the records"
+        what = f"{'of the day' if job.per_day else 'of the records'} (ISO date or time)"
         add("--date", type=values.time, metavar="DATE", help="that day alone")
-        add(
-            "--since", type=values.time, metavar="DATE", help=f"the first {what} (ISO date or time)"
-        )
-        add("--until", type=values.time, metavar="DATE", help=f"the last {what} (ISO date or time)")
+        add("--since", type=values.time, metavar="DATE", help=f"the first {what}")
+        add("--until", type=values.time, metavar="DATE", help=f"the last {what}")
     delivery = parser.add_mutually_exclusive_group().add_argument
-    delivery("--live", action="store_true", help="send requests live")
-    delivery(
-        "--message-batch", action="store_true", help="send them in message batches: half price"
+    flag("--live", "send requests live", delivery)
+    flag("--message-batch", "send them in message batches: half price", delivery)
+    flag("--celery", "hand them to Celery's workers", delivery)
+    wait = "how long to wait for a message batch, or for workers (2h)"
+    add("--wait", type=values.duration, metavar="DURATION", help=wait)
+    most = "the most requests in flight (auto: what the account's rate limits carry, up to 128)"
+    add("--concurrency", type=values.concurrency, metavar="N", help=most)
+    size = job.chunk_size
+    add("--chunk-size", type=values.count, default=size, metavar="N", help="records per request")
+    model = "instead of CLAUDE_MODEL" + (
+        "" if job.per_day else "; with --eval twice, to compare two"
     )
-    delivery("--celery", action="store_true", help="hand them to Celery's workers")
-    add(
-        "--wait",
-        type=values.duration,
-        metavar="DURATION",
-        help="how long to wait for a message batch, or for workers (2h)",
-    )
-    add(
-        "--concurrency",
-        type=values.concurrency,
-        metavar="N",
-        help="the most requests in flight (auto: what the account's rate limits carry, up to 128)",
-    )
-    add(
-        "--chunk-size",
-        type=values.count,
-        default=job.chunk_size,
-        metavar="N",
-        help="records per request",
-    )
-    add(
-        "--model",
-        type=values.model,
-        action="append",
-        metavar="ID",
-        help="instead of CLAUDE_MODEL"
-        + ("" if job.per_day else "; with --eval twice, to compare two"),
-    )
-    add(
-        "--max-cost",
-        type=values.usd,
-        metavar="USD",
-        help="a request that could pass it is not sent",
-    )
-    add("--retry-dead", action="store_true", help="ask again about dead letters, and nothing else")
-    add("--reprocess", action="store_true", help="ask again about records that are done")
-    add(
-        "--stale",
-        action="store_true",
-        help="ask again about what an older version of the job has done, newest first",
-    )
+    add("--model", type=values.model, action="append", metavar="ID", help=model)
+    cap = "a request that could pass it is not sent"
+    add("--max-cost", type=values.usd, metavar="USD", help=cap)
+    flag("--retry-dead", "ask again about dead letters, and nothing else")
+    flag("--reprocess", "ask again about records that are done")
+    flag("--stale", "ask again about what an older version of the job has done, newest first")
     if not job.per_day:
         _add_measures(add)
-    add(
-        "--after",
-        type=values.name,
-        metavar="JOB2",
-        help="only if JOB2 has succeeded since this job last did",
-    )
-    add("--json", action="store_true", help="what came of it, as one JSON object on stdout")
-    add("--demo", action="store_true", help="sample records and a stand-in: no key, no network")
+    after = "only if JOB2 has succeeded since this job last did"
+    add("--after", type=values.name, metavar="JOB2", help=after)
+    flag("--json", "what came of it, as one JSON object on stdout")
+    flag("--demo", "sample records and a stand-in: no key, no network")
     return parser
 
 
 def _add_measures(add: Callable[..., object]) -> None:
     """What looks at answers and saves nothing."""
-    add(
-        "--try",
-        type=values.count,
-        nargs="?",
-        const=10,
-        metavar="N",
-        help="ask about N records (10), save nothing: see answers, and what the rest would cost",
-    )
-    add(
-        "--eval",
-        type=values.file,
-        metavar="FILE",
-        help="ask about the records of a CSV of expected values, or `corrections`, and measure",
-    )
-    add(
-        "--min-accuracy",
-        type=values.share,
-        metavar="X",
-        help="with --eval: exit 3 where the accuracy is below X (0 to 1)",
-    )
+    few = "ask about N records (10), save nothing: see answers, and what the rest would cost"
+    add("--try", type=values.count, nargs="?", const=10, metavar="N", help=few)
+    labels = "ask about the records of a CSV of expected values, or `corrections`, and measure"
+    add("--eval", type=values.file, metavar="FILE", help=labels)
+    gate = "with --eval: exit 3 where the accuracy is below X (0 to 1)"
+    add("--min-accuracy", type=values.share, metavar="X", help=gate)
 
 
 def _refuse_measures(job: Job, arguments: Sequence[str]) -> None:
