@@ -36,7 +36,7 @@ from quality.record_text import text_of
 from quality.sample import everything
 from quality.scores import score
 from quality.side_by_side import side_by_side
-from quality.summary import finish
+from quality.summary import finish, status_of
 
 _NAMED = 3  # records that a line of the log names
 _TEXT = 300  # characters of a record
@@ -67,7 +67,7 @@ def run(context: Context, say: Callable[[str], object]) -> int:
         summary = finish(parts, code, time.monotonic() - began) if parts else {}
         if context.options.json and code != exits.BUG:
             ended = {"job": context.job.name, "run": context.run_id, "exit_code": code}
-            ended |= {"status": exits.STATUS.get(code, "error"), "reasons": reasons}
+            ended |= {"status": status_of(Purpose.EVAL, code), "reasons": reasons}
             ended |= {"usd": summary.get("usd", 0.0)}
             say(json.dumps({**ended, **as_json(evaluation)}))
     if not context.options.json:
