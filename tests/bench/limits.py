@@ -20,10 +20,12 @@ worth.
 from __future__ import annotations
 
 import argparse
+import compileall
 import csv
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -107,8 +109,10 @@ def standin(tier: Tier, burst: float) -> Iterator[str]:
     command += ["--output-tokens-per-minute", str(tier.output)]
     with subprocess.Popen(command, cwd=ROOT / "jobs", stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.terminate()
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
 
 
 def bill(url: str) -> Bill:
@@ -138,10 +142,14 @@ def records(path: Path, count: int) -> None:
 
 
 class Run:
-    """One run: a process with a database and a ledger of its own."""
+    """One run: a process in an installation of its own, which is ready when the clock starts."""
 
     def __init__(self, folder: Path, jobs: Path, url: str, count: int, options: list[str]) -> None:
-        folder.mkdir()
+        shutil.copytree(jobs, folder / "jobs")
+        (folder / "state").mkdir()
+        (folder / "logs").mkdir()
+        (folder / "reports").mkdir()
+        compileall.compile_dir(folder / "jobs", quiet=2)
         records(folder / "records.db", count)
         environ = {
             "PATH": "/usr/bin:/bin",
@@ -149,16 +157,19 @@ class Run:
             "ANTHROPIC_BASE_URL": url,
             "NO_PROXY": "127.0.0.1",
             "RECORDS_DB": str(folder / "records.db"),
-            "LEDGER_DB": str(folder / "{job}.db"),
         }
         self._count = count
         self._log = folder / "log"
+        self._environ = environ
+        self._command = [sys.executable, str(folder / f"jobs/{JOB}.py"), "--live", *options]
+
+    def start(self) -> Run:
+        """Start it."""
         self._began = time.perf_counter()
         self._process = subprocess.Popen(
-            [sys.executable, str(jobs / f"{JOB}.py"), "--live", *options],
-            env=environ,
-            stderr=self._log.open("wb"),
+            self._command, env=self._environ, stderr=self._log.open("wb")
         )
+        return self
 
     def wait(self) -> Ended:
         """Wait for its end. Stops the bench where it did not do all of its records."""
@@ -191,7 +202,7 @@ def one(name: str, tier: Tier, arguments: argparse.Namespace) -> None:
     count = arguments.records or tier.records
     with standin(tier, arguments.burst) as url, tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder) / "one", arguments.jobs, url, count, arguments.options)
-        ended, billed = run.wait(), bill(url)
+        ended, billed = run.start().wait(), bill(url)
     needed, tightest = billed.seconds(tier)
     ideal = needed + billed.answer
     full = billed.seconds(tier, arguments.burst / 60)[0] + billed.answer
@@ -214,11 +225,13 @@ def two(tier: Tier, arguments: argparse.Namespace) -> None:
     """Two runs on one account, of which the second starts a little later."""
     count = arguments.records or tier.records
     with standin(tier, arguments.burst) as url, tempfile.TemporaryDirectory() as folder:
-        running: dict[int, Run] = {}
-        for number in (1, 2):
-            place = Path(folder) / str(number)
-            running[number] = Run(place, arguments.jobs, url, count, arguments.options)
-            time.sleep(APART if number == 1 else 0)
+        running = {
+            number: Run(Path(folder) / str(number), arguments.jobs, url, count, arguments.options)
+            for number in (1, 2)
+        }
+        running[1].start()
+        time.sleep(APART)
+        running[2].start()
         ended: dict[int, Ended] = {}
         while len(ended) < 2:
             time.sleep(0.02)
