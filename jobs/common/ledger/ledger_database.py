@@ -49,33 +49,16 @@ class Statements(Protocol):
 class LedgerDatabase(Protocol):
     """A database that holds the ledger of a job, open."""
 
-    @property
-    def name(self) -> str:
-        """How messages call it: no password is in it."""
+    name: str  # how messages call it: no password is in it
+    answer_as_bytes: str  # the SQL for the bytes of `answer`
+    not_by_index: str  # what stands before a column that no index had better be used for
+    given: str  # the SQL for a table of many ids, `given`, which come as one value
+    given_in_order: str  # the same, with the `place` of each
+    given_at_once: int  # how many characters that value had better have
 
     @property
     def db(self) -> Statements:
         """Its statements. Those that change something stand inside a transaction."""
-
-    @property
-    def answer_as_bytes(self) -> str:
-        """The SQL for the bytes of `answer`."""
-
-    @property
-    def not_by_index(self) -> str:
-        """What stands before a column that no index had better be used for."""
-
-    @property
-    def given(self) -> str:
-        """The SQL for a table of many ids, `given`, which come as one value."""
-
-    @property
-    def given_in_order(self) -> str:
-        """The same, with the `place` of each."""
-
-    @property
-    def given_at_once(self) -> int:
-        """How many characters that value had better have."""
 
     def as_given(self, joined: str, /) -> str:
         """That value, of ids that are joined by SEPARATOR."""
