@@ -46,7 +46,7 @@ def test_a_share_is_never_nought_of_something_nor_all_of_less() -> None:
 
 @pytest.mark.parametrize(
     ("usd", "said"),
-    [(0.0788, "$0.0788"), (0.0, "$0.00"), (0.00001, "under $0.0001"), (1234.5, "$1,234.50")],
+    [(0.0788, "$0.0788"), (0.0, "$0"), (0.00001, "under $0.0001"), (1234.5, "$1,234.50")],
 )
 def test_a_cost_is_said_in_dollars(usd: float, said: str) -> None:
     assert phrases.cost(replace(FOOTER, usd=usd)) == said

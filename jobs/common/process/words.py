@@ -22,6 +22,15 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}h {whole % 3600 // 60}m"
 
 
+def usd(amount: float | None, unknown: str) -> str:
+    """An amount that is never rounded to nothing; `unknown` for None."""
+    if amount is None:
+        return unknown
+    if 0 < amount < 0.0001:
+        return "under $0.0001"
+    return (f"${amount:.4f}" if amount < 1 else f"${amount:,.2f}") if amount else "$0"
+
+
 def span(seconds: float) -> str:
     """A length of time in at most two units, the smaller ones left out: `47m`, `12d 4h`."""
     minutes = int(seconds // 60)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from common.process.words import counted
+from common.process.words import counted, usd
 from common.report.day_report import DayReport, Entry, Footer
 from common.report.plain_text import HOUR, WORD, plain
 
@@ -161,11 +161,7 @@ def also_missing(report: DayReport) -> list[str]:
 
 
 def cost(footer: Footer) -> str:
-    if footer.usd is None:
-        return f"cost unknown: no price for {plain(footer.model, WORD)}"
-    if 0 < footer.usd < 0.0001:
-        return "under $0.0001"
-    return f"${footer.usd:.4f}" if 0 < footer.usd < 1 else f"${footer.usd:,.2f}"
+    return usd(footer.usd, f"cost unknown: no price for {plain(footer.model, WORD)}")
 
 
 def tokens(footer: Footer) -> str:

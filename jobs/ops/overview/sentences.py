@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from common import times
+from common.process import words
 from common.process.words import counted, duration, span
 from ops.ledger.figures import Records
 from ops.ledger.work import Worker
@@ -80,13 +81,7 @@ def took(run: Run) -> str:
 
 def usd(amount: float | None) -> str:
     """An amount that is never rounded to nothing."""
-    if amount is None:
-        return "no known price"
-    if amount == 0:
-        return "$0"
-    if amount < 0.0001:
-        return "under $0.0001"
-    return f"${amount:.4f}" if amount < 1 else f"${amount:,.2f}"
+    return words.usd(amount, "no known price")
 
 
 def ended_at(run: Run) -> str:
