@@ -259,9 +259,8 @@ number_setting() {
 }
 
 refuse_setting() {
-  local shown
-  printf -v shown '%q' "$REPLY"
-  refuse 78 "$setting_name=$shown is wrong: it must be $1; change it in .env or in the environment"
+  printf -v REPLY '%q' "$REPLY"
+  refuse 78 "$setting_name=$REPLY is wrong: it must be $1; change it in .env or in the environment"
 }
 
 # --- venv/ ---

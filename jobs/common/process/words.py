@@ -10,6 +10,11 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
+def have(number: int, thing: str) -> str:
+    """The same, as the beginning of a sentence: `1 record has`, `3 records have`."""
+    return f"{counted(number, thing)} {'has' if number == 1 else 'have'}"
+
+
 def duration(seconds: float) -> str:
     """A duration for a person: `0.4s`, `12s`, `3m 5s`, `2h 10m`."""
     if seconds < 10:

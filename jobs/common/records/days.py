@@ -75,13 +75,9 @@ def days(context: Context, zone: tzinfo, now: datetime) -> list[Day]:
     newest = Day(date.fromisoformat(max(reported)), zone)
     oldest = last.plus(1 - LOOKED_BACK)
     if newest < oldest.plus(-1):
-        log.warning(
-            "the days from %s to %s were never reported and are too far back:"
-            " --since %s reports them",
-            newest.plus(1),
-            oldest.plus(-1),
-            newest.plus(1),
-        )
+        first, until = newest.plus(1), oldest.plus(-1)
+        never = f"the days from {first} to {until} were never reported and are too far back"
+        log.warning("%s: --since %s reports them", never, first)
     looked_at = (oldest.plus(n) for n in range(LOOKED_BACK))
     return [
         *(_outdated(context, reported, oldest) if context.options.stale else ()),
@@ -126,13 +122,9 @@ def _say_passed_over(context: Context, since: Day) -> None:
     reported = context.runs.reported_days()
     missed = Day(date.fromisoformat(max(reported)), since.zone).plus(1) if reported else since
     if missed < since:
-        log.warning(
-            "the days from %s to %s are passed over: --since %s --until %s reports them",
-            missed,
-            since.plus(-1),
-            missed,
-            since.plus(-1),
-        )
+        until = since.plus(-1)
+        passed = f"the days from {missed} to {until} are passed over"
+        log.warning("%s: --since %s --until %s reports them", passed, missed, until)
 
 
 def survey(context: Context, looked_at: list[Day]) -> Survey:

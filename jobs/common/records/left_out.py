@@ -13,7 +13,7 @@ from common.context import Context
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log, shortened
-from common.process.words import counted
+from common.process.words import counted, have
 from common.time_forms import is_number
 
 _DECADES = timedelta(days=20 * 365)
@@ -49,12 +49,8 @@ def tell_empty(context: Context) -> None:
     else:
         became = "left out: empty=… in the job says what such a record is worth"
     some = ", ".join(shortened(record_id, 40) for record_id in sorted(empty)[:3])
-    log.warning(
-        "%s no text (%s): nothing is sent or paid; %s",
-        "1 record has" if len(empty) == 1 else f"{len(empty):,} records have",
-        some,
-        became,
-    )
+    what = f"{have(len(empty), 'record')} no text ({some})"
+    log.warning("%s: nothing is sent or paid; %s", what, became)
 
 
 def _tell_without_id(context: Context, rows: int) -> None:
@@ -84,17 +80,9 @@ def tell_times(context: Context) -> None:
         remedy = "write it as a time in UTC in the SELECT, with datetime(…) or to_timestamp(…)"
         raise JobExit(exits.SETTINGS, f"{no_time}, for one: {remedy}")
     if seen.undated:
-        log.warning(
-            "%s a %s that is no time, such as %s: they belong to no day",
-            "1 record has" if seen.undated == 1 else f"{seen.undated:,} records have",
-            time,
-            seen.example,
-        )
+        what = f"{have(seen.undated, 'record')} a {time} that is no time, such as {seen.example}"
+        log.warning("%s: they belong to no day", what)
     if newest and is_number(newest[1]) and abs(newest[0] - context.clock.utc_now()) > _DECADES:
-        log.warning(
-            "the newest %s is the number %s, which reads as %s: what does it count?"
-            " Write it as a time in the SELECT",
-            time,
-            shortened(str(newest[1]), 40),
-            times.stamp(newest[0]),
-        )
+        number = f"the newest {time} is the number {shortened(str(newest[1]), 40)}"
+        reads = f"which reads as {times.stamp(newest[0])}: what does it count?"
+        log.warning("%s, %s Write it as a time in the SELECT", number, reads)

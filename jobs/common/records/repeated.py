@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from common.job import Record
 from common.process.log import log, shortened
+from common.process.words import counted
 
 
 class Repeated:
@@ -28,13 +29,11 @@ class Repeated:
     def tell(self) -> None:
         """One WARN for all of them."""
         if self._rows:
-            log.warning(
-                "%s a record_id that came before, such as %s: the first row of each is sent",
-                "1 row of the SELECT has"
-                if self._rows == 1
-                else f"{self._rows:,} rows of the SELECT have",
-                shortened(self._example, 40),
+            rows = (
+                f"{counted(self._rows, 'row')} of the SELECT {'has' if self._rows == 1 else 'have'}"
             )
+            again = f"{rows} a record_id that came before, such as {shortened(self._example, 40)}"
+            log.warning("%s: the first row of each is sent", again)
 
 
 def once(records: Iterable[Record]) -> Iterator[Record]:
