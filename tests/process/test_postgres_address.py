@@ -7,7 +7,8 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from common.process.postgres import Connection, plain
+from common.process.postgres import Connection
+from common.process.postgres_errors import plain
 from common.process.redaction import hide
 from common.source.source_database import open_source
 from rigs.source_files import failure

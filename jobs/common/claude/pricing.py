@@ -16,14 +16,7 @@ from typing import Any
 from common.process import exits
 from common.process.exits import JobExit
 
-_NUMBERS = (
-    "input",
-    "output",
-    "cache_write_5m",
-    "cache_write_1h",
-    "cache_read",
-    "message_batch_factor",
-)
+_NUMBERS = "input output cache_write_5m cache_write_1h cache_read message_batch_factor".split()
 _DATED = 8  # digits
 PRICES = Path(__file__).with_name("prices.json")
 

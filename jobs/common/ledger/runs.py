@@ -35,18 +35,12 @@ class Runs:
 
     def end(self, exit_code: int, counts: Mapping[str, int | float | str | None]) -> None:
         """Note how this run ended; `counts` are columns of `runs`."""
-        assignments = ", ".join(f"{name} = :{name}" for name in counts)
+        ended = {"ended_at": times.stamp(), "exit_code": exit_code}
+        assignments = ", ".join(f"{name} = :{name}" for name in (*ended, *counts))
         with self._file.transaction():
             self._file.db.execute(
-                "update runs set ended_at = :ended_at, exit_code = :exit_code,"
-                f" {assignments} where job = :job and run_id = :run_id",
-                {
-                    "job": self.job,
-                    "ended_at": times.stamp(),
-                    "exit_code": exit_code,
-                    "run_id": self.run_id,
-                    **counts,
-                },
+                f"update runs set {assignments} where job = :job and run_id = :run_id",
+                {**counts, **ended, "job": self.job, "run_id": self.run_id},
             )
 
     def outputs_before(self, limit: int) -> list[str]:

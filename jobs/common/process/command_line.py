@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -11,6 +10,7 @@ from typing import Any, NoReturn, TextIO
 
 from common.process import exits
 from common.process.exits import JobExit
+from common.process.words import close_to
 
 
 def say(text: str, file: TextIO | None = None) -> None:
@@ -43,10 +43,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """` (did you mean …?)` with the known word that is most like this one; "" where none is."""
     by_letters = {one.strip("-").replace("-", "_"): one for one in known}
     plain = word[:80].strip("-").replace("-", "_").lower()
-    found = difflib.get_close_matches(plain, by_letters, 1, 0.7) if plain else []
-    if not found and len(plain) > 2:
-        found = [one for one in by_letters if one.startswith(plain)][:1]
-    return f" (did you mean {by_letters[found[0]]}?)" if found else ""
+    begin_so = (one for one in by_letters if len(plain) > 2 and one.startswith(plain))
+    found = close_to(plain, by_letters, 0.7) or next(begin_so, "")
+    return f" (did you mean {by_letters[found]}?)" if found else ""
 
 
 class Parser(argparse.ArgumentParser):

@@ -15,23 +15,13 @@ from typing import TYPE_CHECKING, Any, cast
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.patient_connection import patient_connection
-from common.process.postgres_errors import is_about_the_statement, plain
+from common.process.postgres_errors import plain
 from common.process.postgres_texts import as_texts, load_any
 from common.process.redaction import redacted
 from common.process.sql_text import MARK, NAMED, tokens
 
 if TYPE_CHECKING:
     import psycopg
-
-__all__ = [
-    "BEGIN",
-    "Connection",
-    "Row",
-    "in_words",
-    "is_about_the_statement",
-    "is_postgres",
-    "plain",
-]
 
 SCHEMES = ("postgresql://", "postgres://")
 # Seconds in which a server that is restarted, or a pooler before it, is back.

@@ -16,8 +16,8 @@ from common.ledger.postgres.lease import DURABLE_BEGIN
 from common.ledger.postgres.postgres_ledger import make_tables
 from common.ledger.postgres.postgres_statements import escaped
 from common.process.exits import JobExit
-from common.process.postgres import PATIENCE, Connection, plain
-from common.process.postgres_errors import is_passing
+from common.process.postgres import PATIENCE, Connection
+from common.process.postgres_errors import is_passing, plain
 
 T = TypeVar("T")
 

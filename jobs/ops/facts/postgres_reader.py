@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from common.process import exits
 from common.process.exits import JobExit
-from common.process.postgres import Connection, Row, Values, plain
+from common.process.postgres import Connection, Row, Values
+from common.process.postgres_errors import plain
 
 if TYPE_CHECKING:
     import psycopg

@@ -22,7 +22,8 @@ from common.ledger.postgres.postgres_statements import PostgresStatements
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
-from common.process.postgres import SILENCE, Connection, plain
+from common.process.postgres import SILENCE, Connection
+from common.process.postgres_errors import plain
 from common.process.witness import Told
 
 _LOCK = 0x436C6A62  # "Cljb": only who makes tables takes it

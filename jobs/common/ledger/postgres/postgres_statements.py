@@ -18,8 +18,14 @@ from common.ledger.ledger_errors import gone_or_broken
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
-from common.process.postgres import BEGIN, PATIENCE, Connection, Row, plain
-from common.process.postgres_errors import is_about_the_statement, is_passing, said, without_details
+from common.process.postgres import BEGIN, PATIENCE, Connection, Row
+from common.process.postgres_errors import (
+    is_about_the_statement,
+    is_passing,
+    plain,
+    said,
+    without_details,
+)
 
 READING = f"{BEGIN}; set transaction read only"
 _LACKING = ("42P01", "42703")  # a table, a column
