@@ -9,7 +9,7 @@ record.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
@@ -58,9 +58,9 @@ class JobCode:
         Raises CodeError for what it raises; JobExit where the disk is to blame, or a database that
         it opened itself.
         """
+        self._mark.set(function, record_ids)
         try:
-            with self.at_work(function, record_ids):
-                return call(*args, **kwargs)
+            return call(*args, **kwargs)
         except CodeError:
             raise
         except errors() as error:
@@ -78,6 +78,8 @@ class JobCode:
                 what = f"{function} could not write: {error.strerror}"
                 raise JobExit(exits.CANNOT_WRITE, what) from error
             raise CodeError(raised(function, error)) from error
+        finally:
+            self._mark.clear()
 
     @contextmanager
     def at_work(self, function: str, record_ids: Sequence[str], deaths: int = 0) -> Iterator[None]:
@@ -85,6 +87,15 @@ class JobCode:
         self._mark.set(function, record_ids, deaths)
         try:
             yield
+        finally:
+            self._mark.clear()
+
+    def one_by_one(self, function: str, works: Iterable[tuple[str, Callable[[], object]]]) -> None:
+        """Do one piece of work after another, each marked as the record's that it comes with."""
+        try:
+            for record_id, work in works:
+                self._mark.set(function, (record_id,))
+                work()
         finally:
             self._mark.clear()
 

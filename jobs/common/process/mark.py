@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from common.process import exits
 from common.process.exits import JobExit
 
 _MOST = 1 << 20  # bytes read of a mark
+_text = json.encoder.encode_basestring_ascii
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,10 @@ class Mark:
 
     def set(self, function: str, record_ids: Sequence[str], deaths: int = 0) -> None:
         """The process is in `function` for these records now; it died in it `deaths` times."""
-        self._write(json.dumps([deaths, function, *record_ids]).encode() + b"\n")
+        if self._file is not None:
+            # JSON, made by hand since a run does it several times for each record.
+            ids = "".join([f", {_text(one)}" for one in record_ids])
+            self._write(f"[{deaths}, {_text(function)}{ids}]\n".encode("ascii"))
 
     def clear(self) -> None:
         """The process is out of it."""
@@ -63,8 +66,10 @@ class Mark:
 
     def _write(self, line: bytes) -> None:
         if self._file is not None:
-            with suppress(OSError):  # a full disk: the answers matter, and the mark does not
+            try:
                 os.pwrite(self._file, line, 0)
+            except OSError:
+                return  # a full disk: the answers matter, and the mark does not
 
     def close(self) -> None:
         """Remove the file: the run ends in order."""

@@ -136,9 +136,8 @@ class Saving:
         source = self._context.source
 
         def save_all() -> None:
-            for output in outputs:
-                with self._code.at_work(SAVE, [output.record_id]):
-                    self._call(output)
+            works = ((one.record_id, partial(self._call, one)) for one in outputs)
+            self._code.one_by_one(SAVE, works)
 
         try:
             source.write(save_all)

@@ -6,7 +6,8 @@ What is stored already is passed over, so that a download can be begun anew as o
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from common.delivery.message_batch.result_lines import (
     Downloaded,
     LeftOver,
     ResultLine,
+    named_in,
     read_line,
     without_answer,
 )
@@ -25,6 +27,7 @@ from common.delivery.spending import Spending
 from common.delivery.store import store
 from common.ledger.message_batches import AwaitedRequest, MessageBatch
 from common.process.words import counted
+from common.records.spool import Spool
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -70,26 +73,46 @@ class Download:
         return True
 
     async def _read_once(self, client: AsyncAnthropic) -> Downloaded:
-        found = Downloaded()
-        answers: list[ResultLine] = []
-        others: list[ResultLine] = []
-        size = 0
-        async with aclosing(results(client, self._message_batch.id)) as stream:
-            async for raw in stream:
+        with Spool[bytes]((), self._context.settings.state) as lines:
+            names: list[bytes] = []
+            try:
+                async with aclosing(results(client, self._message_batch.id)) as stream:
+                    async for line in stream:
+                        names.append(named_in(line))
+                        lines.add(line)
+            except Exception:  # what has come is kept: the next download passes it over
+                self._store_answers(lines, names, Downloaded())
+                raise
+            found = Downloaded()
+            others = self._store_answers(lines, names, found)
+            # Last: of two lines about one request, the answer that was paid for is what counts.
+            for some in _grouped((read_line(line), len(line)) for line in lines.at(others)):
+                self._store(some)
+        return found
+
+    def _store_answers(
+        self, lines: Spool[bytes], names: Sequence[bytes], found: Downloaded
+    ) -> Sequence[int]:
+        """Note all lines, and store those that are answers: the numbers of other readable ones.
+
+        In the order of their requests, which is not the one they come in: a commit then changes
+        some pages of the ledger, and not hundreds all over it.
+        """
+        order = array("L", sorted(range(len(names)), key=names.__getitem__))
+        others = array("L")
+
+        def answers() -> Iterator[tuple[ResultLine, int]]:
+            for number, raw in zip(order, lines.at(order), strict=True):
                 line = read_line(raw)
                 found.note(line)
                 if line.kind == "succeeded":
-                    answers.append(line)
-                    size += len(raw)
+                    yield line, len(raw)
                 elif line.kind:
-                    others.append(line)
-                if len(answers) == _TOGETHER or size > _MOST_TOGETHER:
-                    self._store(answers)
-                    answers, size = [], 0
-        self._store(answers)
-        # Last: of two lines about one request, the answer that was paid for is the one that counts.
-        self._store(others)
-        return found
+                    others.append(number)
+
+        for some in _grouped(answers()):
+            self._store(some)
+        return others
 
     def _lacking(self, found: Downloaded) -> int:
         unreadable = [line.custom_id for line in found.unreadable if line.custom_id]
@@ -128,6 +151,20 @@ class Download:
         with self._context.ledger.transaction():
             self._context.ledger.apply(others)
         self._context.tally.apply(others)
+
+
+def _grouped(lines: Iterable[tuple[ResultLine, int]]) -> Iterator[list[ResultLine]]:
+    """Lines that come with their sizes, as many at a time as one commit takes."""
+    group: list[ResultLine] = []
+    size = 0
+    for line, more in lines:
+        group.append(line)
+        size += more
+        if len(group) == _TOGETHER or size > _MOST_TOGETHER:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
 def _outcome(request: AwaitedRequest, line: ResultLine) -> Outcome:

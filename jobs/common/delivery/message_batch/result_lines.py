@@ -47,8 +47,7 @@ def read_line(line: bytes) -> ResultLine:
         # A raw control character in a text is no reason to lose what was paid for.
         value = json.loads(line.decode("utf-8-sig", "replace"), strict=False)
     except (ValueError, RecursionError):
-        named = _CUSTOM_ID.search(line)
-        return _damaged(named[1].decode() if named else "", "a line that is not JSON")
+        return _damaged(named_in(line).decode(), "a line that is not JSON")
     custom_id = value.get("custom_id") if isinstance(value, dict) else None
     if not isinstance(custom_id, str) or not _IS_AN_ID(custom_id):
         return _damaged("", "a line without a custom_id")
@@ -56,6 +55,12 @@ def read_line(line: bytes) -> ResultLine:
     if not isinstance(result, dict):
         return _damaged(custom_id, "a line without a result")
     return _read_result(custom_id, result)
+
+
+def named_in(line: bytes) -> bytes:
+    """The id that a line seems to name, whatever else it is; b"" for none."""
+    named = _CUSTOM_ID.search(line)
+    return named[1] if named else b""
 
 
 def _read_result(custom_id: str, result: dict[str, Any]) -> ResultLine:
