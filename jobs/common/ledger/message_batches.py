@@ -17,6 +17,7 @@ from common.ledger.ledger import Ledger
 from common.ledger.ledger_database import LedgerDatabase
 from common.ledger.states import Ending, Intent, MessageBatchStatus, RequestStatus
 
+_TOGETHER = 500  # requests that are in memory at once
 UNDER_WAY = "status in ('preparing', 'intent', 'submitted')"
 
 
@@ -155,17 +156,25 @@ class MessageBatches:
     def close(self, message_batch_id: str, status: MessageBatchStatus) -> int:
         """Commit its end: COLLECTED, VOID or GONE. Requests without a result are lost: how many."""
         with self._file.transaction():
-            left = self.awaited(message_batch_id)
-            for request in left:
-                # What was never sent was not billed. What ended without a result may have been.
-                if status is MessageBatchStatus.VOID:
-                    self._ledger.attempted(request.request_id, 1, 0.0)
-                self._ledger.lost(request.request_id, request.record_ids)
+            left = self._left(message_batch_id)
+            for first in range(0, len(left), _TOGETHER):
+                for request in self.awaited(message_batch_id, left[first : first + _TOGETHER]):
+                    # What was never sent was not billed. What ended without a result may have been.
+                    if status is MessageBatchStatus.VOID:
+                        self._ledger.attempted(request.request_id, 1, 0.0)
+                    self._ledger.lost(request.request_id, request.record_ids)
             self._db.execute(
                 "update message_batches set status = ?, ended_at = ? where message_batch_id = ?",
                 (status, times.stamp(), message_batch_id),
             )
         return len(left)
+
+    def _left(self, message_batch_id: str) -> list[str]:
+        rows = self._db.execute(
+            "select request_id from requests where message_batch_id = ? and status = 'submitted'",
+            (message_batch_id,),
+        )
+        return [request_id for (request_id,) in rows]
 
     def left(self, message_batch_id: str) -> int:
         """How many of its requests have no result yet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Self
@@ -11,6 +12,8 @@ from common.claude.message_batch_api import MOST_BYTES, MOST_REQUESTS
 from common.claude.request import Request
 
 _BEGIN, _BETWEEN, _END = b'{"requests":[', b",", b"]}"
+_ENTRY = b'{"custom_id":"%s","params":%s}'
+_LONGEST_ID = 65  # bytes of a custom_id at most, and the quote that ends it
 
 
 class Body:
@@ -20,8 +23,7 @@ class Body:
         self._folder = folder
         # It is closed with the body, which is a context manager itself.
         self.file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-        self.request_ids: list[str] = []
-        self._begins: list[int] = []  # where each entry begins in the file
+        self._begins = array("Q")  # where each entry begins in the file
         self._after = 0  # where the last one ends
 
     def __enter__(self) -> Self:
@@ -35,22 +37,28 @@ class Body:
         """Its length in bytes, once it is finished."""
         return self._after + len(_END)
 
+    def __len__(self) -> int:
+        """How many requests it holds."""
+        return len(self._begins)
+
     def add(self, request: Request) -> bool:
         """Add a request; False where it does not fit any more."""
-        custom_id = request.request_id.encode()
-        return self._add(
-            request.request_id, b'{"custom_id":"%s","params":%s}' % (custom_id, request.body)
-        )
+        return self._add(_ENTRY % (request.request_id.encode(), request.body))
 
-    def _add(self, request_id: str, entry: bytes) -> bool:
-        full = len(self.request_ids) == MOST_REQUESTS
-        if full or (self._after + len(entry) > MOST_BYTES and self.request_ids):
+    def _add(self, entry: bytes) -> bool:
+        full = len(self) == MOST_REQUESTS
+        if full or (self._after + len(entry) > MOST_BYTES and self):
             return False
-        self._after += self.file.write(_BETWEEN if self.request_ids else _BEGIN)
+        self._after += self.file.write(_BETWEEN if self else _BEGIN)
         self._begins.append(self._after)
         self._after += self.file.write(entry)
-        self.request_ids.append(request_id)
         return True
+
+    def request_ids(self) -> Iterator[str]:
+        """The ids of its requests, in order: read from the file, since there can be many."""
+        for begin in self._begins:
+            self.file.seek(begin + _ENTRY.index(b"%s"))
+            yield self.file.read(_LONGEST_ID).partition(b'"')[0].decode()
 
     def finish(self) -> None:
         """Nothing more is added: what is in the file is the whole body."""
@@ -58,11 +66,11 @@ class Body:
 
     def halves(self) -> Iterator[Body]:
         """Its first and its second half, one after the other, each to be closed by the caller."""
-        middle = (len(self.request_ids) + 1) // 2
-        for part in (range(middle), range(middle, len(self.request_ids))):
+        middle = (len(self) + 1) // 2
+        for part in (range(middle), range(middle, len(self))):
             half = Body(self._folder)
             for number in part:
-                half._add(self.request_ids[number], self._entry(number))
+                half._add(self._entry(number))
             half.finish()
             yield half
 

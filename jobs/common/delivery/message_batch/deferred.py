@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from itertools import islice
 from typing import NoReturn
 
 from common import times
@@ -64,8 +65,8 @@ class MessageBatchDelivery:
             with Body(self._context.settings.state) as body:
                 new_records, request = self._write(name, body, request, affordable)
                 self._create(name, body)
-            sent += len(body.request_ids)
-            self._context.tally.sent(len(body.request_ids), new_records)
+            sent += len(body)
+            self._context.tally.sent(len(body), new_records)
         return sent
 
     def collect(self, wait: float) -> bool:
@@ -158,7 +159,7 @@ class MessageBatchDelivery:
 
     def _create(self, name: str, body: Body) -> None:
         """Ask for a message batch, once; again only where Claude surely has not made it."""
-        requests = len(body.request_ids)
+        requests = len(body)
         claude = self._context.claude
         head = claude.call(newest)
         if isinstance(head, Fault):
@@ -189,8 +190,8 @@ class MessageBatchDelivery:
 
         That one is failed: it is asked live, where its records can be halved.
         """
-        requests = counted(len(body.request_ids), "request")
-        if len(body.request_ids) == 1:
+        requests = counted(len(body), "request")
+        if len(body) == 1:
             log.warning("%s: %s refused (%s): asked live", name, requests, reason)
             endings = self._message_batches.refuse(name, reason)
             self._context.tally.apply(endings)
@@ -200,7 +201,7 @@ class MessageBatchDelivery:
         for half_name, half in zip(names, body.halves(), strict=True):
             with half:
                 if half_name is name:
-                    others = body.request_ids[len(half.request_ids) :]
+                    others = islice(body.request_ids(), len(half), None)
                     self._message_batches.divide(name, names[1], others)
                 self._create(half_name, half)
 
