@@ -79,6 +79,7 @@ class Context:
             "usd": round(self.tally.usd, 6),
             "warnings": len(self.tally.warnings),
             "looks_wrong": self.tally.warnings,
+            **self.claude.pace(),
             "seconds": round(seconds, 1),
             "reasons": [*self.tally.reasons()][:5],
             "files": self.tally.files,

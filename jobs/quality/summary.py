@@ -35,5 +35,6 @@ def finish(parts: Sequence[Context], code: int, seconds: float) -> dict[str, Any
             summary[name] += other[name]
         summary["reasons"] = [*summary["reasons"], *other["reasons"]][:5]
     purpose = str(parts[0].ledger.purpose)
-    log_summary(summary, seconds, purpose=purpose, empty=len(parts[0].tally.empty))
+    empty = len(parts[0].tally.empty)
+    log_summary(summary, seconds, purpose=purpose, empty=empty, **parts[0].claude.pace())
     return summary

@@ -241,7 +241,7 @@ class Run:
 
         def fail(headers: Mapping[str, str], retry_after: int | None) -> None:
             self.flow.heard(headers)
-            self.flow.failed(sending, slow_down=True)
+            self.flow.failed(sending, slow_down=True, overloaded=retry_after is None)
             late = account.random.random()
             wait = late * 2 ** (request.attempts - 1)
             if retry_after is not None:

@@ -16,7 +16,6 @@ from common.claude.faults import Fault, Kind, Whose
 from common.claude.retries import Clock, Retry
 from common.claude.send import SECONDS_TO_DRAIN, in_time, judged, send
 from common.claude.server_clock import ServerClock
-from common.pace.flow import Flow
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from common.claude.api import Clients
     from common.claude.models_api import Model
+    from common.pace.flow import Flow
 
 SECONDS_FOR_A_FREE_CALL = 60.0  # in all, even while bytes keep arriving
 
@@ -69,7 +69,6 @@ class Claude:
         self._retry = retry
         self._clock = clock
         self.server_clock = ServerClock(clock)
-        self.flow = Flow(clock.now, self.server_clock.now, concurrency)
         self._stop = stop
         self._seconds = SECONDS_FOR_A_FREE_CALL if seconds is None else seconds
         self._closing = ExitStack()
@@ -99,6 +98,17 @@ class Claude:
     @cached_property
     def _access(self) -> Access:
         return self._reach(self._closing)
+
+    @cached_property
+    def flow(self) -> Flow:
+        """How many requests may be in flight, and when the next one may go."""
+        from common.pace.flow import Flow
+
+        return Flow(self._clock.now, self.server_clock.now, self.concurrency)
+
+    def pace(self) -> dict[str, int | str]:
+        """What a summary adds where requests were sent live: how many at once, and why no more."""
+        return self.flow.summary() if "flow" in self.__dict__ else {}
 
     @cached_property
     def loop(self) -> asyncio.AbstractEventLoop:

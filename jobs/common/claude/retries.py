@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from common import times
 from common.claude.faults import Fault
-from common.pace.flow import Flow
 
 if TYPE_CHECKING:
     import asyncio
+
+    from common.pace.flow import Flow
 
 
 @dataclass(frozen=True)

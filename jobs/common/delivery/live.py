@@ -67,8 +67,8 @@ class Live:
     def collect(self, *, more: bool = False) -> list[Outcome]:
         """Wait until a request has ended, and return all that have.
 
-        There may be none when the run is stopped; and, where there are `more` to be sent, as soon
-        as there is room for another.
+        There may be none when the run is stopped, or where there are `more` to be sent and there is
+        room for another.
         """
         return self._loop.run_until_complete(self._some(more))
 
@@ -103,7 +103,11 @@ class Live:
             self._news.set()
 
     async def _some(self, more: bool) -> list[Outcome]:
-        await self._until(1, self._flow.wait(self.in_flight) if more else inf)
+        if more:
+            while not (self._ended or self._stop.is_set() or self._flow.room(self.in_flight)):
+                await self._until(1, self._flow.wait(self.in_flight))
+        else:
+            await self._until(1)
         if self._ended and self._tasks and not self._stop.is_set():
             try:
                 async with asyncio.timeout(_LINGER):
@@ -153,7 +157,8 @@ class Live:
             sending = self._flow.sent(len(request.body), len(request.records))
             fault = await self._attempt(outcome)
             if fault:
-                self._flow.failed(sending, slow_down=fault.slow_down)
+                overloaded = not fault.no_effect
+                self._flow.failed(sending, slow_down=fault.slow_down, overloaded=overloaded)
             else:
                 tokens = tokens_of(outcome.message or {})
                 self._flow.answered(sending, tokens.prompt - tokens.cache_read, tokens.output)

@@ -44,7 +44,6 @@ class Loop:
     def __init__(self, context: Context, spending: Spending) -> None:
         self._context = context
         self._ledger = context.ledger
-        self._flow = context.claude.flow
         self._spending = spending
         self.requests = RequestMaker(context, lambda: self.model)
         self._seen = Seen()
@@ -72,15 +71,9 @@ class Loop:
             return self._live
         from common.delivery.live import Live
 
-        context = self._context
-        self._live = Live(
-            context.claude.clients,
-            context.claude.loop,
-            self._flow,
-            self._before_another,
-            context.retry,
-            context.clock,
-        )
+        context, claude = self._context, self._context.claude
+        clients, loop, flow = claude.clients, claude.loop, claude.flow
+        self._live = Live(clients, loop, flow, self._before_another, context.retry, context.clock)
         self._forget_signals = context.stop.waking(self._live.wake)
         return self._live
 
@@ -193,15 +186,16 @@ class Loop:
             waits = "what is left waits for the next run"
             self._ending = JobExit(exits.NOT_NOW, f"stopped by {by}: {waits}")
         going: list[Request] = []
-        self._held = False
-        room = self._flow.room(self._in_flight)
+        room, held_by = -1, ""
         while not self._ending and not (self._by_itself and (going or self._in_flight)):
             request = self._next(chunks)
             if request is None:
+                held_by = "records"
                 break
+            room = self._context.claude.flow.room(self._in_flight) if room < 0 else room
             if len(going) >= room:
                 self._again.appendleft(request)
-                self._held = True
+                held_by = "room"
                 break
             busy = bool(going) or self._in_flight > 0
             by_itself = not self._is_proven or request.warms
@@ -211,12 +205,16 @@ class Loop:
             if not self._spending.reserve(request):
                 self._again.appendleft(request)
                 # What is in flight reserves the most it can cost, and gives most of it back.
+                held_by = "cost_cap"
                 if not busy:
                     capped = self._spending.cap_reached()
                     self._ending = JobExit(capped.code, f"{capped.reason}; the rest waits")
                 break
             self._wave, self._by_itself = request.wave, by_itself
             going.append(request)
+        self._held = held_by == "room"
+        if not self._held and (going or self._in_flight):
+            self._context.claude.flow.held_by(held_by)
         return going
 
     def _next(self, chunks: Iterator[Chunk]) -> Request | None:

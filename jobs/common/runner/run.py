@@ -149,7 +149,8 @@ def _run(start: Start) -> tuple[int, str]:
             log.info("this run's end is not in its ledger: %s", end.message)
     # As texts: log_summary leaves out a number that is 0, and agreed=0 has to be told.
     second = {name: str(value) for name, value in context.tally.of_second_opinions().items()}
-    log_summary(summary, seconds, **context.tally.left_out(), **second)
+    more = {**context.tally.left_out(), **second, **context.claude.pace()}
+    log_summary(summary, seconds, **more)
     return code, json.dumps(summary) if start.options.json else ""
 
 
