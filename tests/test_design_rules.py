@@ -50,7 +50,7 @@ LAYERS = (
     ("common.option_values",),
     ("common.job",),
     ("common.process", "common.html_document"),
-    ("common.budget", "common.function_text", "common.tally"),
+    ("common.answer_schema", "common.budget", "common.function_text", "common.tally"),
     ("common.times", "common.row"),
     ("common.time_forms",),
     ("common.time_grammar",),

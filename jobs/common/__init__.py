@@ -12,11 +12,12 @@
     process/    a good citizen of Unix: exit codes, log, lock, signals, files
 
 and, between them: settings.py, options.py and option_values.py (.env and the command line),
-context.py (what a run has in hand), budget.py (what it may still spend), job_code.py (calls a job's
-own functions, and blames the record that one fails for), function_text.py (their source), tally.py
-(what a run has counted), times.py (instants and days) with time_forms.py and time_grammar.py (how
-columns write them), row.py (a record), html_document.py. Each room imports from those below it and
-from no other: tests/test_design_rules.py keeps the layers.
+answer_schema.py (an answer's schema as it travels), context.py (what a run has in hand), budget.py
+(what it may still spend), job_code.py (calls a job's own functions, and blames the record that one
+fails for), function_text.py (their source), tally.py (what a run has counted), times.py (instants
+and days) with time_forms.py and time_grammar.py (how columns write them), row.py (a record),
+html_document.py. Each room imports from those below it and from no other:
+tests/test_design_rules.py keeps the layers.
 Beside common: quality/ (whether answers are right: --try, --eval, a second opinion, what looks
 wrong), pages/ (a stranger's web page, fetched safely, for a job that asks for it), ops/ (what the
 operator asks), standin/ (the stand-in for Claude), wrappers/ (bash).

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
 
+from common.answer_schema import ID
 from common.function_text import text_of
 
 # One row of a job's SELECT: its columns by name, with `record_id` as text.
@@ -155,7 +156,7 @@ class Job:
             return one
         definitions = one.pop("$defs", {})
         one["properties"] = {
-            "id": {"type": "string", "description": "the record's id, exactly as given"},
+            "id": {"type": "string", "description": ID},
             **one.get("properties", {}),
         }
         one["required"] = ["id", *one.get("required", [])]

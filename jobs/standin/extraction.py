@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from standin import digesting, merging
-from standin.read_envelope import Envelope
+from standin.read_envelope import LEAVE_OUT, Envelope
 from standin.schema_rules import resolve
 from standin.schema_values import Schema, Value, compile_value
+from standin.tokens import COMPACT
 from standin.vocabulary import Text, shorten
 
 Answer = Callable[[Envelope], Any]
@@ -37,11 +38,12 @@ class Extraction:
         return answer(envelope)
 
 
-def as_text(answer: Any) -> str:
+def as_text(answer: Any, *, compact: bool) -> str:
+    """An answer as it is written: JSON with a blank between its parts, or without."""
     if isinstance(answer, str):
         return answer
     try:
-        text = json.dumps(answer, ensure_ascii=False)
+        text = COMPACT.encode(answer) if compact else json.dumps(answer, ensure_ascii=False)
         text.encode()
     except UnicodeEncodeError:  # half a surrogate pair, which a model can only write as an escape
         return json.dumps(answer)
@@ -69,7 +71,8 @@ def compile_answer(schema: Schema) -> Answer:
     entries = {name: entries_of(child, schema) for name, child in properties.items()}
     results = entries.get("results")
     if results is not None and "id" in results:
-        return per_record(results, schema)
+        entry = followed(followed(properties["results"], schema)["items"], schema)
+        return per_record(entry, schema)
     sections = {name: fields for name, fields in entries.items() if fields is not None}
     if sections and all("findings" in fields for fields in sections.values()):
         return merge_of(sections, properties, schema)
@@ -80,18 +83,25 @@ def compile_answer(schema: Schema) -> Answer:
     return lambda envelope: value(Text(envelope.text))
 
 
-def per_record(fields: Schema, root: Schema) -> Answer:
+def per_record(entry: Schema, root: Schema) -> Answer:
+    fields = {name: field for name, field in entry["properties"].items() if name != "id"}
+    required = [name for name in entry.get("required", []) if name in fields]
     fill = compile_value(
-        "results",
-        {"type": "object", "properties": {n: f for n, f in fields.items() if n != "id"}},
-        root,
+        "results", {"type": "object", "properties": fields, "required": required}, root
     )
-    id_of = typed_id(fields["id"], root)
+    id_of = typed_id(entry["properties"]["id"], root)
+    optional = fields.keys() - {*required}
+    asked = {name for name in optional if LEAVE_OUT.search(fields[name].get("description", ""))}
 
     def answer(envelope: Envelope) -> Any:
-        results = [
-            {"id": id_of(record.id), **fill(Text(record.text))} for record in envelope.records
-        ]
+        left_out = optional if envelope.leaves_out else asked
+        results = []
+        for record in envelope.records:
+            values = fill(Text(record.text))
+            for name in left_out:
+                if values[name] in ("", [], None):
+                    del values[name]
+            results.append({"id": id_of(record.id), **values})
         return {"results": results}
 
     return answer

@@ -84,7 +84,9 @@ class Generator:
             answer = self.extraction.answer(envelope, schema, schema_json)
             if kind in CHANGED_VALUES:
                 answer = spoiled_value(kind, answer, schema or {})
-            write(message, as_text(answer), body["max_tokens"], kind, usage)
+            write(
+                message, as_text(answer, compact=envelope.compact), body["max_tokens"], kind, usage
+            )
         message["usage"] = usage.shown()
         if kind == "changed" and fault:
             change(message, fault.options)

@@ -8,6 +8,7 @@ from typing import Any
 RECORD = re.compile(r"<record\b([^>]*)>(.*?)</record>", re.DOTALL)
 FINDING = re.compile(r"<finding\b([^>]*)>(.*?)</finding>", re.DOTALL)
 FINDINGS = re.compile(r"<findings\b([^>]*)>")
+LEAVE_OUT = re.compile(r"\b(?:leave|left)(?: it)? out\b", re.IGNORECASE)
 ATTRIBUTE = re.compile(r"([\w-]+)=\"([^\"]*)\"|([\w-]+)='([^']*)'")
 
 
@@ -36,6 +37,8 @@ class Envelope:
     records: list[SentRecord] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     total: int = 0  # records of the day, in a request for a merge
+    compact: bool = False  # the system prompt asks for JSON without blanks between its parts
+    leaves_out: bool = False  # it asks to leave out what a text does not say
 
     @property
     def record_ids(self) -> list[str]:
@@ -61,10 +64,19 @@ def user_text(body: dict[str, Any]) -> str:
     return "\n".join(texts)
 
 
+def system_text(body: dict[str, Any]) -> str:
+    system = body.get("system") or ""
+    if isinstance(system, str):
+        return system
+    return "\n".join(block["text"] for block in system if block.get("type") == "text")
+
+
 def open_envelope(body: dict[str, Any]) -> Envelope:
     """The records and findings in the request's messages, unescaped."""
-    text = user_text(body)
+    text, system = user_text(body), system_text(body)
     envelope = Envelope(text)
+    envelope.compact = "compact JSON" in system
+    envelope.leaves_out = bool(LEAVE_OUT.search(system))
     if "<record" in text:
         for raw, content in RECORD.findall(text):
             envelope.records.append(

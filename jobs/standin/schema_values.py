@@ -33,7 +33,16 @@ OF_FORMAT = {
     "ipv6": "::1",
     "uuid": "00000000-0000-4000-8000-000000000000",
 }
-WORDS_SAID = "by counting words, no model was used"
+MOST_WORDS = re.compile(r"\bat most (\w+)(?: \w+)? words\b")
+NUMBERS = dict(
+    zip(
+        "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
+        " sixteen seventeen eighteen nineteen twenty".split(),
+        range(1, 21),
+        strict=True,
+    )
+)
+SAID_AT_LENGTH = 13  # words
 
 
 def compile_value(name: str, schema: Schema, root: Schema) -> Value:
@@ -124,6 +133,7 @@ def compile_string(name: str, schema: Schema, hints: dict[str, float]) -> Value:
     pattern = pattern_for(name)
     fallback = OF_FORMAT.get(schema.get("format", ""))
     lowered = name.lower()
+    words_at_most = most_words(schema)
 
     def fill(text: Text) -> str:
         if fallback is not None:
@@ -135,12 +145,30 @@ def compile_string(name: str, schema: Schema, hints: dict[str, float]) -> Value:
             value = "en"
         elif lowered in ("reason", "explanation", "why"):
             words = ", ".join(text.content_words[:3]) or "none"
-            value = f"words found: {words} ({WORDS_SAID})"
+            if words_at_most < SAID_AT_LENGTH:
+                value = f"words counted, no model: {words}"
+            else:
+                value = f"words found: {words} (by counting words, no model was used)"
         else:
             value = shorten(text.first_sentence, min(80, longest))
-        return value[:longest].ljust(shortest, ".")
+        return in_words(value, words_at_most)[:longest].ljust(shortest, ".")
 
     return fill
+
+
+def most_words(schema: Schema) -> int:
+    """How many words a description asks for at most: "in at most eight words"."""
+    found = MOST_WORDS.search(schema.get("description", ""))
+    number = found.group(1) if found else ""
+    return int(number) if number.isdecimal() else NUMBERS.get(number, 1_000)
+
+
+def in_words(text: str, most: int) -> str:
+    """The first words of a text, `most` at most."""
+    if text.count(" ") < most:
+        return text
+    words = text.split()
+    return text if len(words) <= most else " ".join(words[:most])
 
 
 def compile_number(name: str, whole: bool, hints: dict[str, float]) -> Value:

@@ -12,12 +12,14 @@ import anthropic
 import pytest
 from pydantic import BaseModel
 
+import bulk_classifier
 import daily_report
 from common import Job
 from common.claude.api import look_up
 from common.claude.envelope import envelope
 from common.claude.models_api import Model
 from common.claude.request import Request, ask_about, most_input_tokens
+from rigs.relay import relayed
 from rigs.standin_requests import client, post, text_of
 from standin.models import ALIASES, MODELS
 from standin.standin import StandIn
@@ -173,3 +175,14 @@ def test_the_most_that_a_request_can_be_billed_for_is_never_less_than_what_it_is
             usage = claude.messages.create(**params).usage
         assert usage.input_tokens <= most_input_tokens(Request("r-1", params))
         assert usage.output_tokens <= params["max_tokens"]
+
+
+def test_json_is_asked_for_without_blanks_by_every_request_a_merge_too(claude):
+    site = claude()
+    site.events([(n, f"Where is parcel {n}?", "2026-11-21 10:00:00") for n in range(3)])
+    with relayed(site.standin) as site.standin:
+        assert site.run(daily_report.JOB, "--date", "2026-11-21").code == 0
+        assert site.run(bulk_classifier.JOB, "--live").code == 0
+        systems = [body["system"] for body in site.standin.sent]
+    assert len(systems) == 3
+    assert all(system.endswith("Answer in compact JSON.") for system in systems)

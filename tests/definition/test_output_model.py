@@ -22,8 +22,8 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
+from common.answer_schema import strict
 from common.claude.answers import output_of_chunk
-from common.claude.request import _strict
 from common.definition.output_model import misfits
 from rigs.label_answers import message
 from standin.schema_rules import check_schema
@@ -191,7 +191,7 @@ ACCEPTED: dict[str, type[BaseModel]] = {
 def test_a_model_that_works_is_accepted_here_and_by_the_api(name):
     output = ACCEPTED[name]
     assert [*misfits(output, own_id=True)] == []
-    check_schema(_strict(output.model_json_schema()))
+    check_schema(strict(output.model_json_schema()))
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -199,7 +199,7 @@ def test_a_model_that_works_is_accepted_here_and_by_the_api(name):
 def test_whatever_the_api_would_refuse_is_refused_here(name):
     output, _ = REFUSED[name]
     try:
-        check_schema(_strict(output.model_json_schema()))
+        check_schema(strict(output.model_json_schema()))
     except Exception:
         assert [*misfits(output, own_id=False)]
 
@@ -209,8 +209,8 @@ def test_an_id_is_free_where_no_record_s_id_travels_with_the_output():
 
 
 def test_the_description_of_a_field_that_is_a_model_reaches_claude():
-    strict = _strict(ACCEPTED["a described model"].model_json_schema())
-    assert strict["properties"]["field"]["description"] == "the main one"
+    travels = strict(ACCEPTED["a described model"].model_json_schema())
+    assert travels["properties"]["field"]["description"] == "the main one"
 
 
 def test_a_strict_model_takes_dates_and_enums_from_the_text_that_they_travel_as():

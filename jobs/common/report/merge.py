@@ -17,7 +17,7 @@ from pydantic import BaseModel, create_model
 from common.claude.answers import output_of_chunk
 from common.claude.faults import Fault
 from common.claude.message import stored_message
-from common.claude.request import parameters
+from common.claude.request import COMPACT, parameters
 from common.context import Context
 from common.delivery.loop import Loop
 from common.process.log import log
@@ -106,7 +106,8 @@ def _ask(
             message = stored_message(stored.answer)
         else:
             needed = (_BASE_TOKENS + _TOKENS_PER_FINDING * len(pack)) * asked
-            params = parameters(loop.model, context.job.merge.strip(), text, schema, needed)
+            system = f"{context.job.merge.strip()}\n{COMPACT}"
+            params = parameters(loop.model, system, text, schema, needed)
             reply = loop.ask_once(request_id, params, label)
             if isinstance(reply, Fault):
                 return reply
