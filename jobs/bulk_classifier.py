@@ -49,9 +49,9 @@ INSTRUCTIONS = "\n".join(
 class Labelled(BaseModel):
     label: Literal[*LABELS]  # type: ignore[valid-type]
     runner_up: Literal[*LABELS, ""] = Field(  # type: ignore[valid-type]
-        default="", description="the label that nearly fits, or empty where no other comes near"
+        default="", description="the label that nearly fits; leave it out where none comes near"
     )
-    explanation: str = Field(description="why, in at most fifteen words of English")
+    explanation: str = Field(description="why, in at most eight words of English")
 
 
 # 4. What do we do with it? It may run twice for the same event: replace, never append.

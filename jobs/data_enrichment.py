@@ -29,8 +29,8 @@ SELECT = "select id as record_id, id, content, created_at from events order by i
 INSTRUCTIONS = """
 You read what a small company gets to read, mostly messages from its customers, in any language, and
 fill in fields about each record. Take them from the record alone, or from its <page> where it has
-one: what neither says, leave empty. Write in English, whatever language the record is in; leave
-names as they are.
+one; leave out what neither says. Write in English, whatever language the record is in; leave names
+as they are.
 """
 
 
@@ -40,9 +40,10 @@ class Enriched(BaseModel):
     summary: str = Field(description="one line, at most twenty words")
     sentiment: Literal["positive", "negative", "mixed", "neutral"]
     urgency: Literal["now", "today", "this week", "whenever"]
-    products: list[str] = Field(description="products and services named")
-    people: list[str] = Field(description="persons named")
-    next_step: str = Field(description="what somebody should do next, beginning with a verb")
+    # What has a default may be left out of an answer, so that nothing is paid for an empty list.
+    products: list[str] = Field(default=[], description="products and services named")
+    people: list[str] = Field(default=[], description="persons named")
+    next_step: str = Field(default="", description="what to do next, beginning with a verb")
 
 
 # 4. What do we do with it? It may run twice for the same event: replace, never append. Lists are

@@ -15,7 +15,8 @@ from common.claude.envelope import envelope
 from pages.fetch import with_pages
 from pages.page import Page
 from rigs.installation import Installation
-from rigs.record_jobs import DELIVERIES, demo, events, rows, run
+from rigs.record_jobs import DELIVERIES, JOBS, TABLE, demo, events, rows, run
+from rigs.relay import relayed
 
 JOB = data_enrichment.JOB
 FETCHING = {
@@ -54,6 +55,28 @@ def test_a_row_holds_every_field_and_lists_as_json(claude, delivery):
         assert isinstance(json.loads(row["products"]), list)
         assert row["page_error"] is None and row["model"] == "claude-haiku-5-5" and row["run_id"]
     assert "Maria" in json.loads(next(row["people"] for row in found if row["event_id"] == "2"))
+
+
+@JOBS
+def test_what_an_answer_leaves_out_is_saved_as_empty(claude, job):
+    site = claude()
+    events(site, 6)
+    optional = {name for name, field in job.output.model_fields.items() if not field.is_required()}
+
+    def brief(request, said):
+        return {
+            "results": [
+                {name: value for name, value in entry.items() if name not in optional}
+                for entry in said["results"]
+            ]
+        }
+
+    with relayed(site.standin, brief) as site.standin:
+        assert run(site, job, "--live").summary["done"] == "6"
+    columns = ", ".join(sorted(optional))
+    empty = {"people": "[]", "products": "[]"}
+    row = tuple(empty.get(name, "") for name in sorted(optional))
+    assert set(site.saved(f"select {columns} from {TABLE[job.name]}")) == {row}
 
 
 def with_updated_at(site) -> None:
