@@ -1,6 +1,6 @@
 """What 500 records of 200 tokens cost live and by message batch, beside the arithmetic.
 
-Usage: cost.py [JOB]   (default bulk_classifier)
+Usage: cost.py [JOB …]   (default: bulk_classifier, data_enrichment and daily_report)
 
 The cost is from the ledger of a run against the stand-in, which counts four bytes as a token.
 """
@@ -59,7 +59,8 @@ def spent(job: Job, delivery: str) -> list[tuple[str, int, int, int, int, float]
             "ANTHROPIC_BASE_URL": standin.url,
             "RECORDS_DB": str(root / "records.db"),
         }
-        code = run(job, [delivery], root=root, environ=environ)
+        window = ["--date", "2026-11-20"] if job.per_day else []
+        code = run(job, [delivery, *window], root=root, environ=environ)
         assert code == 0, code
         db = sqlite3.connect(root / f"state/{job.name}.db")
         rows = db.execute(SUMS).fetchall()
@@ -69,7 +70,12 @@ def spent(job: Job, delivery: str) -> list[tuple[str, int, int, int, int, float]
 
 def main() -> None:
     os.environ["NO_PROXY"] = "127.0.0.1,localhost"
-    job: Job = importlib.import_module(sys.argv[1] if sys.argv[1:] else "bulk_classifier").JOB
+    for name in sys.argv[1:] or ("bulk_classifier", "data_enrichment", "daily_report"):
+        show(importlib.import_module(name).JOB)
+
+
+def show(job: Job) -> None:
+    """Print what the job costs, live and by message batch."""
     log, terminal = os.open(os.devnull, os.O_WRONLY), os.dup(2)
     for option in ("--live", "--message-batch"):
         os.dup2(log, 2)
@@ -88,9 +94,11 @@ def main() -> None:
                 f" / 10⁶ = ${sums:.5f}" + (f" ({cached:,} of them cached)" if cached else "")
             )
         print(f"  ledger ${in_ledger:.5f}, arithmetic ${arithmetic:.5f}")
+        sent = sum(row[2] for row in rows) / RECORDS
+        answered = sum(row[3] for row in rows) / RECORDS
         print(
-            "  billed input over the records' own: "
-            f"{sum(r[2] for r in rows) / (RECORDS * TOKENS):.2f}"
+            f"  a record: {sent:.1f} tokens in, {answered:.1f} out;"
+            f" billed input over the records' own: {sent / TOKENS:.2f}"
         )
 
 
