@@ -111,7 +111,8 @@ class Api:
         if made.bill:
             self.bills.add(made.bill)
         reply = Reply(200, json.dumps(made.message).encode(), request_id)
-        tokens: int = made.message["usage"]["output_tokens"]
+        # Of the bill: a fault may have changed what the message says of its usage.
+        tokens: int = made.bill["output_tokens"] if made.bill else 0
         seconds = self.latency + self.seconds_per_output_token * tokens
         reply = self.timed(spoiled(reply, fault), seconds)
         return self.metered(reply, key, tokens) if self.limits else reply
