@@ -106,7 +106,8 @@ def test_what_fits_under_the_cap_is_sent_and_collected_until_nothing_more_fits(c
     result = go(site, "--max-cost", f"{cap}")
     assert result.code == 4 and "of --max-cost" in result.log, result.log[-1500:]
     assert calls(site, CREATE) > 1  # what was reserved and not spent is spent by another
-    assert cap - reserved < held(site) <= cap
+    # The ids of later records have two digits more, so that a little more is reserved for them.
+    assert cap - 1.01 * reserved < held(site) <= cap
     assert usd_of(site.billed()) == pytest.approx(held(site))
     assert submitted(site) == {"collected": calls(site, CREATE)}
     records = len(billed_for(site))
