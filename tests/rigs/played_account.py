@@ -80,6 +80,7 @@ class Account:
     output: int = 0
     answered: int = 0
     refused: list[float] = field(default_factory=list)  # when there was a 429
+    came: list[float] = field(default_factory=list)  # when there was a request
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -204,6 +205,7 @@ class Run:
         sending = self.flow.sent(request.input * BYTES_PER_TOKEN, request.records)
 
         def arrive() -> None:
+            account.came.append(account.now)
             if account.random.random() < account.server.overloaded:
                 account.after(ON_THE_WAY, lambda: fail(account.headers(), None))
                 return
