@@ -56,7 +56,8 @@ class Flow:
         self._buckets: dict[str, Bucket] = {}
         self._told_at = -inf
         self._under_way: set[Sending] = set()
-        self._until = -inf
+        self._until = -inf  # nothing is sent before …
+        self._next_at = -inf  # … and after that, one by one
         self._waiting = 0
         self._said_at = -inf
         self._held: defaultdict[str, float] = defaultdict(float)  # seconds, by what held us
@@ -66,9 +67,11 @@ class Flow:
 
     def room(self, in_flight: int) -> int:
         """How many requests may be sent now, where so many are in flight."""
-        if self._waiting or self._until > self._now():
+        if self._waiting or self._told_to_wait() > 0:
             return 0
         room = self._window.size - in_flight
+        if self._apart() > 0:
+            room = min(room, 1)
         if room > 0 and self._buckets:
             usual = self._costs.usual
             room = min(room, *(bucket.room(usual[bucket.name]) for bucket in self._turned()))
@@ -76,9 +79,9 @@ class Flow:
 
     def wait(self, in_flight: int) -> float:
         """Seconds until there may be room although no request ends meanwhile."""
-        if self._waiting or self._until > self._now():
+        if (left := self._told_to_wait()) > 0 or self._waiting:
             self.held_by("errors")
-            return max(self._until - self._now(), 0.1)
+            return max(left, 0.1)
         if self._window.size <= in_flight:
             self.held_by(self._window.held_by)
             return 0.1 if self._window.grows else inf
@@ -90,7 +93,7 @@ class Flow:
 
     def before(self, attempt: int) -> float:
         """Seconds that the n-th attempt of a request has to wait; 0 where it may go now."""
-        if (left := self._until - self._now()) > 0:
+        if (left := self._told_to_wait()) > 0:
             return left
         if attempt == 1:
             return 0.0  # there was room for it when it was taken
@@ -123,6 +126,7 @@ class Flow:
         for name, bucket in self._buckets.items():
             bucket.draw(sending.cost[name], later=name == "output_tokens")
         self._under_way.add(sending)
+        self._next_at = sending.began + self._apart()
         return sending
 
     def answered(self, sending: Sending, input_tokens: int, output_tokens: int) -> None:
@@ -176,6 +180,15 @@ class Flow:
         held["records"] /= 10
         by = max(held, key=lambda what: held[what])
         return {"in_flight": self._in_flight, "limited_by": by}
+
+    def _told_to_wait(self) -> float:
+        """Seconds until something may be sent again, 0 or less for now."""
+        return max(self._until, self._next_at) - self._now()
+
+    def _apart(self) -> float:
+        """Seconds between two attempts, since what had to wait must not go in one instant."""
+        seconds = self._costs.seconds
+        return seconds / self._window.size if self._now() < self._until + seconds else 0.0
 
     def _longest_wait(self) -> tuple[float, Bucket | None]:
         usual, longest, by = self._costs.usual, 0.0, None

@@ -62,8 +62,12 @@ class Window:
         self._usual = min(self._usual * 1.002, self._lately) or self._lately
         if self._is_slower(tokens):
             return
-        half = (self._ceiling - self._size) / 2
-        more = max(1.0, half) / self._size if self._probes else 1.0
+        more = 1.0
+        if self._probes and self._halved_at is not None:
+            # In a round trip: half the way to where it was refused, and past that the more, the
+            # longer it has not been refused.
+            rounds = (self._now() - self._halved_at) / max(seconds, 1e-3)
+            more = min(1.0, max(1.0, rounds, (self._ceiling - self._size) / 2) / self._size)
         self._size = min(self._most, self._size + more)
         self._ceiling = max(self._ceiling, self._size)
 
