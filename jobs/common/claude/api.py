@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from common.claude.models_api import Model, knows_no_models, model_of
 from common.claude.replies import broken, get, json_object
+from common.process.imports import for_good
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -83,8 +84,9 @@ def connect(
     """
     # Spans that nobody collects are made for every request otherwise.
     os.environ.setdefault("ANTHROPIC_OPEN_TELEMETRY", "false")
-    import httpx2
-    from anthropic import DEFAULT_CONNECTION_LIMITS, AsyncAnthropic
+    with for_good():
+        import httpx2
+        from anthropic import DEFAULT_CONNECTION_LIMITS, AsyncAnthropic
 
     from common.claude.network import proxy_for, trusted
     from common.claude.transport import Guarded

@@ -1,0 +1,24 @@
+"""What is imported for good, out of the garbage collector's sight."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def for_good() -> Iterator[None]:
+    """Nothing that is imported inside is ever looked through by the garbage collector.
+
+    None of it becomes garbage. A run of a hundred thousand requests would look through some ten
+    thousand classes and functions of a large package again and again: a seventh of its time.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
