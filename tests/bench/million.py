@@ -106,18 +106,24 @@ def all_done(ledger: LedgerFile | PostgresLedger, count: int) -> None:
     raw.execute("vacuum analyze")
 
 
-def first_request(
-    environ: dict[str, str], billed: Path, options: list[str]
-) -> tuple[float, float, float]:
-    """The seconds until a run's first request came, those of the whole run, and its peak in MB."""
+def cpu_seconds(pid: int) -> float:
+    """What a process has used of the processors so far, without what others did for it."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def first_request(environ: dict[str, str], billed: Path, options: list[str]) -> tuple[float, ...]:
+    """The seconds until a run's first request came, its CPU seconds by then (without those of a
+    server), the seconds of the whole run, and its peak in MB.
+    """
     command = [sys.executable, str(ROOT / f"jobs/{JOB}.py"), "--live", *options]
     before = billed.stat().st_size if billed.exists() else 0
     began = time.perf_counter()
-    first = 0.0
+    first = cpu = 0.0
     with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
         while True:
             if not first and billed.exists() and billed.stat().st_size > before:
-                first = time.perf_counter() - began
+                first, cpu = time.perf_counter() - began, cpu_seconds(process.pid)
             found, status, usage = os.wait4(process.pid, os.WNOHANG)
             if found:
                 process.returncode = os.waitstatus_to_exitcode(status)
@@ -126,7 +132,7 @@ def first_request(
         assert process.stderr
         log = process.stderr.read()
     assert process.returncode == 0 and first, log
-    return first, time.perf_counter() - began, usage.ru_maxrss / 1024
+    return first, cpu, time.perf_counter() - began, usage.ru_maxrss / 1024
 
 
 def measure(kind: str, count: int, *, stale: bool) -> None:
@@ -155,10 +161,10 @@ def measure(kind: str, count: int, *, stale: bool) -> None:
             records.add(NEW)
             options = ["--stale", "--limit", "500"] if stale else []
             found.append(first_request(environ, bill.path, options))
-        first, whole, peak = (sorted(one)[ROUNDS // 2] for one in zip(*found, strict=True))
+        first, cpu, whole, peak = (sorted(one)[ROUNDS // 2] for one in zip(*found, strict=True))
         print(
             f"million: {kind}: {count:,} records {'stale' if stale else 'done'}:"
-            f" first request after {first:.2f} s,"
+            f" first request after {first:.2f} s ({cpu:.2f} s of CPU),"
             f" {whole:.2f} s in all, {peak:.0f} MB (medians of {ROUNDS} runs)",
             flush=True,
         )
