@@ -233,6 +233,12 @@ def test_without_a_key_or_a_database_both_ways_on_are_named(load):
         assert name in message and ".env" in message and "--demo" in message
 
 
+def test_the_cap_of_a_month_is_no_days_cap_of_a_job_called_month(tmp_path):
+    environ = {"MAX_COST_USD": "1", "MAX_COST_USD_MONTH": "20"}
+    of_month = settings.load("month", demo=False, root=tmp_path, environ=environ)
+    assert of_month.get("MAX_COST_USD") == "1" and of_month.get("MAX_COST_USD_MONTH") == "20"
+
+
 def test_paths_are_the_roots_own_unless_they_are_whole(load, tmp_path):
     assert load(RECORDS_DB="data/r.db").records_db() == str(tmp_path / "data/r.db")
     assert load(RECORDS_DB="/srv/r.db").records_db() == "/srv/r.db"

@@ -35,6 +35,7 @@ KNOWN = {
     "LEDGER_DB": "ledger",
     "REPORT_TZ": "zone",
     "MAX_COST_USD": "usd",
+    "MAX_COST_USD_MONTH": "usd",
     "SLACK_WEBHOOK_URL": "slack",
     "PAGERDUTY_ROUTING_KEY": "routing_key",
     "PAGERDUTY_URL": "address",
@@ -53,6 +54,9 @@ KNOWN = {
     "CELERY_BROKER_URL": "broker",
     "CELERY_QUEUE": "queue",
 }
+
+# What may be spent at most, in a day and in a month.
+CAPS = ("MAX_COST_USD", "MAX_COST_USD_MONTH")
 
 # Any one of these makes a failure reach somebody.
 CHANNELS = ("SLACK_WEBHOOK_URL", "PAGERDUTY_ROUTING_KEY", "ALERT_EMAIL", "ALERT_WEBHOOK_URL")
@@ -111,7 +115,9 @@ class Settings:
 
     def get(self, name: str, default: str = "") -> str:
         """A setting's value, stripped; the default where it is unset or empty."""
-        for key in (f"{name}_{self.job.upper()}", name):
+        own = f"{name}_{self.job.upper()}"
+        # MAX_COST_USD_MONTH is no MAX_COST_USD of a job called `month`.
+        for key in (name,) if own in KNOWN else (own, name):
             if value := self.values.get(key, "").strip():
                 return value
         return default

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from math import inf
 
 import pytest
 
@@ -65,17 +66,32 @@ def test_a_new_utc_day_begins_with_its_own_spending():
     asked: list[str] = []
     spending = [0.9, 0.1]
 
-    def spent_on(day: str) -> float:
+    def spent_in(day: str) -> float:
         asked.append(day)
         return spending[len(asked) - 1]
 
-    capped = Budget(None, 1.0, spent_on)
+    capped = Budget(None, 1.0, spent_in)
     assert not capped.reserve(0.5)
     assert not capped.reserve(0.5)
     assert len(asked) == 1  # once a day, not once a request
     capped._day = "2000-01-01"  # as if it had been asked last on another day
     assert capped.reserve(0.5)
     assert len(asked) == 2
+
+
+def test_a_month_has_a_cap_of_its_own_which_a_new_day_leaves_as_it_is():
+    spent = {10: 0.25, 7: 5.0}
+    capped = Budget(None, 1.0, lambda when: spent[len(when)], 6.0)
+    assert capped.capped and capped.left == 0.75
+    assert capped.reserve(0.75) and not capped.reserve(0.01)
+    capped.settle(0.75, 0.5)
+    spent |= {10: 0.0, 7: 5.75}
+    capped.read_again()
+    assert not capped.reserve(0.5) and capped.reserve(0.25)
+    words = "$0.0000 of MAX_COST_USD $1 today, $5.7500 of MAX_COST_USD_MONTH $6 this month"
+    assert capped.reached() == words
+    assert Budget(None, None, lambda when: 0.0, 6.0).capped
+    assert Budget(None, None, lambda when: 9.0).left == inf
 
 
 def test_both_caps_are_named_with_what_was_spent_of_them():

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import daily_report
+from common import times
 from rigs.bills import COST, usd_of
 from rigs.crash_rig import Bill, Rig, standin_process
 
@@ -106,6 +107,22 @@ def test_a_faulty_night_under_a_cap_never_passes_it(claude):
         assert usd_of(site.billed()) <= held(site) + 1e-9 <= 0.009
     assert result.code == 4
     assert claude().run(daily_report.JOB, "--date", DAY, "--chunk-size", "20").code == 0
+
+
+def test_the_months_cap_outlives_the_day(claude):
+    """What was spent on another day of this month counts, and what another month's was not."""
+    site = claude()
+    events(site, 1000)
+    options = ("--date", DAY, "--chunk-size", "10")
+    assert site.run(daily_report.JOB, *options, "--limit", "500").code == 0
+    on_the_first = f"{times.stamp()[:8]}01T00:00:01Z"
+    site.change_ledger("daily_report", "update requests set created_at = ?", on_the_first)
+    spent, cap = held(site), held(site) + 0.002
+    result = site.run(daily_report.JOB, *options, MAX_COST_USD_MONTH=f"{cap}")
+    assert result.code == 4 and f"of MAX_COST_USD_MONTH ${cap:g} this month" in result.log
+    assert spent < held(site) <= cap
+    site.change_ledger("daily_report", "update requests set created_at = '2026-01-01T00:00:00Z'")
+    assert site.run(daily_report.JOB, *options, MAX_COST_USD_MONTH=f"{2 * cap}").code == 0
 
 
 def test_free_refusals_give_back_what_was_reserved_for_them(claude):

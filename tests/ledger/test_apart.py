@@ -56,9 +56,9 @@ def test_what_was_spent_apart_on_a_day_counts_for_the_job_and_for_no_other(book)
     for number, (of, usd) in enumerate([(book, 1.0), (one, 0.25), (two, 0.5), (other_job, 8.0)]):
         spend(of, f"q{number}", usd)
     two.submit("q-open", "x", most_usd=0.125)
-    assert {of.runs.spent_on(today) for of in (book, one, two)} == {1.875}
-    assert other_job.runs.spent_on(today) == 8.0
-    assert book.runs.spent_on("2026-11-21") == 0.0
+    assert {of.runs.spent_in(today) for of in (book, one, two)} == {1.875}
+    assert other_job.runs.spent_in(today) == 8.0
+    assert book.runs.spent_in("2026-11-21") == 0.0
 
 
 def prove(book: Book, version: str) -> None:

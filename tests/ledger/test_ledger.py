@@ -255,7 +255,7 @@ def test_with_a_hundred_thousand_records_done_nothing_is_searched_from_end_to_en
     assert len(book.ledger.states([str(n) for n in range(1, 1_201)])) == 1_200
     assert list(book.ledger.unsaved()) == []
     assert book.recover() == (0, [])
-    book.runs.spent_on("2026-11-21")
+    book.runs.spent_in("2026-11-21")
     db.set_trace_callback(None)
     plans = [plan(db, statement) for statement in said if statement.startswith("select")]
     assert len([p for p in plans if p.startswith("SEARCH records USING PRIMARY KEY")]) == 3

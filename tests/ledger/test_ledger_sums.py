@@ -29,8 +29,8 @@ def test_a_day_has_spent_what_its_requests_cost_and_what_they_can_have_cost(book
     book.answer("without a price", "c", usd=None)
     for request in ("answered", "in flight", "without a price"):
         date(book, request, "2026-11-21T12:00:00Z")
-    assert book.runs.spent_on("2026-11-21") == 0.75
-    assert book.runs.spent_on("2026-11-20") == 0.0
+    assert book.runs.spent_in("2026-11-21") == 0.75
+    assert book.runs.spent_in("2026-11-20") == 0.0
 
 
 def test_a_day_of_spending_ends_at_midnight_utc(book):
@@ -40,14 +40,33 @@ def test_a_day_of_spending_ends_at_midnight_utc(book):
     ):  # fmt: skip
         book.submit(f"q{number}", f"r{number}", most_usd=10.0**number)
         date(book, f"q{number}", at)
-    assert [book.runs.spent_on(f"2026-11-{day}") for day in (20, 21, 22)] == [1.0, 110.0, 1000.0]
+    assert [book.runs.spent_in(f"2026-11-{day}") for day in (20, 21, 22)] == [1.0, 110.0, 1000.0]
+
+
+def test_a_month_has_spent_what_its_days_have(book):
+    for number, day in enumerate(["2026-10-31", "2026-11-01", "2026-11-30", "2026-12-01"]):
+        book.submit(f"q{number}", f"r{number}", most_usd=10.0**number)
+        date(book, f"q{number}", f"{day}T12:00:00Z")
+    assert [book.runs.spent_in(f"2026-{month}") for month in (10, 11, 12)] == [1.0, 110.0, 1000.0]
+
+
+def test_the_last_answers_of_a_model_tell_of_how_many_records_and_tokens_they_were(book):
+    for number in range(4):
+        ids = [f"{number}-{record}" for record in range(number)]
+        book.submit(f"q{number}", *ids)
+        date(book, f"q{number}", f"2026-11-21T12:00:0{number}Z")
+        if number != 3:
+            book.answer(f"q{number}", *ids)
+    model = book.file.db.execute("select model from requests").fetchone()[0]
+    assert [found[1:] for found in book.runs.answers(model, 9)] == [(2, 10), (1, 10), (0, 10)]
+    assert len(book.runs.answers(model, 1)) == 1 and not book.runs.answers("another", 9)
 
 
 def test_another_jobs_spending_is_its_own(book):
     book.submit("q", "a")
     date(book, "q", "2026-11-21T12:00:00Z")
     book.file.db.execute("update requests set job = 'other'")
-    assert book.runs.spent_on("2026-11-21") == 0.0
+    assert book.runs.spent_in("2026-11-21") == 0.0
 
 
 def test_totals_add_up_whole_prompts_and_usd(book):

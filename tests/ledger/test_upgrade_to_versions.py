@@ -182,7 +182,7 @@ def test_a_file_that_is_only_read_looks_like_one_of_today(tmp_path, version):
         known = {"run-1-done"} if version == 2 else set()
         assert book.ledger.states(["run-1-done"]).keys() == known
         assert book.runs.last_success() == "" and book.runs.left_out("why") == 0
-        assert book.runs.spent_on("2026-11-02") == (0.5 if version == 2 else 0.0)
+        assert book.runs.spent_in("2026-11-02") == (0.5 if version == 2 else 0.0)
         assert not book.runs.is_proven("cccccccccccc")
         assert list(book.ledger.unsaved()) == []
         assert book.rows("select * from tries") == []

@@ -143,12 +143,15 @@ def test_a_page_of_some_proxy_in_place_of_a_model_is_a_fault_and_no_bug(root):
     assert lines[0].startswith("FAIL key, model: claude-haiku-5-5: an answer that is not JSON")
 
 
-@pytest.mark.parametrize(("capped", "level"), [(False, "warn"), (True, "FAIL")])
+@pytest.mark.parametrize(
+    ("capped", "level"), [("", "warn"), ("MAX_COST_USD", "FAIL"), ("MAX_COST_USD_MONTH", "FAIL")]
+)
 def test_a_model_without_a_price_is_a_warning_and_a_failure_under_a_cost_cap(capped, level):
     now = datetime(2026, 11, 22, tzinfo=UTC)
     said_of = claude_account.Said({"lifecycle": "active"})
     lines = list(claude_account.about("claude-new", said_of, now, key=KEY, capped=capped))
     assert levels(lines) == ["ok", level] and lines[1].subject == "price"
+    assert f"so {capped} cannot be kept" in lines[1].text or not capped
 
 
 @pytest.mark.parametrize(
@@ -170,7 +173,7 @@ def test_a_model_without_a_price_is_a_warning_and_a_failure_under_a_cost_cap(cap
 def test_a_model_is_judged_by_its_life_and_by_the_date(answer, level):
     now = datetime(2026, 11, 22, tzinfo=UTC)
     given = claude_account.Said(answer)
-    lines = claude_account.about("claude-haiku-5-5", given, now, key=KEY, capped=False)
+    lines = claude_account.about("claude-haiku-5-5", given, now, key=KEY, capped="")
     assert levels(lines) == [level]
 
 

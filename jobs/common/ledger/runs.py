@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 
 from common import times
@@ -67,8 +68,9 @@ class Runs:
             f"update runs set version = ? {_THIS_RUN}", (version, self.job, self.run_id)
         )
 
-    def spent_on(self, day: str) -> float:
-        """USD of the requests made on a UTC day, and the most of those whose outcome is unknown.
+    def spent_in(self, when: str) -> float:
+        """USD of the requests made in a UTC day (2026-11-21) or month (2026-11), and the most of
+        those whose outcome is unknown.
 
         All of the job's: what is asked apart counts, too.
         """
@@ -76,9 +78,23 @@ class Runs:
         row = self._file.db.execute(
             f"select {SPENT} from requests"
             f" where job in {marks(jobs)} and created_at >= ? and created_at < ? || 'U'",
-            (*jobs, day, day),
+            (*jobs, when, when),
         ).fetchone()
         return float(row[0])
+
+    def answers(self, model: str, limit: int) -> list[tuple[str, int, int]]:
+        """The last answers of a model to this job: (version, records, output tokens) of each.
+
+        All of the job's: what was asked apart counts, too.
+        """
+        jobs = names(self._file.db, job_of(self.job))
+        rows = self._file.db.execute(
+            "select coalesce(version, ''), record_ids, output_tokens from requests"
+            f" where job in {marks(jobs)} and model = ? and output_tokens > 0"
+            " order by created_at desc limit ?",
+            (*jobs, model, limit),
+        ).fetchall()
+        return [(row[0], len(json.loads(row[1])), row[2]) for row in rows]
 
     def spent_by(self, delivery: str) -> float:
         """USD of this run's requests by one delivery, and the most of those without an outcome."""

@@ -35,7 +35,7 @@ from common.process.mark import Mark
 from common.process.progress import Progress
 from common.process.signals import Stop
 from common.records.days import report_zone
-from common.settings import DEFAULT_MODEL, Settings
+from common.settings import CAPS, DEFAULT_MODEL, Settings
 from common.source.source_database import open_source
 from common.tally import Tally
 
@@ -111,7 +111,7 @@ class Start:
         mark = Mark(None if self.options.dry_run else self.settings.state / f"{name}.doing")
         closing.callback(mark.close)
         tally, runs = Tally(), Runs(file, name, self.run_id)
-        day_cap = usd_setting("MAX_COST_USD", self.settings.get("MAX_COST_USD"))
+        day_cap, month_cap = (usd_setting(cap, self.settings.get(cap)) for cap in CAPS)
         return Context(
             run_id=self.run_id,
             job=self.job,
@@ -130,7 +130,7 @@ class Start:
             version=version,
             versions=(*versions,),
             delivery=self.delivery,
-            budget=Budget(self.options.max_cost, day_cap, runs.spent_on),
+            budget=Budget(self.options.max_cost, day_cap, runs.spent_in, month_cap),
             stop=stop,
             clock=self.clock,
             retry=self.retry,

@@ -17,7 +17,7 @@ from common.claude.models_api import knows_no_models, model_of, retires_soon
 from common.claude.pricing import Tokens
 from common.process.exits import JobExit
 from common.process.words import duration
-from common.settings import DEFAULT_MODEL
+from common.settings import CAPS, DEFAULT_MODEL
 from ops.examination import schemas
 from ops.examination.installation import Installation
 from ops.examination.lines import Line, ending, fail, ok, warn
@@ -64,7 +64,8 @@ def check(installation: Installation) -> Iterator[Line]:
         is_second = jobs is second.get((key, url, model))
         said = asyncio.run(ask(key, url, model))
         heard = said.clock_off if said.clock_off is not None else heard
-        capped = any(installation.settings(job).get("MAX_COST_USD") for job in jobs)
+        caps = (cap for job in jobs for cap in CAPS if installation.settings(job).get(cap))
+        capped = next(caps, "")
         setting = f"second_opinion in jobs/{jobs[0]}.py" if is_second else "CLAUDE_MODEL"
         yield from about(model, said, times.now(), key=key, capped=capped, setting=setting)
         if is_second and said.model and not model_of(said.model, model).message_batches:
@@ -127,7 +128,7 @@ def _ahead(date: str | None) -> float | None:
 
 
 def about(
-    model: str, said: Said, now: datetime, *, key: str, capped: bool, setting: str = "CLAUDE_MODEL"
+    model: str, said: Said, now: datetime, *, key: str, capped: str, setting: str = "CLAUDE_MODEL"
 ) -> Iterator[Line]:
     """What an answer means for tonight; `setting` says which model that is."""
     if said.fault:
@@ -169,7 +170,7 @@ def _past(retires_at: str, now: datetime) -> bool:
         return False
 
 
-def _price(model: str, now: datetime, capped: bool) -> Iterator[Line]:
+def _price(model: str, now: datetime, capped: str) -> Iterator[Line]:
     try:
         known = pricing.usd(model, Tokens(), now.astimezone(UTC).date()) is not None
     except JobExit as error:
@@ -178,7 +179,7 @@ def _price(model: str, now: datetime, capped: bool) -> Iterator[Line]:
     if not known:
         text, remedy = f"none is known for {model}", f"add one to {pricing.PRICES}"
         if capped:
-            yield fail("price", f"{text}, so MAX_COST_USD cannot be kept", remedy)
+            yield fail("price", f"{text}, so {capped} cannot be kept", remedy)
         else:
             yield warn("price", f"{text}: its cost will be shown as unknown", remedy)
 
