@@ -18,7 +18,8 @@ from common import Job
 from common.claude.api import look_up
 from common.claude.envelope import envelope
 from common.claude.models_api import Model
-from common.claude.request import Request, ask_about, most_input_tokens
+from common.claude.request import Request, ask_about
+from common.delivery.spending import most_input
 from rigs.relay import relayed
 from rigs.standin_requests import client, post, text_of
 from standin.models import ALIASES, MODELS
@@ -173,7 +174,7 @@ def test_the_most_that_a_request_can_be_billed_for_is_never_less_than_what_it_is
         params = ask_about(daily_report.JOB, MODEL, [record("1", text)])
         with client(standin) as claude:
             usage = claude.messages.create(**params).usage
-        assert usage.input_tokens <= most_input_tokens(Request("r-1", params))
+        assert usage.input_tokens <= most_input(Request("r-1", params)).prompt
         assert usage.output_tokens <= params["max_tokens"]
 
 
@@ -186,3 +187,25 @@ def test_json_is_asked_for_without_blanks_by_every_request_a_merge_too(claude):
         systems = [body["system"] for body in site.standin.sent]
     assert len(systems) == 3
     assert all(system.endswith("Answer in compact JSON.") for system in systems)
+
+
+@pytest.mark.parametrize("lifetime", ["", "5m", "1h"])
+def test_only_what_comes_before_the_records_and_is_marked_can_be_written_to_the_cache(lifetime):
+    params = ask_about(daily_report.JOB, MODEL, [record("1", "words " * 500)], lifetime=lifetime)
+    request = Request("r-1", params)
+    most, size = most_input(request), len(request.body)
+    written = {"": 0, "5m": most.cache_write_5m, "1h": most.cache_write_1h}[lifetime]
+    assert most.prompt == size + 500 == most.input + written
+    assert 3_000 <= most.input <= (size + 500 if not lifetime else 3_200)
+    request.counted = (1_000, 1_800)
+    counted = most_input(request)
+    assert counted.prompt == 1_800 and counted.input == (800 if lifetime else 1_800)
+    request.counted = (9**9, 9**9)  # never more than its bytes
+    assert most_input(request) == most
+
+
+def test_a_request_whose_room_is_lowered_travels_so():
+    request = Request("r-1", ask_about(daily_report.JOB, MODEL, [record("1")]))
+    assert b'"max_tokens":77,' not in request.body
+    request.lower(77)
+    assert b'"max_tokens":77,' in request.body and request.lowered

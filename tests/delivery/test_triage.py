@@ -50,6 +50,22 @@ def test_an_answer_with_all_outputs_ends_its_request_and_all_of_its_records():
     assert not verdict.again and not verdict.stop and verdict.attempts is None
 
 
+@pytest.mark.parametrize("record_ids", ["a", "abc"])
+def test_what_a_room_lowered_for_a_cap_cut_off_is_asked_again_with_the_usual_room(record_ids):
+    """As often as it takes: it is a failure of nobody, and three in a row say nothing."""
+    seen = Seen()
+    for number in range(1, 9):
+        asked = request(*record_ids, number=number)
+        asked.lowered = True
+        outcome = Outcome(asked, "{}", {"stop_reason": "max_tokens"}, attempts=1)
+        verdict = triage(outcome, Reading(faults=dict.fromkeys(record_ids, CUT_OFF)), seen)
+        seen.note(verdict)
+        assert groups(verdict) == ([], [*record_ids], [], []) and not verdict.stop
+        assert not verdict.alone and asked_again(verdict) == [([*record_ids], 1)]
+        assert all(again.full_room and again.whole for again in verdict.again)
+    assert not seen.failed_chunks and not seen.failed_alone
+
+
 def test_records_without_an_output_are_asked_again_in_halves():
     verdict = answered(request(*"abcde"), a=CUT_OFF, c=CUT_OFF, e=CUT_OFF)
     assert verdict.status is RequestStatus.DONE and verdict.reason == CUT_OFF.reason

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Protocol
 
 from common.claude.request import Request
@@ -17,6 +17,8 @@ from common.context import Context
 from common.delivery.empty_records import settle
 from common.delivery.held import Held
 from common.delivery.loop import Loop, Use
+from common.delivery.near_a_cap.affordable import to_learn_from
+from common.delivery.near_a_cap.rooms import Rooms
 from common.delivery.replay import replay
 from common.delivery.spending import Spending
 from common.job import Record
@@ -91,7 +93,7 @@ class Delivery:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._spending = Spending(context.budget, context.model)
+        self._spending = Spending(context.budget, context.model, Rooms(context))
         self.loop = Loop(context, self._spending)
         self._deferred = {
             name: deferred
@@ -164,6 +166,9 @@ class Delivery:
                     # in a day.
                     self.loop.ask(iter((chunk,)), use)
                     first = context.tally.done == done
+                self._spending.ahead = sum(map(len, later))
+                if live_first := to_learn_from(self._spending):
+                    self.loop.ask(islice(rest, live_first), use)
                 sent = self._submit(deferred, rest)
                 settle(
                     context, [one for part in (*failed, *live, *later) for one in part.empty], use

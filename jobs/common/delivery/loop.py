@@ -278,9 +278,10 @@ def _log_verdict(verdict: Verdict) -> None:
             log.warning("record %s, asked alone: %s: asked again", brief(record_id), reason)
     elif verdict.failed:
         log.warning(
-            "%s: %d of %d records without an output (%s): asked again in smaller chunks",
+            "%s: %d of %d records without an output (%s): asked again %s",
             verdict.request.label,
             len(verdict.failed),
             len(verdict.request.records),
             verdict.reason,
+            verdict.how,
         )

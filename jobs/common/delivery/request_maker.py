@@ -62,6 +62,7 @@ class RequestMaker:
             again.label,
             run_id=self._context.run_id,
             whole=again.whole,
+            full_room=again.full_room or not again.whole,
             number=number,
             wave=wave,
         )

@@ -1,4 +1,4 @@
-"""The money side of a run: --max-cost for this run, MAX_COST_USD for this job and UTC day.
+"""The money side of a run: what budget.py lets it spend, and what requests and answers cost.
 
 What a request can cost at most is reserved before it is sent, and settled when its outcome is
 known. An attempt whose outcome stays unknown may have been billed: what was reserved for it counts
@@ -7,24 +7,34 @@ as spent.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from common.budget import Budget
 from common.claude import pricing
 from common.claude.faults import Fault, Kind
 from common.claude.pricing import Tokens
-from common.claude.request import Outcome, Request, most_input_tokens
+from common.claude.request import Outcome, Request
+from common.delivery.near_a_cap.rooms import Rooms
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
+
+# Of input, that a request is billed for and that cannot be seen in it: what describes the format.
+UNSEEN_TOKENS = 500
 
 
 class Spending:
     """Reserves what requests can cost, and prices answers, at the price of the model of each."""
 
-    def __init__(self, budget: Budget, model: str) -> None:
+    def __init__(self, budget: Budget, model: str, rooms: Rooms | None = None) -> None:
+        """`rooms` lowers max_tokens where a request would not fit under a cap otherwise."""
         self._budget = budget
         self._model = model
+        self.rooms = rooms
+        self.ahead = 0  # records that are to be sent by a deferred delivery
+        # The last live request that was answered under a cap, what it was billed for, and its cost.
+        self.witness: tuple[Request, Tokens, float] | None = None
 
     def check_price(self, model: str) -> None:
         """Raises JobExit (78) where there is a cap and the model that is asked has no price.
@@ -41,16 +51,22 @@ class Spending:
             )
         log.warning("%s has no price for %s: its cost is unknown", pricing.PRICES, self._model)
 
-    def reserve(self, request: Request) -> bool:
-        """Reserve what one attempt of a request can cost; False where that could pass a cap."""
-        # As if all of it were written to the cache for an hour: the dearest that input can be.
-        most = Tokens(
-            cache_write_1h=most_input_tokens(request), output=request.params["max_tokens"]
-        )
+    def most_usd(self, request: Request) -> float:
+        """What one attempt of a request can cost at most; 0 where no price is known."""
+        most = replace(most_input(request), output=request.params["max_tokens"])
         half_price = request.delivery == "message_batch"
         asked = str(request.params.get("model"))
-        usd = self._usd(most, asked, self._model, message_batch=half_price)
-        request.most_usd = usd or 0.0
+        return self._usd(most, asked, self._model, message_batch=half_price) or 0.0
+
+    def reserve(self, request: Request) -> bool:
+        """Reserve what one attempt of a request can cost; False where that could pass a cap."""
+        if not self._reserve(request):
+            lowered = self.rooms is not None and self.rooms.lower(request)
+            return lowered and self._reserve(request)
+        return True
+
+    def _reserve(self, request: Request) -> bool:
+        request.most_usd = self.most_usd(request)
         if not self._budget.reserve(request.most_usd):
             return False
         request.reserved_usd = request.most_usd
@@ -74,6 +90,11 @@ class Spending:
     def capped(self) -> bool:
         """Whether there is any cap to keep."""
         return self._budget.capped
+
+    @property
+    def left(self) -> float:
+        """USD that may still be reserved; infinite without a cap."""
+        return self._budget.left
 
     def reserve_more(self, usd: float) -> bool:
         """Reserve one more attempt of a request that somebody else sends."""
@@ -101,6 +122,10 @@ class Spending:
             request.model or self._model,
             message_batch=request.delivery == "message_batch",
         )
+        if self.capped and request.delivery == "live" and request.records:
+            self.witness = request, tokens, outcome.usd or 0.0
+        if self.rooms and outcome.cut_off_by_a_cap:
+            self.rooms.too_small()
 
     def _usd(self, tokens: Tokens, *models: str, message_batch: bool = False) -> float | None:
         """The cost at the price of the first of these models that has one; None for none."""
@@ -110,6 +135,25 @@ class Spending:
     def cap_reached(self) -> Fault:
         """The fault of a request that a cost cap forbids."""
         return Fault(Kind.CAPPED, f"cost cap: {self._budget.reached()}")
+
+
+def most_input(request: Request) -> Tokens:
+    """The most input that a request can be billed for: a token is at least a byte.
+
+    What comes before its records is written to the prompt cache where it is marked for that, and
+    the records never are. Claude bills each token once: as input, as written or, cheaper, as read.
+    """
+    content, system = request.params["messages"][0]["content"], request.params["system"]
+    in_all = len(request.body) + UNSEEN_TOKENS
+    head = in_all - len(content)  # characters are no more than bytes
+    if request.counted:
+        head, in_all = min(head, request.counted[0]), min(in_all, request.counted[1])
+    head = min(head, in_all)
+    if isinstance(system, str):
+        return Tokens(input=in_all)
+    if system[-1]["cache_control"]["ttl"] == "5m":
+        return Tokens(input=in_all - head, cache_write_5m=head)
+    return Tokens(input=in_all - head, cache_write_1h=head)
 
 
 def _today() -> date:

@@ -40,6 +40,8 @@ class AskAgain:
     label: str
     whole: bool = False
     room: int = 1
+    # Its max_tokens is not lowered near a cost cap.
+    full_room: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,7 @@ class Verdict(Ending):
 
     request: Request
     again: Sequence[AskAgain] = ()
+    how: str = "in smaller chunks"
     stop: JobExit | None = None
     # It was a whole chunk, and not one of its records got an output.
     failed_chunk: bool = False
@@ -85,7 +88,9 @@ def triage(outcome: Outcome, reading: Reading | None, seen: Seen) -> Verdict:
     `reading`: what its answer was good for, if it has one.
     """
     fault = outcome.fault
-    if reading is not None:
+    if reading is not None and outcome.cut_off_by_a_cap:
+        verdict = _asked_with_full_room(outcome.request, reading)
+    elif reading is not None:
         verdict = _judged(outcome.request, reading, seen)
     elif fault is not None and fault.whose is Whose.RECORD:
         refused = dict.fromkeys(outcome.request.record_ids, fault)
@@ -96,6 +101,22 @@ def triage(outcome: Outcome, reading: Reading | None, seen: Seen) -> Verdict:
     if verdict.failed_chunk:
         return _in_a_row(verdict, seen)
     return _in_both_halves(verdict, seen) if verdict.failed_part else verdict
+
+
+def _asked_with_full_room(request: Request, reading: Reading) -> Verdict:
+    """The same is asked again. It is no fault of the records, though a next run sees they failed:
+    that it does not lower their room again.
+    """
+    reasons = {record_id: fault.reason for record_id, fault in reading.faults.items()}
+    return Verdict(
+        request_id=request.request_id,
+        status=RequestStatus.FAILED,
+        reason=next(iter(reasons.values()), ""),
+        failed=reasons,
+        request=request,
+        again=[AskAgain(request.records, request.label, whole=request.whole, full_room=True)],
+        how="with room for longer answers",
+    )
 
 
 def _unanswered(verdict: Verdict, outcome: Outcome) -> Verdict:

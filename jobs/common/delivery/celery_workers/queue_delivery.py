@@ -22,6 +22,7 @@ from common.delivery.celery_workers.redis_messages import (
 )
 from common.delivery.celery_workers.sweep import LEASE, Sweep
 from common.delivery.held import Held
+from common.delivery.near_a_cap.affordable import Affordable
 from common.delivery.request_maker import intent_of
 from common.delivery.spending import Spending
 from common.ledger.for_workers import work_queue
@@ -51,7 +52,7 @@ class CeleryDelivery:
         self._spending = spending
         self._ledger = context.ledger
         self._job = context.job.name
-        self._reserved = self._spent = 0.0  # USD, of this run's requests in the queue
+        self._affordable = Affordable(context, spending)
         self._answered = 0  # by workers, since this run began
         self._deadline: float | None = None
         self._logged = 0.0
@@ -91,7 +92,7 @@ class CeleryDelivery:
 
     def submit(self, requests: Iterator[Request]) -> int:
         """Queue requests up to a cost cap: how many. Raises JobExit."""
-        affordable, sent = self._affordable(requests), 0
+        affordable, sent = self._affordable.of(requests, "celery"), 0
         while group := list(islice(affordable, _TOGETHER)):
             work = [self._work(request) for request in group]
             with self._ledger.transaction():
@@ -105,14 +106,6 @@ class CeleryDelivery:
         if sent:
             log.info("%s queued for workers (queue %s)", counted(sent, "request"), self._queue)
         return sent
-
-    def _affordable(self, requests: Iterator[Request]) -> Iterator[Request]:
-        for request in requests:
-            request.delivery = "celery"
-            if not self._spending.reserve(request):
-                return
-            self._reserved += request.reserved_usd
-            yield request
 
     def _work(self, request: Request) -> Work:
         return Work(
@@ -146,7 +139,8 @@ class CeleryDelivery:
             if clock.now() - began > _SHARED_EVERY and self._answered > answered:
                 return False
         self._deadline = None
-        self._settle()
+        if self._affordable.reserved:
+            self._affordable.settle("celery")
         return True
 
     def _left(self) -> Standing | None:
@@ -232,18 +226,11 @@ class CeleryDelivery:
             capped = self._spending.cap_reached()
             self._end = self._end or JobExit(capped.code, f"{capped.reason}; the rest waits")
             return False
-        self._reserved += one.most_usd
+        self._affordable.reserved += one.most_usd
         db = self._ledger.database.db
         self._ledger.attempted(one.request_id, one.attempts + 1, one.unsettled_usd + one.most_usd)
         work_queue.go_on(db, one.request_id)
         return True
-
-    def _settle(self) -> None:
-        """Nothing more comes in now: what was reserved makes room for what was or can be spent."""
-        if self._reserved:
-            spent = self._context.runs.spent_by("celery")
-            self._spending.settle_deferred(self._reserved, spent - self._spent)
-            self._reserved, self._spent = 0.0, spent
 
 
 def _ending(one: Ended) -> Ending:

@@ -25,6 +25,7 @@ from common.delivery.held import Held
 from common.delivery.message_batch.adoption import Adoption
 from common.delivery.message_batch.body import Body
 from common.delivery.message_batch.results import Results
+from common.delivery.near_a_cap.affordable import Affordable
 from common.delivery.request_maker import intent_of
 from common.delivery.spending import Spending
 from common.ledger.message_batches import MessageBatch
@@ -49,7 +50,7 @@ class MessageBatchDelivery:
         self._message_batches = context.message_batches
         self._adoption = Adoption(context.message_batches, context.claude, context.clock)
         self._results = Results(context, spending)
-        self._reserved = self._spent = 0.0  # USD, of this run's message batches
+        self._affordable = Affordable(context, spending)
         self._held: dict[str, Held] = {}  # why some are not looked at again in this run, by id
 
     def submit(self, requests: Iterator[Request]) -> int:
@@ -58,7 +59,7 @@ class MessageBatchDelivery:
         Raises JobExit: 69 where Claude cannot be reached, 75 when stopped, 77 or 78 where it
         refuses.
         """
-        affordable = self._affordable(requests)
+        affordable = self._affordable.of(requests, "message_batch")
         sent, request = 0, next(affordable, None)
         while request is not None:
             name = self._prepare()
@@ -98,30 +99,14 @@ class MessageBatchDelivery:
             self._context.progress.message_batch(state)
             self._context.claude.sleep(delay)
             delay = min(_LAST_WAIT, delay * 1.5)
-        self._settle()
+        if self._affordable.reserved or self._results.stored:
+            self._affordable.settle("message_batch")
         for held in self._held.values():
             raise held
         return True
 
     def _to_look_at(self) -> list[MessageBatch]:
         return [one for one in self._message_batches.under_way() if one.id not in self._held]
-
-    def _settle(self) -> None:
-        """Nothing more comes in now: what was reserved makes room for what was or can be spent."""
-        if not self._reserved and not self._results.stored:
-            return
-        spent = self._context.runs.spent_by("message_batch")
-        self._spending.settle_deferred(self._reserved, spent - self._spent)
-        self._reserved, self._spent = 0.0, spent
-
-    def _affordable(self, requests: Iterator[Request]) -> Iterator[Request]:
-        """The requests up to a cost cap, each with its cost reserved."""
-        for request in requests:
-            request.delivery = "message_batch"
-            if not self._spending.reserve(request):
-                return
-            self._reserved += request.reserved_usd
-            yield request
 
     def _prepare(self) -> str:
         """The name of an intent, committed."""
