@@ -66,8 +66,7 @@ def wanted(
 
 def _ids(session: Session, sql: str, counted: Counted) -> Iterator[list[str]]:
     """The ids that a SELECT gives, and how many rows have one."""
-    token = session.start()
-    try:
+    with session.transaction():
         session.db.execute(
             f"declare ids no scroll cursor for select record_id::text from (\n{sql}\n) rows"
         )
@@ -80,5 +79,3 @@ def _ids(session: Session, sql: str, counted: Counted) -> Iterator[list[str]]:
             yield ids
             if len(found) < _TOGETHER:
                 return
-    finally:
-        session.stop(token)

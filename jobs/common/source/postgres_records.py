@@ -27,9 +27,8 @@ class Counted:
 
 def records_of(session: Session, sql: str, counted: Counted) -> Iterator[Record]:
     """The records of a SELECT, in a transaction that ends with them. Raises psycopg.Error."""
-    token = session.start()
-    counted.rows = counted.without_id = 0
-    try:
+    with session.transaction():
+        counted.rows = counted.without_id = 0
         session.db.execute(f"declare records no scroll cursor for {sql}")
         count, names = _FIRST, None
         while True:
@@ -53,8 +52,6 @@ def records_of(session: Session, sql: str, counted: Counted) -> Iterator[Record]
             if len(rows) < count:
                 break
             count = min(_MOST, max(1, _AT_ONCE * len(rows) // (1 + _size(rows))))
-    finally:
-        session.stop(token)
 
 
 def _names(columns: list[Any]) -> list[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import psycopg
@@ -38,21 +38,24 @@ class Session:
         self._patience = patience
         self._current: object = None
 
-    def start(self, begin: str = READING) -> object:
-        """Begin a transaction, in place of one that somebody has left open; its token."""
+    @contextmanager
+    def transaction(self, begin: str = READING) -> Iterator[None]:
+        """A transaction, in place of one that somebody has left open.
+
+        Where it is still going on in the end, and no other one has begun, it is rolled back.
+        """
         if self.db.in_transaction:
             self.db.execute("rollback")
         self.db.execute(begin + self._locks)
-        self._current = object()
-        return self._current
-
-    def stop(self, token: object) -> None:
-        """End the transaction with that token, if it is still going on: roll it back."""
-        if self._current is token:
-            self._current = None
-            if self.db.in_transaction and not self.db.lost:
-                with suppress(psycopg.Error):
-                    self.db.execute("rollback")
+        self._current = token = object()
+        try:
+            yield
+        finally:
+            if self._current is token:
+                self._current = None
+                if self.db.in_transaction and not self.db.lost:
+                    with suppress(psycopg.Error):
+                        self.db.execute("rollback")
 
     def is_back(self, error: Exception) -> bool:
         """Whether it is worth to do once more what has failed with `error`.
@@ -77,12 +80,9 @@ class Session:
         """The first row that the last of these statements gives."""
 
         def read() -> Any:
-            token = self.start()
-            try:
+            with self.transaction():
                 for statement in statements:
                     row = self.db.execute(statement).fetchone()
-            finally:
-                self.stop(token)
             return row
 
         return self.again(read)
@@ -107,8 +107,7 @@ class Session:
         """
 
         def describe() -> tuple[list[str], list[int], list[int]]:
-            token = self.start(begin)
-            try:
+            with self.transaction(begin):
                 # The server forgets an unnamed one with the next.
                 server, wait = self.db.raw.pgconn, self.db.raw.wait
                 for statement in statements:
@@ -116,8 +115,6 @@ class Session:
                     _checked(wait(execute(server)))
                 server.send_describe_prepared(b"")
                 found = _checked(wait(execute(server)))
-            finally:
-                self.stop(token)
             names = [(found.fname(n) or b"").decode() for n in range(found.nfields)]
             given = [found.param_type(n) for n in range(found.nparams)]
             return names, given, [found.ftype(n) for n in range(found.nfields)]

@@ -76,12 +76,9 @@ class PostgresDatabase:
 
     def _refuse_read_only(self) -> None:
         def read_only() -> bool:
-            token = self._session.start(WRITING)
-            try:
+            with self._session.transaction(WRITING):
                 asked = "select current_setting('transaction_read_only')"
                 return self._db.execute(asked).fetchone() == ("on",)
-            finally:
-                self._session.stop(token)
 
         with self._plain_errors("opened"):
             if self._session.again(read_only):
@@ -237,16 +234,15 @@ class PostgresDatabase:
                 self._write(save)
 
     def _write(self, save: Callable[[], object]) -> None:
-        token = self._session.start(self._begin)
-        self._handle = handle = Handle(self._db)
-        try:
-            save()
-            handle.check()
-            handle.commit()
-            handle.check()
-        finally:
-            self._handle = None
-            self._session.stop(token)
+        with self._session.transaction(self._begin):
+            self._handle = handle = Handle(self._db)
+            try:
+                save()
+                handle.check()
+                handle.commit()
+                handle.check()
+            finally:
+                self._handle = None
 
     def close(self) -> None:
         """Let go of the connection."""

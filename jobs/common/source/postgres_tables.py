@@ -33,14 +33,11 @@ def create(session: Session, begin: str, tables: str) -> None:
     """
 
     def make() -> None:
-        token = session.start(begin)
-        try:
+        with session.transaction(begin):
             # To build an index can take as long as it takes.
             session.db.execute("set local statement_timeout = 0")
             session.db.execute(tables)
             session.db.execute("commit")
-        finally:
-            session.stop(token)
 
     try:
         session.again(make)
@@ -64,11 +61,8 @@ def grants(session: Session, tables: str) -> list[str]:
     names = sorted({table for table, _, _ in wanted_columns(tables)})
 
     def lacking() -> list[str]:
-        token = session.start()
-        try:
+        with session.transaction():
             found = session.db.execute(_RIGHTS, (names,)).fetchall()
-        finally:
-            session.stop(token)
         return [
             f"grant select, insert, update, delete on {table} to {role}"
             if table
@@ -88,13 +82,10 @@ def _there(session: Session, wanted: list[tuple[str, str, str]]) -> dict[str, se
     """The columns of each table, in small letters; none of one that is not there."""
 
     def columns() -> dict[str, set[str]]:
-        token = session.start()
-        try:
+        with session.transaction():
             return {
                 table: {name for (name,) in session.db.execute(_COLUMNS, {"name": table})}
                 for table in {table for table, _, _ in wanted}
             }
-        finally:
-            session.stop(token)
 
     return session.again(columns) if wanted else {}
