@@ -202,21 +202,20 @@ def _sorted(
     """What is wanted: (what has failed before, what else goes live, what is deferred)."""
     failed: list[Selected] = []
     others: list[Selected] = []
-    fresh = False  # or to be asked anew: what is left over of something is neither
+    fresh = context.ledger.purpose is Purpose.SECOND_OPINION
     room = room_left(context)
     for group in groups:
-        now, later = Selected(context), Selected(context)
-        spools.callback(now.close)
-        spools.callback(later.close)
-        with closing(_selected(context, group, room, use)) as selected:
-            room = None if room is None else room - selected.new
+        selected = later = spools.enter_context(_selected(context, group, room, use))
+        room = None if room is None else room - selected.new
+        fresh |= selected.fresh
+        if selected.failed:
+            now, later = (spools.enter_context(Selected(context)) for _ in range(2))
             for record, state in selected:
-                (now if has_failed(state) else later).add((record, state))
-                fresh |= state is None or not state.to_ask
-        failed.append(now)
+                (now if has_failed(state) else later).take(record, state)
+            selected.close()
+            failed.append(now)
         others.append(later)
     little = sum(map(len, others)) <= LITTLE * context.options.chunk_size
-    fresh |= context.ledger.purpose is Purpose.SECOND_OPINION
     return (failed, others, []) if little and not fresh else (failed, [], others)
 
 

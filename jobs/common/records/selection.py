@@ -84,6 +84,14 @@ class Selected(Spool[tuple[Record, RecordState | None]]):
         # Of those wanted, the ones that have an answer apart: its request, by record id.
         self.kept: dict[str, str] = {}
         self.empty: list[Record] = []  # of those made ready, the ones without a text
+        self.failed = 0  # of them, those that have failed before
+        self.fresh = False  # whether any was never asked, or is asked anew: not left over
+
+    def take(self, record: Record, state: RecordState | None) -> None:
+        """Set one more aside."""
+        self.add((record, state))
+        self.failed += has_failed(state)
+        self.fresh |= state is None or not state.to_ask
 
 
 def select(
@@ -111,7 +119,7 @@ def select(
                 if room is not None and selected.new >= room:
                     return
                 selected.new += 1
-            selected.add((record, state))
+            selected.take(record, state)
 
         for record, state in _without_kept(context, wanted(), selected.kept):
             if is_stale(context, state):
