@@ -140,7 +140,7 @@ def test_a_ledger_that_cannot_grow_ends_the_run_with_one_clear_line(make):
     assert code in (73, 74), log
     errors = [line for line in log.splitlines() if " ERROR " in line]
     assert len(errors) == 1 and str(rig.ledger_path) in errors[0] and "Traceback" not in log
-    rig.in_flight += IN_FLIGHT
+    rig.count_in_flight()
     assert not continued(rig).violations
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rigs.bills import COST, usd_of
-from rigs.crash_rig import IN_FLIGHT, Rig
+from rigs.crash_rig import Rig
 
 
 @dataclass
@@ -154,7 +154,7 @@ def nothing_more(rig: Rig) -> list[str]:
 
 def brought_up_to_date(rig: Rig) -> Findings:
     """As continued(), where a run with --stale was killed: all records are by one version then."""
-    ended = rig.run("--stale", "--concurrency", str(IN_FLIGHT))
+    ended = rig.run("--stale")
     found = continued(rig)
     found.must(
         ended.code == 0, f"--stale after the kill ended with {ended.code}: {ended.log[-600:]}"
@@ -169,7 +169,7 @@ def continued(rig: Rig, reference: Rig | None = None, runs: int = 1, **options: 
     """Run again until a run ends well, `runs` times at most, and examine the installation."""
     allowed = (0, 3) if options.get("dead") else (0,)
     for _ in range(runs):
-        ended = rig.run("--concurrency", str(IN_FLIGHT))
+        ended = rig.run()
         if ended.code in allowed:
             break
     found = examine(rig, reference, **options)

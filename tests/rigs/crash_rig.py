@@ -25,11 +25,12 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from common.pace.window import MOST
 from rigs.harness import REPOSITORY
 
 FIRST_DAY = date(2026, 11, 18)
 SUBJECTS = ("parcel", "refund", "invoice", "password", "colour", "garden", "battery", "lamp")
-IN_FLIGHT = 8  # the default of --concurrency
+IN_FLIGHT = MOST  # at most: --concurrency is auto
 
 # A per-record job. Its table counts how often a row was saved: the contract allows more than once.
 PER_RECORD = """
