@@ -9,6 +9,8 @@ from pydantic import BaseModel
 
 from quality.fields import RUNNER_UP, Kind, comparable, fields_of
 
+_APART = 0.1  # of the larger number, and of 1
+
 
 def compared_fields(output: type[BaseModel]) -> list[str]:
     """The fields with few values, whose agreement says something; none: all are compared."""
@@ -20,13 +22,23 @@ def compared_fields(output: type[BaseModel]) -> list[str]:
 
 
 def agree(first: str, second: str, fields: list[str]) -> bool:
-    """Whether two outputs, as JSON, are the same in these fields; none: in all but a runner-up.
-
-    Case and space around a text make no difference.
-    """
+    """Whether two outputs, as JSON, are the same in these fields; none: in all but a runner-up."""
     one, other = json.loads(first), json.loads(second)
     names = fields or sorted({*one, *other} - {RUNNER_UP})
-    return all(_folded(one.get(name)) == _folded(other.get(name)) for name in names)
+    return all(same(one.get(name), other.get(name)) for name in names)
+
+
+def same(first: Any, second: Any) -> bool:
+    """Whether two values of a field, as JSON, say the same.
+
+    Case and space around a text make no difference, nor do numbers that are nearly the same, where
+    one of them is no whole number: what a model is unsure of moves about.
+    """
+    if isinstance(first, float) or isinstance(second, float):
+        if not isinstance(first, int | float) or not isinstance(second, int | float):
+            return False
+        return abs(first - second) <= _APART * max(1.0, abs(first), abs(second))
+    return _folded(first) == _folded(second)
 
 
 def _folded(value: Any) -> str:

@@ -66,6 +66,9 @@ def test_one_field_that_differs_is_enough(first, second, same):
         ('{"summary":"A Mug","runner_up":"x"}', '{"summary":"a mug","runner_up":"y"}', True),
         ('{"summary":"A Mug"}', '{"summary":"two mugs"}', False),
         ('{"summary":["A"],"n":1}', '{"n":1,"summary":["a"]}', True),
+        ('{"summary":"A","score":0.91}', '{"summary":"a","score":0.95}', True),
+        ('{"summary":"A","score":0.9}', '{"summary":"a","score":0.7}', False),
+        ('{"summary":"A","n":1}', '{"summary":"a","n":2}', False),
     ],
 )
 def test_where_no_field_has_few_values_all_are_compared_whatever_the_case(first, second, same):

@@ -7,11 +7,11 @@ from typing import Any
 
 from common.process.log import shortened
 from ops.ledger.other_answers import Asked
+from quality.agreement import same
 from quality.cell_values import ABSENT
 from quality.fields import RUNNER_UP, Field, Kind, shown
 
 _LETTERS = 60  # of a value
-_APART = 0.1  # of the larger number, and of 1: what a model is unsure of moves about by less
 
 Output = Mapping[str, Any]
 
@@ -31,12 +31,7 @@ def differ(field: Field, one: Output, other: Output) -> bool:
     """Whether two outputs differ in a field that both of them have."""
     if any(field.written_in(output, ABSENT) is ABSENT for output in (one, other)):
         return False
-    first, second = field.of(one), field.of(other)
-    if isinstance(first, float) or isinstance(second, float):
-        if not isinstance(first, int | float) or not isinstance(second, int | float):
-            return bool(first != second)
-        return abs(first - second) > _APART * max(1.0, abs(first), abs(second))
-    return bool(first != second)
+    return not same(field.of(one), field.of(other))
 
 
 def in_words(fields: Sequence[Field], answers: Sequence[tuple[Asked, Output]]) -> str:
