@@ -29,7 +29,7 @@ class Spending:
 
     def __init__(self, budget: Budget, model: str, rooms: Rooms | None = None) -> None:
         """`rooms` lowers max_tokens where a request would not fit under a cap otherwise."""
-        self._budget = budget
+        self.budget = budget
         self._model = model
         self.rooms = rooms
         self.ahead = 0  # records that are to be sent by a deferred delivery
@@ -43,7 +43,7 @@ class Spending:
         """
         if self._usd(Tokens(), model, self._model) is not None:
             return
-        if self._budget.capped:
+        if self.budget.capped:
             raise JobExit(
                 exits.SETTINGS,
                 f"{pricing.PRICES} has no price for {self._model},"
@@ -60,14 +60,13 @@ class Spending:
 
     def reserve(self, request: Request) -> bool:
         """Reserve what one attempt of a request can cost; False where that could pass a cap."""
-        if not self._reserve(request):
-            lowered = self.rooms is not None and self.rooms.lower(request)
-            return lowered and self._reserve(request)
-        return True
+        if self._reserve(request):
+            return True
+        return self.rooms is not None and self.rooms.lower(request) and self._reserve(request)
 
     def _reserve(self, request: Request) -> bool:
         request.most_usd = self.most_usd(request)
-        if not self._budget.reserve(request.most_usd):
+        if not self.budget.reserve(request.most_usd):
             return False
         request.reserved_usd = request.most_usd
         return True
@@ -77,33 +76,23 @@ class Spending:
         # Only an attempt that may have been billed keeps its reservation: after any other there is
         # nothing more to reserve.
         more = max(0.0, most_usd - request.reserved_usd)
-        if not self._budget.reserve(more):
+        if not self.budget.reserve(more):
             return False
         request.reserved_usd += more
         return True
 
     def settle(self, request: Request, spent: float) -> None:
         """Give back what was reserved for a request, and count what it cost or can have cost."""
-        self._budget.settle(request.reserved_usd, spent)
-
-    @property
-    def capped(self) -> bool:
-        """Whether there is any cap to keep."""
-        return self._budget.capped
-
-    @property
-    def left(self) -> float:
-        """USD that may still be reserved; infinite without a cap."""
-        return self._budget.left
+        self.budget.settle(request.reserved_usd, spent)
 
     def reserve_more(self, usd: float) -> bool:
         """Reserve one more attempt of a request that somebody else sends."""
-        return self._budget.reserve(usd)
+        return self.budget.reserve(usd)
 
     def settle_deferred(self, reserved: float, spent: float) -> None:
         """The same for all that another hand sent for this run, once none is under way any more."""
-        self._budget.settle(reserved, spent)
-        self._budget.read_again()
+        self.budget.settle(reserved, spent)
+        self.budget.read_again()
 
     def price(self, outcome: Outcome, tokens: Tokens) -> None:
         """Note in the outcome what its answer cost, at the price of the model that answered.
@@ -122,7 +111,7 @@ class Spending:
             request.model or self._model,
             message_batch=request.delivery == "message_batch",
         )
-        if self.capped and request.delivery == "live" and request.records:
+        if self.budget.capped and request.delivery == "live" and request.records:
             self.witness = request, tokens, outcome.usd or 0.0
         if self.rooms and outcome.cut_off_by_a_cap:
             self.rooms.too_small()
@@ -134,7 +123,7 @@ class Spending:
 
     def cap_reached(self) -> Fault:
         """The fault of a request that a cost cap forbids."""
-        return Fault(Kind.CAPPED, f"cost cap: {self._budget.reached()}")
+        return Fault(Kind.CAPPED, f"cost cap: {self.budget.reached()}")
 
 
 def most_input(request: Request) -> Tokens:

@@ -114,7 +114,7 @@ class CeleryDelivery:
             str(request.params["model"]),
             request.body.decode(),
             request.most_usd,
-            self._spending.capped,
+            self._spending.budget.capped,
         )
 
     def collect(self, wait: float) -> bool:

@@ -33,11 +33,11 @@ class Affordable:
         """
         spending = self._spending
         self._rooms.look_again()
-        left, usd, records, together, binds = spending.left, 0.0, 0, 1, False
+        left, usd, records, together, binds = spending.budget.left, 0.0, 0, 1, False
         while group := list(islice(requests, together)):
             for request in group:
                 request.delivery = delivery
-            if spending.capped and not binds:
+            if spending.budget.capped and not binds:
                 usd += spending.most_usd(group[0])
                 records += len(group[0].records)
                 binds = usd * max(1.0, spending.ahead / max(1, records)) > left
@@ -51,7 +51,7 @@ class Affordable:
                 self.reserved += request.reserved_usd
                 yield request
             if binds:
-                more = spending.left / max(group[-1].most_usd, 1e-12)
+                more = spending.budget.left / max(group[-1].most_usd, 1e-12)
                 together = min(TOGETHER, int(more) + 1)
 
     def settle(self, delivery: str) -> None:
@@ -71,8 +71,8 @@ def to_learn_from(spending: Spending) -> int:
     request, _, usd = spending.witness
     records = len(request.records)
     # By message batch: half price.
-    if request.most_usd / 2 * spending.ahead / records <= spending.left:
+    if request.most_usd / 2 * spending.ahead / records <= spending.budget.left:
         return 0
     spending.rooms.look_again()
     lacking = spending.rooms.lacking(records)
-    return lacking if lacking * usd <= _SHARE_TO_LEARN * spending.left else 0
+    return lacking if lacking * usd <= _SHARE_TO_LEARN * spending.budget.left else 0

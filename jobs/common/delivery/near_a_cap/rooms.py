@@ -71,13 +71,11 @@ class Rooms:
     @cached_property
     def _answers(self) -> tuple[list[Answer], list[Answer]]:
         """The last answers to this version of the job, and to others."""
-        own: list[Answer] = []
-        older: list[Answer] = []
+        answers: dict[bool, list[Answer]] = {True: [], False: []}
         found = self._context.runs.answers(self._context.model, _MOST_ANSWERS)
         for version, records, tokens in found:
-            if records:
-                (own if version == self._context.version else older).append((records, tokens))
-        return own, older
+            answers[version == self._context.version].append((records, tokens))
+        return answers[True], answers[False]
 
     def look_again(self) -> None:
         """The ledger holds more answers now."""
@@ -93,26 +91,21 @@ class Rooms:
         records = len(request.records)
         if not records or request.full_room or request.lowered or self._cut_off >= _CUT_OFF:
             return False
-        if self._context.tally.done >= self._done + LEAST_RECORDS // 4 and not self._rooms.get(
-            records
-        ):
+        if not self._rooms.get(records) and self._context.tally.done >= self._done + _NEWS:
             self.look_again()
         if records not in self._rooms:
             self._rooms[records] = room_for(records, *self._answers)
-        if (room := self._rooms[records]) is None:
-            return False
+        room = self._rooms[records] or request.params["max_tokens"]
         room += THINKING_TOKENS if self._context.claude.model.thinks else 0
-        if room >= request.params["max_tokens"]:
-            return False
-        request.lower(room)
-        return True
+        if room < request.params["max_tokens"]:
+            request.lower(room)
+        return request.lowered
 
     def lacking(self, records: int) -> int:
         """How many answers about so many records are lacking until something is known of them."""
-        own, older = self._answers
-        if room_for(records, own, older) is not None:
+        if room_for(records, *self._answers) is not None:
             return 0
-        return ceil((LEAST_RECORDS - _about(_alike(records, own))) / records)
+        return ceil((LEAST_RECORDS - _about(_alike(records, self._answers[0]))) / records)
 
     def too_small(self) -> None:
         """An answer did not fit into the lowered room."""
