@@ -18,6 +18,7 @@ from rigs.harness import Site
 
 FINE = {"lost": 0, "saved twice": 0, "billed again": 0}
 READY = "requests at a time"
+DAY = "2026-11-20 10:00:00"
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +57,18 @@ def test_workers_send_what_a_run_has_queued_and_the_run_saves_it(make):
     assert site.ledger("select delivery, exit_code from runs") == [("celery", 0)]
     again = site.go()
     assert again.code == 0 and "nothing to do" in again.log and site.billed == 20
+
+
+def test_records_with_long_ids_get_the_answers_that_are_about_them(make):
+    site = make(0)
+    words = ("delivery", "refund", "praise")
+    uuids = [f"4f9c2b1e-7c1d-4a55-9d0a-6f2b8a1c3d{n:02}" for n in range(12)]
+    site.site.events((one, words[n % 3], DAY) for n, one in enumerate(uuids))
+    site.worker()
+    assert site.go("--chunk-size", "5").code == 0
+    assert site.saved() == [(one, words[n % 3]) for n, one in enumerate(uuids)]
+    aliases = {tuple(line["records"]) for line in site.bill.lines()}
+    assert aliases == {("r1", "r2", "r3", "r4", "r5"), ("r1", "r2")}
 
 
 def test_a_message_is_the_id_of_a_request_and_no_secret_is_in_any_log(make):
