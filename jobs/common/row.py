@@ -22,6 +22,9 @@ class Row(dict[str, Any]):
     def __contains__(self, name: object) -> bool:
         return super().__contains__(name) or self._spelt(name) is not None
 
+    def __copy__(self) -> Row:
+        return Row(self)
+
     def get(self, name: str, default: Any = None) -> Any:
         """The column's value, `default` without such a column."""
         try:

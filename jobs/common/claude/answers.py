@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from common.claude.code_faults import ends_the_run, gave, raised
 from common.claude.faults import Fault, Kind
-from common.claude.message import is_message
+from common.claude.message import is_message, lenient
 from common.claude.travel_ids import ids_by_name
 from common.job import Job
 from common.process.log import shortened
@@ -119,7 +119,7 @@ def _json(message: dict[str, Any]) -> tuple[Any, Fault | None]:
     text = "".join(block["text"] for block in message["content"] if block.get("type") == "text")
     for form in (str, _unfenced):
         try:
-            data = json.loads(form(text), strict=False)
+            data = lenient(form(text))
             return (_whole(data) if _MAY_HOLD_HALF.search(text) else data), None
         except (ValueError, RecursionError):
             continue

@@ -11,6 +11,8 @@ from typing import Any, TypeGuard
 from common.claude.faults import Fault, Kind
 from common.claude.pricing import Tokens
 
+# Reads JSON. A raw control character in a text is no reason to pay for it again.
+lenient = json.JSONDecoder(strict=False).decode
 # Far more tokens than any request or answer can have: a number above it counts nothing.
 _MOST_TOKENS = 1_000_000_000
 
@@ -97,7 +99,6 @@ def _count(number: object, *, missing: int | None = None) -> int | None:
 
 def _json(text: str | bytes) -> Any:
     try:
-        # A raw control character in a text is no reason to pay for it again.
-        return json.loads(text, strict=False)
+        return lenient(text if isinstance(text, str) else text.decode())
     except (ValueError, TypeError, RecursionError):  # not JSON, no text, or too deep to be read
         return None

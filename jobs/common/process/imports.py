@@ -6,6 +6,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_SELDOM = 20_000  # objects made and kept before the youngest are looked through
+
 
 @contextmanager
 def for_good() -> Iterator[None]:
@@ -20,5 +22,7 @@ def for_good() -> Iterator[None]:
         yield
     finally:
         gc.freeze()
+        # Hardly anything that a run makes is garbage that needs it.
+        gc.set_threshold(_SELDOM)
         if was_enabled:
             gc.enable()

@@ -5,7 +5,6 @@ Everything in here is pure. A line comes from another machine: no JSON value in 
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from common.claude.faults import is_about_account
-from common.claude.message import is_message
+from common.claude.message import is_message, lenient
 from common.ledger.message_batches import AwaitedRequest
 from common.ledger.states import Ending, RequestStatus
 from common.process.log import shortened
@@ -44,8 +43,7 @@ class ResultLine:
 def read_line(line: bytes) -> ResultLine:
     """What a line says."""
     try:
-        # A raw control character in a text is no reason to lose what was paid for.
-        value = json.loads(line.decode("utf-8-sig", "replace"), strict=False)
+        value = lenient(line.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError):
         return _damaged(named_in(line).decode(), "a line that is not JSON")
     custom_id = value.get("custom_id") if isinstance(value, dict) else None
