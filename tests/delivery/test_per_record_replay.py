@@ -5,6 +5,7 @@ kept locked.
 from __future__ import annotations
 
 import dataclasses
+import json
 import sqlite3
 import time
 
@@ -132,7 +133,8 @@ def test_a_record_that_changed_is_asked_again_where_its_id_says_so(claude):
     site.change("update events set created_at = '2026-11-22 08:00:00' where id = 2")
     assert site.run(labels(select=CHANGED)).code == 0
     assert [len(bill["records"]) for bill in site.billed()] == [3, 1]
-    assert site.billed()[1]["records"] == ["2@2026-11-22 08:00:00"]
+    asked = site.ledger("select record_ids from requests order by created_at, request_id", "labels")
+    assert json.loads(asked[1][0]) == ["2@2026-11-22 08:00:00"]
 
 
 def test_others_can_write_the_source_while_requests_are_in_flight(claude):
