@@ -113,11 +113,9 @@ class JobCode:
         row.append((record_id, fault))
         if len(row) < IN_A_ROW:
             return
-        raise JobExit(
-            exits.SETTINGS,
-            f"{fault.reason} for record {brief(record_id)}, as for the {IN_A_ROW - 1} before it:"
-            f" mend jobs/{self._job}.py. {NOBODYS}",
-        )
+        where = f"record {brief(record_id)}, as for the {IN_A_ROW - 1} before it"
+        mend = f"mend jobs/{self._job}.py. {NOBODYS}"
+        raise JobExit(exits.SETTINGS, f"{fault.reason} for {where}: {mend}")
 
     def bury(self, function: str, record_id: str, fault: Fault) -> None:
         """A function failed for a record that was not sent: it is a dead letter.

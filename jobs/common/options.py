@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 
 from common import option_values as values
@@ -65,29 +65,17 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
     given = _parser(job).parse_args(arguments)
     _check(given)
     since, until = _window(given) if job.has_window else (None, None)
-    return Options(
-        dry_run=given.dry_run,
-        show=given.show,
-        limit=given.limit,
-        since=since,
-        until=until,
-        delivery=next((one for one in _DELIVERIES if getattr(given, one)), ""),
-        wait=_WAIT if given.wait is None else given.wait,
-        waits=given.wait is not None,
-        concurrency=given.concurrency,
-        chunk_size=given.chunk_size,
-        models=tuple(given.model or ()),
-        max_cost=given.max_cost,
-        retry_dead=given.retry_dead,
-        reprocess=given.reprocess,
-        stale=given.stale,
-        try_records=getattr(given, "try", None),
-        labels=getattr(given, "eval", None) or "",
-        min_accuracy=getattr(given, "min_accuracy", None),
-        after=given.after or "",
-        json=given.json,
-        demo=given.demo,
-    )
+    asked = vars(given) | {
+        "since": since,
+        "until": until,
+        "delivery": next((one for one in _DELIVERIES if getattr(given, one)), ""),
+        "wait": _WAIT if given.wait is None else given.wait,
+        "waits": given.wait is not None,
+        "models": tuple(given.model or ()),
+        "labels": given.labels or "",
+        "after": given.after or "",
+    }
+    return Options(**{one.name: asked[one.name] for one in fields(Options)})
 
 
 def _parser(job: Job) -> Parser:
@@ -125,6 +113,7 @@ def _parser(job: Job) -> Parser:
     flag("--retry-dead", "ask again about dead letters, and nothing else")
     flag("--reprocess", "ask again about records that are done")
     flag("--stale", "ask again about what an older version of the job has done, newest first")
+    parser.set_defaults(try_records=None, labels=None, min_accuracy=None)
     if not job.per_day:
         _add_measures(add)
     after = "only if JOB2 has succeeded since this job last did"
@@ -137,9 +126,9 @@ def _parser(job: Job) -> Parser:
 def _add_measures(add: Callable[..., object]) -> None:
     """What looks at answers and saves nothing."""
     few = "ask about N records (10), save nothing: see answers, and what the rest would cost"
-    add("--try", type=values.count, nargs="?", const=10, metavar="N", help=few)
+    add("--try", dest="try_records", type=values.count, nargs="?", const=10, metavar="N", help=few)
     labels = "ask about the records of a CSV of expected values, or `corrections`, and measure"
-    add("--eval", type=values.file, metavar="FILE", help=labels)
+    add("--eval", dest="labels", type=values.file, metavar="FILE", help=labels)
     gate = "with --eval: exit 3 where the accuracy is below X (0 to 1)"
     add("--min-accuracy", type=values.share, metavar="X", help=gate)
 
@@ -154,13 +143,11 @@ def _refuse_measures(job: Job, arguments: Sequence[str]) -> None:
 
 def _check(given: argparse.Namespace) -> None:
     """Raises JobExit (2) for options that do not go together."""
-    tries = getattr(given, "try", None) is not None
-    labels = getattr(given, "eval", None)
-    gate = getattr(given, "min_accuracy", None) is not None
+    tries, labels = given.try_records is not None, given.labels
     wrong = {
         "--show is for a --dry-run: add it": given.show and not given.dry_run,
         "--try and --eval are two commands: give one of them": tries and labels,
-        "--min-accuracy is for --eval FILE: add it": gate and not labels,
+        "--min-accuracy is for --eval FILE: add it": given.min_accuracy is not None and not labels,
         "--model twice is for --eval: give one": len(given.model or ()) > 1 and not labels,
         "--try asks live: leave out the delivery": tries and (given.message_batch or given.celery),
         "--eval asks live or by message batch: leave out --celery": labels and given.celery,

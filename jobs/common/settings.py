@@ -152,11 +152,8 @@ class Settings:
             there = "a SQLite path with {job} in it, or postgresql://USER@HOST/DATABASE"
             raise JobExit(exits.SETTINGS, f"LEDGER_DB: must be {there}")
         if "{job}" not in template:
-            raise JobExit(
-                exits.SETTINGS,
-                f"LEDGER_DB={template}: write {{job}} into it, so that each job has a file of its"
-                " own",
-            )
+            remedy = "write {job} into it, so that each job has a file of its own"
+            raise JobExit(exits.SETTINGS, f"LEDGER_DB={template}: {remedy}")
         return self.root / Path(template.replace("{job}", job or self.job)).expanduser()
 
     def records_db(self) -> str:
@@ -166,26 +163,19 @@ class Settings:
         if value := self.get("RECORDS_DB"):
             # Like every path in .env, from the root: cron's working directory is another one.
             return value if "://" in value else str(self.root / Path(value).expanduser())
-        raise JobExit(
-            exits.SETTINGS,
-            "RECORDS_DB is not set: put the path of your SQLite file, or postgresql://…, into .env,"
-            " or try the sample records with --demo",
-        )
+        put = "put the path of your SQLite file, or postgresql://…, into .env"
+        or_else = "or try the sample records with --demo"
+        raise JobExit(exits.SETTINGS, f"RECORDS_DB is not set: {put}, {or_else}")
 
     def api_key(self) -> str:
         """The key. Raises JobExit (78) where none is set."""
         if key := self.get("ANTHROPIC_API_KEY"):
             if key.isascii() and key.isprintable() and " " not in key:
                 return key
-            raise JobExit(
-                exits.SETTINGS,
-                "ANTHROPIC_API_KEY holds characters that no key has: copy it into .env again",
-            )
-        raise JobExit(
-            exits.SETTINGS,
-            "ANTHROPIC_API_KEY is not set: put it into .env (see .env.example), or try the job with"
-            " --demo",
-        )
+            odd = "ANTHROPIC_API_KEY holds characters that no key has"
+            raise JobExit(exits.SETTINGS, f"{odd}: copy it into .env again")
+        put = "put it into .env (see .env.example), or try the job with --demo"
+        raise JobExit(exits.SETTINGS, f"ANTHROPIC_API_KEY is not set: {put}")
 
     def base_url(self) -> str:
         """Where Claude is.
@@ -209,12 +199,9 @@ class Settings:
                 return url
         except ValueError:  # also half an IPv6 address: no better than the rest
             pass
-        raise JobExit(
-            exits.SETTINGS,
-            # What stands behind a ? may be a token.
-            f"ANTHROPIC_BASE_URL={re.sub('[?].+', '?…', url)}: must begin with https://"
-            " (plain http:// only to this machine), and have no ? in it",
-        )
+        shown = re.sub("[?].+", "?…", url)  # what stands behind a ? may be a token
+        must = "must begin with https:// (plain http:// only to this machine), and have no ? in it"
+        raise JobExit(exits.SETTINGS, f"ANTHROPIC_BASE_URL={shown}: {must}")
 
 
 def on_this_machine(host: str) -> bool:

@@ -54,11 +54,9 @@ def recovery(path: Path | str) -> str:
 
 def gone_or_broken(path: Path | str, reason: str) -> JobExit:
     """The end of a run whose ledger forgot what it knew: to go on would be to pay again."""
-    return JobExit(
-        exits.SETTINGS,
-        f"the ledger of this job, {path}, is gone or broken ({reason}): restore it, or start anew"
-        " with --reprocess, which asks and pays for every record again",
-    )
+    gone = f"the ledger of this job, {path}, is gone or broken ({reason})"
+    anew = "start anew with --reprocess, which asks and pays for every record again"
+    return JobExit(exits.SETTINGS, f"{gone}: restore it, or {anew}")
 
 
 def _translating(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -41,11 +41,8 @@ def record_id(value: Any) -> str:
 def binary(value: bytes | BrokenText, remedy: str) -> JobExit:
     """The end of a run whose SELECT gives an id that is no text: `remedy` makes one of it."""
     kind = "binary" if isinstance(value, bytes) else "text that is not UTF-8"
-    return JobExit(
-        exits.SETTINGS,
-        f"the SELECT gives a record_id that is {kind}, such as {shortened(repr(value), 60)}: write"
-        f" `{remedy} as record_id` into it",
-    )
+    gives = f"the SELECT gives a record_id that is {kind}, such as {shortened(repr(value), 60)}"
+    return JobExit(exits.SETTINGS, f"{gives}: write `{remedy} as record_id` into it")
 
 
 def lacking_id() -> JobExit:
@@ -65,8 +62,6 @@ TWINS = (
 
 def twins(example: str) -> JobExit:
     """The end of a run whose SELECT gives the same id as a number and as text."""
-    return JobExit(
-        exits.SETTINGS,
-        f"the SELECT gives the record_id {shortened(example, 60)} as a number and as text: these"
-        " are two records: write `typeof(id) || ':' || id as record_id` into it",
-    )
+    gives = f"the SELECT gives the record_id {shortened(example, 60)} as a number and as text"
+    remedy = "these are two records: write `typeof(id) || ':' || id as record_id` into it"
+    return JobExit(exits.SETTINGS, f"{gives}: {remedy}")

@@ -246,11 +246,9 @@ class Database:
         except JobExit as error:
             failed = error
         if self._written_meanwhile():
-            raise JobExit(
-                exits.UNREACHABLE,
-                f"RECORDS_DB {self._path} was written to while it was read, and this user may not"
-                " lock it: the next run reads it again",
-            ) from failed
+            written = f"RECORDS_DB {self._path} was written to while it was read"
+            again = "and this user may not lock it: the next run reads it again"
+            raise JobExit(exits.UNREACHABLE, f"{written}, {again}") from failed
         if failed:
             raise failed
 

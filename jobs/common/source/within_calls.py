@@ -12,6 +12,8 @@ from common.process import exits
 from common.process.exits import JobExit
 from common.process.sql_text import BLANK, NAMED, WORD, Token, tokens
 
+_MEND = "mend the SELECT at the top of the job"
+
 
 class Call(NamedTuple):
     """within(value, start, end): its arguments as SQL, and its first and last token."""
@@ -74,11 +76,8 @@ def literal(name: str, parameters: Mapping[str, object]) -> str:
     """The value of a parameter as SQL. Raises JobExit (78) where there is none."""
     if name not in parameters:
         there = " and ".join(f":{one}" for one in parameters) or "a job without a window has none"
-        raise JobExit(
-            exits.SETTINGS,
-            f"the SELECT names :{name}, and no value is given for it ({there}): mend the SELECT at"
-            " the top of the job",
-        )
+        names = f"the SELECT names :{name}, and no value is given for it ({there})"
+        raise JobExit(exits.SETTINGS, f"{names}: {_MEND}")
     value = parameters[name]
     if isinstance(value, int | float):
         return f" {value} "
@@ -93,10 +92,7 @@ def _of_one_statement(select: str) -> Iterator[Token]:
     ended = False
     for token in tokens(select):
         if ended and token.kind != BLANK and token.text != ";":
-            raise JobExit(
-                exits.SETTINGS,
-                "the SELECT is more than one statement: mend the SELECT at the top of the job",
-            )
+            raise JobExit(exits.SETTINGS, f"the SELECT is more than one statement: {_MEND}")
         ended = ended or token.text == ";"
         if not ended:
             yield token
