@@ -136,11 +136,7 @@ def ask_about(
 
 
 def parameters(
-    model: Model,
-    system: str | list[dict[str, Any]],
-    user: str,
-    schema: dict[str, Any],
-    needed: int,
+    model: Model, system: str | list[dict[str, Any]], user: str, schema: dict[str, Any], needed: int
 ) -> dict[str, Any]:
     """The parameters of a request whose answer needs `needed` tokens.
 

@@ -76,9 +76,7 @@ def _close_the_rest(context: Context) -> None:
     log.warning("%s: kept in the ledger, and saved if the records come back", what)
 
 
-def _together(
-    answered: Iterable[tuple[str, Record]],
-) -> Iterator[list[tuple[str, list[Record]]]]:
+def _together(answered: Iterable[tuple[str, Record]]) -> Iterator[list[tuple[str, list[Record]]]]:
     """The ids of requests, each with its records, as far as they stand together in the SELECT."""
     group: list[tuple[str, list[Record]]] = []
     count = 0

@@ -18,14 +18,7 @@ from common.ledger.lookup import looked_up
 from common.ledger.not_done import NotDone, has_stale, not_done
 from common.ledger.second_answers import SecondAnswers
 from common.ledger.set_aside import Answer, set_aside
-from common.ledger.states import (
-    Ending,
-    Intent,
-    Purpose,
-    RecordState,
-    RecordStatus,
-    RequestStatus,
-)
+from common.ledger.states import Ending, Intent, Purpose, RecordState, RecordStatus, RequestStatus
 from common.ledger.stored_requests import StoredRequests
 
 

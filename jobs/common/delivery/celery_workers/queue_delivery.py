@@ -14,12 +14,7 @@ from typing import TypeVar
 
 from common.claude.request import Request
 from common.context import Context
-from common.delivery.celery_workers.redis_messages import (
-    Publisher,
-    application,
-    queue_of,
-    url_of,
-)
+from common.delivery.celery_workers.redis_messages import Publisher, application, queue_of, url_of
 from common.delivery.celery_workers.sweep import LEASE, Sweep
 from common.delivery.held import Held
 from common.delivery.near_a_cap.affordable import Affordable

@@ -14,11 +14,7 @@ from typing import NoReturn
 
 from common import times
 from common.claude.faults import Fault, Kind, Whose
-from common.claude.message_batch_api import (
-    create,
-    newest,
-    seconds_to_create,
-)
+from common.claude.message_batch_api import create, newest, seconds_to_create
 from common.claude.request import Request
 from common.context import Context
 from common.delivery.held import Held

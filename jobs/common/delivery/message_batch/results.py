@@ -133,10 +133,7 @@ class Results:
             log.error("%s: what was paid for them is lost", about)
             return
         log.warning("%s: the next run reads them again", about)
-        raise Held(
-            exits.UNREACHABLE,
-            f"{about}. {_until_lost(age)}",
-        )
+        raise Held(exits.UNREACHABLE, f"{about}. {_until_lost(age)}")
 
 
 def _until_lost(age: timedelta | None) -> str:
