@@ -59,8 +59,10 @@ def test_answers_that_arrived_while_a_stopped_process_stood_still_are_kept(claud
     freeze = Freeze(monkeypatch, HOUR, begins=while_it_drains, ends=lambda: in_flight(site) == 0)
     result = site.run(labels(), *OPTIONS)
     assert freeze.over
-    assert result.code == 75 and statuses(site).get("done", 0) >= AT_ONCE // 2, result.log
-    assert site.ledger("select count(*) from requests where status = 'lost'", "labels") == [(0,)]
+    done = statuses(site).get("done", 0)
+    assert result.code == 75 and done >= AT_ONCE // 2, result.log
+    # What was ready to follow was not sent any more; of what was sent, nothing is lost.
+    assert len(billed_for(site)) == done
     assert site.run(labels(), *OPTIONS).code == 0
     assert set(billed_for(site).values()) == {1}
 

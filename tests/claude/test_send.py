@@ -91,7 +91,11 @@ def test_who_sends_says_after_which_faults_there_is_another_attempt():
 def test_an_attempt_can_be_forbidden_before_it_is_made():
     capped = Fault(Kind.CAPPED, "cost cap")
     server = Server(BUSY, BUSY, "fine")
-    assert sent(server, before_each=lambda number: capped if number > 2 else None) == capped
+
+    async def before_each(number: int) -> Fault | None:
+        return capped if number > 2 else None
+
+    assert sent(server, before_each=before_each) == capped
     assert server.calls == 2
 
 
@@ -118,7 +122,7 @@ def test_when_one_is_told_to_wait_the_others_wait_too():
         stop = asyncio.Event()
         pace, begun = Pace(Flow(clock.now, lambda: None), clock, stop), []
 
-        def before_each(number: int) -> None:
+        async def before_each(number: int) -> None:
             begun.append(clock.now())
 
         for name, server in (("first", Server(BUSY, "fine")), ("second", Server("fine"))):

@@ -25,12 +25,12 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from common.pace.window import MOST
 from rigs.harness import REPOSITORY
 
 FIRST_DAY = date(2026, 11, 18)
 SUBJECTS = ("parcel", "refund", "invoice", "password", "colour", "garden", "battery", "lamp")
-IN_FLIGHT = MOST  # at most: --concurrency is auto
+IN_FLIGHT = 8  # requests, by --concurrency
+AT_RISK = IN_FLIGHT + IN_FLIGHT // 2  # with those that are ready to follow
 
 # A per-record job. Its table counts how often a row was saved: the contract allows more than once.
 PER_RECORD = """
@@ -174,6 +174,8 @@ class Rig:
         """Start a run. Its process runs the code `before` first; `under` is a command around it."""
         window = ["--since", str(FIRST_DAY), "--until", str(self.day(self.days - 1))]
         window = [] if self.job == "labels" else window
+        if "--concurrency" not in arguments:
+            window += ["--concurrency", str(IN_FLIGHT)]
         path = self.root / f"jobs/{self.job}.py"
         runner = [str(path)]
         if before:

@@ -77,15 +77,18 @@ def send(
         loop.run_until_complete(client.close())
     clock = clock or InstantClock()
     flow = Flow(clock.now, lambda: None, requests)
-    live = Live(
-        Clients(lambda: client), loop, flow, before_another, retry or Retry(attempts=1), clock
-    )
+    retry = retry or Retry(attempts=1)
+    live = Live(Clients(lambda: client), loop, flow, before_another, _at_rest, retry, clock)
     for number in range(requests):
         live.submit(Request(f"request-{number}", PARAMS, most_usd=0.5))
     outcomes = []
     while live.in_flight:
         outcomes += live.collect()
     return outcomes
+
+
+async def _at_rest() -> None:
+    """No commit is under way: there is no ledger."""
 
 
 @cache

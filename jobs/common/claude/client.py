@@ -19,6 +19,7 @@ from common.claude.server_clock import ServerClock
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
+from common.process.meanwhile import Aside
 from common.process.signals import Stop
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Claude:
         self._stop = stop
         self._seconds = SECONDS_FOR_A_FREE_CALL if seconds is None else seconds
         self._closing = ExitStack()
+        self.meanwhile = Aside(self._closing)
 
     def close(self) -> None:
         """Close what was opened."""
@@ -115,7 +117,7 @@ class Claude:
         """The event loop, which runs only while somebody waits in it."""
         from common.claude.event_loop import PatientLoop
 
-        loop = PatientLoop()
+        self.meanwhile.loop = loop = PatientLoop()
         self._closing.callback(loop.close)
         return loop
 

@@ -33,7 +33,7 @@ async def send(
     stop: asyncio.Event,
     *,
     pace: Pace | None = None,
-    before_each: Callable[[int], Fault | None] = lambda number: None,
+    before_each: Callable[[int], Awaitable[Fault | None]] | None = None,
     again: Callable[[Fault], bool] = lambda fault: fault.kind is Kind.UNREACHABLE,
 ) -> T | Fault:
     """The value of the first attempt that succeeds, or the fault after which there is no other.
@@ -49,7 +49,7 @@ async def send(
             await pace.wait(number)
         if stop.is_set():
             return STOPPED
-        if forbidden := before_each(number):
+        if before_each and (forbidden := await before_each(number)):
             return forbidden
         reply = await attempt()
         if not isinstance(reply, Fault) or not again(reply):

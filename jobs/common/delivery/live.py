@@ -1,13 +1,16 @@
 """Live delivery: requests are sent as they come, several in flight, each again if nobody failed.
 
-Everything happens in one thread: the event loop runs only inside collect(), so the ledger needs no
-lock, and what finishes together is committed together.
+The event loop runs while collect() waits for answers, and while a commit waits for the disk: some
+requests whose intents are committed are ready, and each goes as soon as another has ended. So no
+place in flight stays empty for as long as a turn of the loop takes.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
 from math import inf, isinf
 from typing import TYPE_CHECKING
 
@@ -16,18 +19,19 @@ from common.claude.faults import Fault, must_be_fault
 from common.claude.message import message_in, tokens_of
 from common.claude.request import Outcome, Request
 from common.claude.retries import Clock, Pace, Retry
-from common.claude.send import SECONDS_TO_DRAIN, send
+from common.claude.send import SECONDS_TO_DRAIN, STOPPED, send
 from common.pace.flow import Flow
 
 if TYPE_CHECKING:
     from common.claude.api import Clients
 
-_LINGER = 0.003  # seconds to wait after an answer, so that others can share its commit …
-_SHARE = 25  # … up to this part of what is in flight, so that most of it stays under way
+_READY = 2  # one request is ready for so many in flight
+_LINGER = 0.02  # seconds to wait after an answer, so that others can share its commit …
+_SHARE = 2  # … up to this part of the ready ones, so that some are left to go meanwhile
 
 
 class Live:
-    """Requests in flight, as many as the flow lets through."""
+    """Requests in flight, as many as the flow lets through, and half as many ready to follow."""
 
     def __init__(
         self,
@@ -35,19 +39,27 @@ class Live:
         loop: asyncio.AbstractEventLoop,
         flow: Flow,
         before_another: Callable[[Request, int, float], Fault | None],
+        at_rest: Callable[[], Awaitable[None]],
         retry: Retry,
         clock: Clock,
     ) -> None:
-        """`before_another(request, attempts, most_usd)` commits another attempt, or forbids it."""
+        """`before_another(request, attempts, most_usd)` commits another attempt, or forbids it.
+
+        It is called once `at_rest` says that no other commit is under way.
+        """
         self._clients = clients
         self._loop = loop
         self._flow = flow
         self._before_another = before_another
+        self._at_rest = at_rest
         self._retry = retry
         self._clock = clock
         self._stop = asyncio.Event()
         self._pace = Pace(flow, clock, self._stop)
+        self._ready: deque[Request] = deque()
         self._tasks: set[asyncio.Task[Outcome]] = set()
+        self._begun = 0  # of these tasks, those that have not had their first turn
+        self._widest = 0  # how many tasks there were at once, at most
         self._ended: list[Outcome] = []
         self._enough = 1  # how many have to end before collect() looks
         self._news = asyncio.Event()
@@ -55,14 +67,35 @@ class Live:
     @property
     def in_flight(self) -> int:
         """Requests submitted and not collected."""
-        return len(self._tasks) + len(self._ended)
+        return len(self._ready) + len(self._tasks) + len(self._ended)
+
+    @property
+    def room(self) -> int:
+        """How many more may be submitted now: those that may go, and those that are kept ready.
+
+        An answer that nobody has collected takes the place of a ready one.
+        """
+        ready = self._widest // _READY - len(self._ready) - len(self._ended)
+        return max(0, self._may_go() + ready)
+
+    def _may_go(self) -> int:
+        return self._flow.room(len(self._tasks) - self._begun) - self._begun
 
     def submit(self, request: Request) -> None:
-        """Take a request, whose intent is committed. It is sent while collect() runs."""
-        self._flow.took(self.in_flight + 1)
-        task = self._loop.create_task(self._send(request))
-        self._tasks.add(task)
-        task.add_done_callback(lambda task: self._end(task, request))
+        """Take a request, whose intent is committed. It is sent while the event loop runs."""
+        self._ready.append(request)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin what is ready and may go. What begins after a stop is not sent."""
+        while self._ready and (self._stop.is_set() or self._may_go() > 0):
+            request = self._ready.popleft()
+            task = self._loop.create_task(self._send(request))
+            self._tasks.add(task)
+            self._begun += 1
+            self._widest = max(self._widest, len(self._tasks))
+            self._flow.took(len(self._tasks))
+            task.add_done_callback(partial(self._end, request))
 
     def collect(self, *, more: bool = False) -> list[Outcome]:
         """Wait until a request has ended, and return all that have.
@@ -86,10 +119,12 @@ class Live:
 
     def _be_stopped(self) -> None:
         self._stop.set()
+        self._begin()
         self._news.set()
 
-    def _end(self, task: asyncio.Task[Outcome], request: Request) -> None:
+    def _end(self, request: Request, task: asyncio.Task[Outcome]) -> None:
         self._tasks.discard(task)
+        self._begin()
         if task.cancelled():
             # In flight for longer than a stopped run waits: it may have been billed, as may have
             # attempts before it.
@@ -103,15 +138,14 @@ class Live:
             self._news.set()
 
     async def _some(self, more: bool) -> list[Outcome]:
-        if more:
-            while not (self._ended or self._stop.is_set() or self._flow.room(self.in_flight)):
-                await self._until(1, self._flow.wait(self.in_flight))
-        else:
-            await self._until(1)
+        while not (self._ended or self._stop.is_set() or (more and self.room)):
+            waits = more or self._ready
+            await self._until(1, self._flow.wait(len(self._tasks)) if waits else inf)
+            self._begin()
         if self._ended and self._tasks and not self._stop.is_set():
             try:
                 async with asyncio.timeout(_LINGER):
-                    await self._until(self.in_flight // _SHARE + 1)
+                    await self._until(min(self.in_flight, self._widest // _READY // _SHARE))
             except TimeoutError:
                 pass
         return self._take()
@@ -142,16 +176,20 @@ class Live:
 
     async def _send(self, request: Request) -> Outcome:
         """Send a request until there is an answer, or no use in another attempt."""
+        self._begun -= 1
         outcome = Outcome(request)
         began = self._clock.now()
 
-        def before_each(number: int) -> Fault | None:
-            most_usd = outcome.unsettled_usd + request.most_usd
-            # The intent of the first attempt is committed with the request itself.
-            forbidden = self._before_another(request, number, most_usd) if number > 1 else None
-            if not forbidden:
-                outcome.attempts = number
-            return forbidden
+        async def before_each(number: int) -> Fault | None:
+            if number > 1:  # the intent of the first one is committed with the request itself
+                await self._at_rest()
+                if self._stop.is_set():
+                    return STOPPED
+                most_usd = outcome.unsettled_usd + request.most_usd
+                if forbidden := self._before_another(request, number, most_usd):
+                    return forbidden
+            outcome.attempts = number
+            return None
 
         async def attempt() -> Outcome | Fault:
             sending = self._flow.sent(len(request.body), len(request.records))
@@ -183,7 +221,7 @@ class Live:
         """Send it once: the fault, or None with the answer noted in the outcome."""
         try:
             answer, outcome.api_request_id = await post(
-                self._clients.next(self.in_flight), outcome.request.body
+                self._clients.next(len(self._tasks)), outcome.request.body
             )
         except Exception as error:  # every exception is judged; a bug is raised again
             return must_be_fault(error)

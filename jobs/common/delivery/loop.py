@@ -72,8 +72,10 @@ class Loop:
         from common.delivery.live import Live
 
         context, claude = self._context, self._context.claude
-        clients, loop, flow = claude.clients, claude.loop, claude.flow
-        self._live = Live(clients, loop, flow, self._before_another, context.retry, context.clock)
+        another, at_rest = self._before_another, claude.meanwhile.at_rest
+        self._live = Live(
+            claude.clients, claude.loop, claude.flow, another, at_rest, context.retry, context.clock
+        )
         self._forget_signals = context.stop.waking(self._live.wake)
         return self._live
 
@@ -134,7 +136,7 @@ class Loop:
         self._commit_answers(outcomes)
         readings = self._use(outcomes, use)
         verdicts = [self._judge(one, readings.get(one.request.request_id)) for one in outcomes]
-        with self._ledger.transaction():
+        with self._ledger.transaction(self._context.claude.meanwhile):
             self._ledger.apply(verdicts)
             if not self._seen.proven and any(verdict.done for verdict in verdicts):
                 self._context.runs.prove(self._context.version)
@@ -192,7 +194,8 @@ class Loop:
             if request is None:
                 held_by = "records"
                 break
-            room = self._context.claude.flow.room(self._in_flight) if room < 0 else room
+            if room < 0:
+                room = self._live.room if self._live else self._context.claude.flow.room(0)
             if len(going) >= room:
                 self._again.appendleft(request)
                 held_by = "room"

@@ -75,5 +75,5 @@ def _commit_somehow(context: Context, answers: Sequence[Answer]) -> JobExit | No
 
 
 def _commit(context: Context, answers: Sequence[Answer]) -> None:
-    with context.ledger.transaction():
+    with context.ledger.transaction(context.claude.meanwhile):
         context.ledger.answered(answers)

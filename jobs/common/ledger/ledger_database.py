@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+from common.process.meanwhile import Meanwhile
+
 Values = Sequence[Any] | Mapping[str, Any]
 
 
@@ -67,10 +69,10 @@ class LedgerDatabase(Protocol):
     def answers(self) -> Path | None:
         """The file of this machine for answers that it cannot take; None where it can always."""
 
-    def transaction(self) -> AbstractContextManager[None]:
+    def transaction(self, meanwhile: Meanwhile = ..., /) -> AbstractContextManager[None]:
         """Commit everything inside together when the outermost of such blocks ends.
 
-        Raises JobExit: 69, 74.
+        `meanwhile` calls what commits, perhaps in another thread. Raises JobExit: 69, 74.
         """
 
     def ready(self, most_bytes: int) -> None:

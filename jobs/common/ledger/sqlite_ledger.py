@@ -25,6 +25,7 @@ from common.process.exits import JobExit
 from common.process.files import check_ours, disk_fault, open_ours, said
 from common.process.lock import hold_byte, is_at
 from common.process.log import log
+from common.process.meanwhile import Meanwhile, at_once
 from common.process.witness import Told
 from common.row import SEPARATOR
 
@@ -132,6 +133,7 @@ class LedgerFile:
             uri=isinstance(address, str),
             timeout=30,
             isolation_level=None,
+            check_same_thread=False,  # a commit may be another's work
             factory=Connection,
         )
         self.db.path = self.path
@@ -243,10 +245,10 @@ class LedgerFile:
         self._closing.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, meanwhile: Meanwhile = at_once) -> Iterator[None]:
         """Commit everything inside together, on disk when the outermost of such blocks ends.
 
-        Raises JobExit (74) where the disk fails.
+        `meanwhile` is called with what commits. Raises JobExit (74) where the disk fails.
         """
         if self.db.in_transaction:
             yield
@@ -254,7 +256,7 @@ class LedgerFile:
         self.db.execute("begin immediate")
         try:
             yield
-            self.db.execute("commit")
+            meanwhile(lambda: self.db.execute("commit"))
         except BaseException:
             if self.db.in_transaction:
                 self.db.execute("rollback")

@@ -140,7 +140,7 @@ class Saving:
             self._code.one_by_one(SAVE, works)
 
         try:
-            source.write(save_all)
+            source.write(save_all, self._context.claude.meanwhile)
             return {}
         except BaseException as error:  # it is met again below, where its record is known
             if ends_the_run(error):

@@ -18,6 +18,7 @@ from common import times
 from common.job import Record
 from common.process import exits
 from common.process.exits import JobExit
+from common.process.meanwhile import Meanwhile, at_once
 from common.process.postgres import PATIENCE, Connection
 from common.process.postgres_errors import plain_errors, said
 from common.source import postgres_tables
@@ -215,9 +216,9 @@ class PostgresDatabase:
             adds = postgres_tables.additions(self._session, tables)
         return f"{self._db.name} is from before: run `{'; '.join(adds)}`" if adds else ""
 
-    def write(self, save: Callable[[], object]) -> None:
-        """Call `save` in one transaction, which it may commit itself; where the server is lost
-        meanwhile, or others are in the way, once more.
+    def write(self, save: Callable[[], object], meanwhile: Meanwhile = at_once) -> None:
+        """Call `save` in one transaction, which it may commit itself, else `meanwhile` does; where
+        the server is lost, or others are in the way, once more.
 
         Raises JobExit where the server is to blame, psycopg.Error where a statement of `save` is,
         also for what the commit finds wrong with it and where `save` has rolled back what was
@@ -225,21 +226,19 @@ class PostgresDatabase:
         """
         with self._plain_errors("written", statements=False):
             try:
-                self._write(save)
-            except JobExit:
-                raise
+                self._write(save, meanwhile)
             except Exception as error:
-                if not self._session.is_back(error):
+                if isinstance(error, JobExit) or not self._session.is_back(error):
                     raise
-                self._write(save)
+                self._write(save, meanwhile)
 
-    def _write(self, save: Callable[[], object]) -> None:
+    def _write(self, save: Callable[[], object], meanwhile: Meanwhile) -> None:
         with self._session.transaction(self._begin):
             self._handle = handle = Handle(self._db)
             try:
                 save()
                 handle.check()
-                handle.commit()
+                meanwhile(handle.commit)
                 handle.check()
             finally:
                 self._handle = None

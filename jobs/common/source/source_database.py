@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from common.job import Record
 from common.process import exits
 from common.process.exits import JobExit
+from common.process.meanwhile import Meanwhile
 from common.process.postgres import check_installed, in_words, is_postgres
 from common.source import sqlite_source
 from common.source.times_seen import TimesSeen
@@ -61,8 +62,11 @@ class SourceDatabase(Protocol):
     def unwritable(self, tables: str) -> str:
         """Why the job's own tables cannot be made or written; "" where they can."""
 
-    def write(self, save: Callable[[], object]) -> None:
-        """Call `save` in one transaction, which it may commit itself."""
+    def write(self, save: Callable[[], object], meanwhile: Meanwhile = ..., /) -> None:
+        """Call `save` in one transaction, which it may commit itself.
+
+        `meanwhile` is called with what commits, and may call it in another thread.
+        """
 
     def close(self) -> None:
         """Let go of it."""

@@ -18,6 +18,7 @@ from common import times
 from common.job import Record
 from common.process import exits, sqlite_files
 from common.process.exits import JobExit
+from common.process.meanwhile import Meanwhile, at_once
 from common.process.sqlite_errors import plain_errors
 from common.row import Row
 from common.source.own_columns import fault_of_sqlite, statements_that_add, wanted_columns
@@ -62,7 +63,11 @@ class Database:
         self._uri = uri
         with self._plain_errors("opened"):
             self.connection = sqlite3.connect(
-                uri, uri=True, timeout=self._timeout, isolation_level=None
+                uri,
+                uri=True,
+                timeout=self._timeout,
+                isolation_level=None,
+                check_same_thread=False,  # a commit may be another's work
             )
             self.connection.executescript(sqlite_files.settings_for(uri))
             self.connection.execute(
@@ -191,8 +196,8 @@ class Database:
         refused = sqlite_files.unwritable(self._path)
         return f"RECORDS_DB={self._path}: {refused}" if refused else ""
 
-    def write(self, save: Callable[[], object]) -> None:
-        """Call `save` in one transaction, which it may commit itself.
+    def write(self, save: Callable[[], object], meanwhile: Meanwhile = at_once) -> None:
+        """Call `save` in one transaction, which it may commit itself; else `meanwhile` does.
 
         Raises JobExit where the database is to blame, sqlite3.Error where a statement of `save` is,
         also for what the commit finds wrong with it and where `save` has rolled back what was
@@ -208,7 +213,7 @@ class Database:
                 if not self.connection.execute("delete from temp.begun").rowcount:
                     raise sqlite3.ProgrammingError("what was written has been rolled back")
                 if self.connection.in_transaction:
-                    self.connection.execute("commit")
+                    meanwhile(lambda: self.connection.execute("commit"))
             except BaseException:
                 if not self._is_closed() and self.connection.in_transaction:
                     self.connection.execute("rollback")

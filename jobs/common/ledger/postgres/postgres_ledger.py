@@ -22,6 +22,7 @@ from common.ledger.postgres.postgres_statements import PostgresStatements
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
+from common.process.meanwhile import Meanwhile, at_once
 from common.process.postgres import SILENCE, Connection
 from common.process.postgres_errors import plain
 from common.process.witness import Told
@@ -142,9 +143,9 @@ class PostgresLedger:
             raise JobExit(exits.CANNOT_WRITE, f"{self.name} may only be read here")
         return self._lease.begin(self._connection)
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """Commit everything inside together. Raises JobExit: 69, 74."""
-        return self.db.transaction()
+    def transaction(self, meanwhile: Meanwhile = at_once) -> AbstractContextManager[None]:
+        """Commit everything inside together, by `meanwhile`. Raises JobExit: 69, 74."""
+        return self.db.transaction(meanwhile)
 
     def as_given(self, joined: str) -> str:
         """Ids as `given` takes them."""

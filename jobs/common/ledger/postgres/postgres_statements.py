@@ -18,6 +18,7 @@ from common.ledger.ledger_errors import gone_or_broken
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
+from common.process.meanwhile import Meanwhile, at_once
 from common.process.postgres import BEGIN, PATIENCE, Connection, Row
 from common.process.postgres_errors import (
     is_about_the_statement,
@@ -118,8 +119,8 @@ class PostgresStatements:
         return Result(step, self._flush)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Commit everything inside together. Raises JobExit."""
+    def transaction(self, meanwhile: Meanwhile = at_once) -> Iterator[None]:
+        """Commit everything inside together, by `meanwhile`. Raises JobExit."""
         if self._inside:
             yield
             return
@@ -128,7 +129,7 @@ class PostgresStatements:
         try:
             yield
             if self._steps:
-                self._flush(commit=True)
+                meanwhile(lambda: self._flush(commit=True))
         finally:
             if self._connection.in_transaction:  # else it was committed, or is gone anyway
                 self._roll_back()
