@@ -61,6 +61,7 @@ class Live:
         self._begun = 0  # of these tasks, those that have not had their first turn
         self._widest = 0  # how many tasks there were at once, at most
         self._ended: list[Outcome] = []
+        self._has_failed = False  # one of these
         self._enough = 1  # how many have to end before collect() looks
         self._news = asyncio.Event()
 
@@ -87,8 +88,13 @@ class Live:
         self._begin()
 
     def _begin(self) -> None:
-        """Begin what is ready and may go. What begins after a stop is not sent."""
-        while self._ready and (self._stop.is_set() or self._may_go() > 0):
+        """Begin what is ready and may go. What begins after a stop is not sent.
+
+        After a fault nothing goes before it is collected: it may be the end of the run.
+        """
+        while self._ready and (
+            self._stop.is_set() or (not self._has_failed and self._may_go() > 0)
+        ):
             request = self._ready.popleft()
             task = self._loop.create_task(self._send(request))
             self._tasks.add(task)
@@ -124,7 +130,6 @@ class Live:
 
     def _end(self, request: Request, task: asyncio.Task[Outcome]) -> None:
         self._tasks.discard(task)
-        self._begin()
         if task.cancelled():
             # In flight for longer than a stopped run waits: it may have been billed, as may have
             # attempts before it.
@@ -134,10 +139,13 @@ class Live:
         else:
             outcome = task.result()
         self._ended.append(outcome)
+        self._has_failed |= outcome.message is None
+        self._begin()
         if len(self._ended) >= self._enough:
             self._news.set()
 
     async def _some(self, more: bool) -> list[Outcome]:
+        self._begin()
         while not (self._ended or self._stop.is_set() or (more and self.room)):
             waits = more or self._ready
             await self._until(1, self._flow.wait(len(self._tasks)) if waits else inf)
@@ -171,7 +179,7 @@ class Live:
         return self._take()
 
     def _take(self) -> list[Outcome]:
-        ended, self._ended = self._ended, []
+        ended, self._ended, self._has_failed = self._ended, [], False
         return ended
 
     async def _send(self, request: Request) -> Outcome:
