@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from common.claude.models_api import Model, knows_no_models, model_of
 from common.claude.replies import broken, get, json_object
-from common.process.imports import for_good
+from common.process.imports import for_good, write_out_in_the_end
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -87,6 +87,7 @@ def connect(
     with for_good():
         import httpx2
         from anthropic import DEFAULT_CONNECTION_LIMITS, AsyncAnthropic
+    write_out_in_the_end()  # what the job's script holds went out of sight, too
 
     from common.claude.network import proxy_for, trusted
     from common.claude.transport import Guarded

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
+import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 _SELDOM = 20_000  # objects made and kept before the youngest are looked through
 
@@ -26,3 +28,21 @@ def for_good() -> Iterator[None]:
         gc.set_threshold(_SELDOM)
         if was_enabled:
             gc.enable()
+
+
+def write_out_in_the_end() -> None:
+    """Have what a job's script puts into files that it leaves open written when the process ends.
+
+    The collector closes them, and does not see those that went out of its sight with an import.
+    """
+    atexit.unregister(_write_out)
+    atexit.register(_write_out)
+
+
+def _write_out() -> None:
+    gc.unfreeze()
+    for one in gc.get_objects():
+        if type(one) in (io.TextIOWrapper, io.BufferedWriter):
+            with suppress(OSError, ValueError):
+                one.flush()
+    gc.freeze()

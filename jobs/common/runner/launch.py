@@ -5,7 +5,6 @@ becomes the last. So a job that is called like a module of Python's or of a pack
 module's place in no job. What keeps a script from being imported is told on one line.
 """
 
-import gc
 import os
 import runpy
 import sys
@@ -34,11 +33,11 @@ def _import_what_runs_need() -> None:
     None of it ever becomes garbage. To look through it while it is imported, and again when the
     process ends, would take a seventh of the time of a run with nothing to do.
     """
-    gc.disable()
     with suppress(Exception):  # the script will meet it, and its line is told
-        import_module("common.runner.run")
-    gc.freeze()
-    gc.enable()
+        from common.process.imports import for_good
+
+        with for_good():
+            import_module("common.runner.run")
 
 
 def main(path: Path) -> int:
