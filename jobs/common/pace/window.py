@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 FIRST = 8  # in flight before anything is known about the account
 MOST = 128  # in flight at most, where nobody has said a number
-_A_SECOND = 64.0  # more in flight, once headers say that there is room: quickly, but no burst
+_A_SECOND = 128.0  # more in flight, once headers say that there is room: quickly, but no burst
 _SLOWER, _SLOWER_BY = 1.5, 0.1  # times, and seconds: more in flight would only wait longer
 _BEGINNING = 225  # tokens that take as long as it takes an answer to begin, about
 
