@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from statistics import median
 
 import pytest
 
@@ -75,8 +76,8 @@ def test_two_runs_share_what_a_small_bucket_holds(tier):
     first = work(tier)
     runs = account.play(first, replace(first, at=first.at + 1))
     seconds = [runs[0].seconds, runs[1].seconds - 1]
-    assert max(seconds) <= 1.6 * min(seconds)
-    assert max(seconds) <= 2 * account.ideal()[0]
+    assert max(seconds) <= 1.5 * min(seconds)
+    assert max(seconds) <= 1.5 * account.ideal()[0]
 
 
 @pytest.mark.parametrize("tier", ["lowest", "next", "tiny"])
@@ -113,9 +114,14 @@ def test_without_headers_it_grows_until_requests_are_refused():
 
 
 def test_an_overloaded_server_now_and_then_costs_little():
-    account = Account(*TIERS["lowest"], server=Server(overloaded=0.02))
-    (run,) = account.play(work("lowest"))
-    assert run.seconds <= 2 * account.ideal()[0]
+    overloaded, other = Server(overloaded=0.03), Server()
+
+    def usual(server: Server) -> float:
+        accounts = [Account(*TIERS["lowest"], server=server, seed=seed) for seed in range(7)]
+        return median(account.play(work("lowest"))[0].seconds for account in accounts)
+
+    # It is halved again and again, and who is refused late waits for another answer, of 14 s.
+    assert usual(overloaded) <= 1.6 * usual(other)
 
 
 def test_after_the_start_requests_are_spread_over_time():

@@ -80,8 +80,10 @@ class Window:
             return  # it says nothing new
         self._halved_at = self._now()
         self._probes = not foreseen
-        self._ceiling = max(1.0, min(self._size, float(in_flight)))
-        self._size = max(1.0, self._ceiling / 2)
+        reached = max(1.0, min(self._size, float(in_flight)))
+        self._size = max(1.0, reached / 2)
+        # One that is on its way to the ceiling is not to stay far below it.
+        self._ceiling = max(reached, self._ceiling / 2) if foreseen else reached
         if self._told_at is not None:
             self._told_at = self._now()
 
