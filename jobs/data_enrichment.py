@@ -1,5 +1,4 @@
-"""Add fields to each event: language, summary, sentiment, urgency, product, people, what to do
-next.
+"""Add fields to each event: language, summary, sentiment, urgency, products, people, next step.
 
 Reads   events (id, content, created_at)      in RECORDS_DB
 Writes  event_enrichment (a row per event)    in RECORDS_DB; your own tables are never touched
