@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import sqlite3
@@ -32,6 +33,7 @@ sys.path.insert(0, str(JOBS))
 from common import Job, run  # noqa: E402
 
 IN_FLIGHT = 50
+COLLECTS = gc.get_threshold()  # as Python has it
 SELECT = "select id as record_id, content from events order by id"
 
 
@@ -155,6 +157,8 @@ def bare(url: str, requests: int) -> Cost:
 
             await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
 
+    gc.unfreeze()  # what a run does for its own process is no merit of a bare loop's
+    gc.set_threshold(*COLLECTS)
     began = now()
     asyncio.run(loop())
     return between(began, now())

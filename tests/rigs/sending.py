@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from anthropic import AsyncAnthropic
-
 from common.claude.api import Clients, connect
 from common.claude.faults import Fault
 from common.claude.request import Outcome, Request
 from common.claude.retries import Retry
+from common.claude.sdk_client import Client
 from common.delivery.live import Live
 from common.pace.flow import Flow
 from rigs.harness import InstantClock
@@ -92,7 +91,7 @@ async def _at_rest() -> None:
 
 
 @cache
-def _shared() -> tuple[asyncio.AbstractEventLoop, AsyncAnthropic]:
+def _shared() -> tuple[asyncio.AbstractEventLoop, Client]:
     # Made once, since reading the machine's certificates takes longer than any test here.
     loop = asyncio.new_event_loop()
     client = connect("", "http://127.0.0.1:1").first

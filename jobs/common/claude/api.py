@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
     from anthropic._types import RequestOptions
 
+    from common.claude.sdk_client import Client
+
 CONNECTIONS_PER_CLIENT = 10
 _JSON: RequestOptions = {"headers": {"Content-Type": "application/json"}}
 SECONDS_TO_CONNECT = 10
@@ -47,17 +49,17 @@ class Clients:
     requests at a time through one pool cost a third more than through five.
     """
 
-    def __init__(self, make: Callable[[], AsyncAnthropic]) -> None:
+    def __init__(self, make: Callable[[], Client]) -> None:
         self._make = make
         self.made = [make()]
         self._turns = 0
 
     @property
-    def first(self) -> AsyncAnthropic:
+    def first(self) -> Client:
         """The one for what is asked alone."""
         return self.made[0]
 
-    def next(self, in_flight: int) -> AsyncAnthropic:
+    def next(self, in_flight: int) -> Client:
         """The one whose turn it is, where so many requests are in flight."""
         if len(self.made) * CONNECTIONS_PER_CLIENT < in_flight:
             self.made.append(self._make())
@@ -86,10 +88,11 @@ def connect(
     os.environ.setdefault("ANTHROPIC_OPEN_TELEMETRY", "false")
     with for_good():
         import httpx2
-        from anthropic import DEFAULT_CONNECTION_LIMITS, AsyncAnthropic
+        from anthropic import DEFAULT_CONNECTION_LIMITS
     write_out_in_the_end()  # what the job's script holds went out of sight, too
 
     from common.claude.network import proxy_for, trusted
+    from common.claude.sdk_client import Client
     from common.claude.transport import Guarded
 
     async def hear(response: httpx2.Response) -> None:
@@ -100,7 +103,7 @@ def connect(
     proxy = proxy_for(base_url, context)
     timeout = httpx2.Timeout(SECONDS_BETWEEN_BYTES, connect=SECONDS_TO_CONNECT)
 
-    def client() -> AsyncAnthropic:
+    def client() -> Client:
         # The SDK's own transport goes through the proxies of the environment whatever it is told.
         way = httpx2.AsyncHTTPTransport(
             verify=context,
@@ -115,14 +118,14 @@ def connect(
             trust_env=False,
             event_hooks={"response": [hear]},
         )
-        return AsyncAnthropic(
+        return Client(
             api_key=api_key, base_url=base_url, max_retries=0, timeout=timeout, http_client=http
         )
 
     return Clients(client)
 
 
-async def post(client: AsyncAnthropic, body: bytes) -> tuple[str, str]:
+async def post(client: Client, body: bytes) -> tuple[str, str]:
     """Send a request once: (the answer as it came, the API's request id).
 
     Raises what the SDK raises.
@@ -130,12 +133,8 @@ async def post(client: AsyncAnthropic, body: bytes) -> tuple[str, str]:
     The body is made already, and the answer is kept as it comes: building the SDK's models of both
     would take a quarter of the time that a request costs this machine.
     """
-    import httpx2
-
     async with asyncio.timeout(SECONDS_TO_ANSWER):
-        response = await client.post(
-            "/v1/messages", cast_to=httpx2.Response, content=body, options=_JSON
-        )
+        response = await client.post_message(body)
         answer = response.content.decode("utf-8-sig", "replace")
         return answer, response.headers.get("request-id", "")
 

@@ -115,7 +115,7 @@ class Claude:
     @cached_property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The event loop, which runs only while somebody waits in it."""
-        from common.claude.event_loop import PatientLoop
+        from common.process.event_loop import PatientLoop
 
         self.meanwhile.loop = loop = PatientLoop()
         self._closing.callback(loop.close)

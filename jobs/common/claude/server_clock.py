@@ -22,15 +22,18 @@ class ServerClock:
         self._clock = clock
         self._at: datetime | None = None
         self._heard_at = 0.0
+        self._date = ""
 
     def heard(self, headers: Mapping[str, str]) -> None:
         """Note the `Date` of a reply. One without a request id is a proxy's, and tells nothing."""
-        if "request-id" not in headers:
+        date = headers.get("date", "")
+        if "request-id" not in headers or date == self._date:  # of the same second: no news
             return
+        self._date = date
         from email.utils import parsedate_to_datetime
 
         try:
-            at = times.instant(parsedate_to_datetime(headers.get("date", "")))
+            at = times.instant(parsedate_to_datetime(date))
         except (TypeError, ValueError, OverflowError):
             return
         if (known := self.now()) is not None:

@@ -21,7 +21,7 @@ from ops.ledger.work_claims import Answer, Claim
 if TYPE_CHECKING:
     import asyncio
 
-    from anthropic import AsyncAnthropic
+    from common.claude.sdk_client import Client
 
 
 class Account:
@@ -35,7 +35,7 @@ class Account:
         self._concurrency = concurrency
 
     @property
-    def client(self) -> AsyncAnthropic:
+    def client(self) -> Client:
         """The one whose turn it is."""
         return self.clients.next(self._concurrency)
 

@@ -17,7 +17,6 @@ from contextlib import suppress
 from functools import partial
 from threading import Event, Lock, Thread, Timer
 
-from common.claude.event_loop import PatientLoop
 from common.claude.faults import Fault, Kind
 from common.claude.retries import Clock, Retry
 from common.claude.send import SECONDS_TO_DRAIN
@@ -25,6 +24,7 @@ from common.delivery.celery_workers.sweep import LEASE
 from common.ledger.for_workers import work_queue
 from common.ledger.ledger_database import Statements
 from common.process import exits
+from common.process.event_loop import PatientLoop
 from common.process.exits import JobExit
 from common.process.log import log, shortened
 from common.process.words import counted, duration

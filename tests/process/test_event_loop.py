@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from common.claude.event_loop import PatientLoop
+from common.process.event_loop import PatientLoop
 from rigs.frozen import Freeze
 from rigs.harness import Site
 from rigs.message_batch_site import billed_for, statuses
