@@ -157,6 +157,17 @@ def test_results_that_break_off_are_fetched_again_and_stored_once(claude, monkey
     is_complete(site, 60)
 
 
+def test_what_came_before_results_broke_off_is_kept_and_saved(claude):
+    rule = {"kind": "results_cut", "path": f"{ONE}/results"}
+    site = claude(message_batch_seconds=0, faults=[rule])
+    fill(site, 12)
+    assert go(site, retry=Retry(attempts=2)).code == 69
+    kept = statuses(site)
+    assert 5 < kept["done"] < 60 and kept["done"] + kept["submitted"] == 60, kept
+    site = claude()  # it has forgotten the message batch, which counts as lost in two days
+    assert go(site).code == 78 and statuses(site) == kept
+
+
 @pytest.mark.parametrize("kind", ["html", "500", "cut"])
 def test_a_look_that_fails_is_taken_again(claude, kind):
     rule = {"kind": kind, "path": ONE, "times": 2}

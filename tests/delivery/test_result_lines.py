@@ -12,6 +12,7 @@ import pytest
 
 from common.delivery.message_batch import download
 from common.delivery.message_batch.result_lines import read_line, without_answer
+from common.delivery.store import store
 from common.ledger.message_batches import AwaitedRequest
 from rigs.message_batch_site import (
     CREATE,
@@ -66,6 +67,21 @@ def test_of_two_lines_about_one_request_the_answer_counts(claude, monkeypatch, b
     result = go(site)
     assert result.code == 0 and "errored" not in result.log, result.log
     is_complete(site, 20)
+
+
+def test_results_are_stored_in_the_order_of_their_requests(claude, monkeypatch):
+    monkeypatch.setattr(download, "_TOGETHER", 1)
+    stored: list[str] = []
+
+    def noted(context: Any, spending: Any, answered: Any) -> Any:
+        stored.extend(outcome.request.request_id for outcome in answered)
+        return store(context, spending, answered)
+
+    monkeypatch.setattr(download, "store", noted)
+    site = claude(message_batch_seconds=0)
+    fill(site, 12)
+    assert go(site).code == 0
+    assert len(stored) == 11 and stored == sorted(stored)
 
 
 @pytest.mark.parametrize("line", DAMAGED, ids=lambda line: line[:70])

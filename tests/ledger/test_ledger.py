@@ -261,3 +261,18 @@ def test_with_a_hundred_thousand_records_done_nothing_is_searched_from_end_to_en
     assert len([p for p in plans if p.startswith("SEARCH records USING PRIMARY KEY")]) == 3
     assert len([p for p in plans if "USING INDEX requests_under_way" in p]) == 2
     assert not [p for p in plans if "SCAN" in p]
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "status"),
+    [
+        ({"forgiven": ["a"]}, {"failed": {"a": "why"}}, "failed"),
+        ({"failed": {"a": "why"}}, {"forgiven": ["a"]}, "waiting"),
+    ],
+    ids=["forgiven before", "forgiven after"],
+)
+def test_of_endings_that_are_noted_together_the_later_one_counts(book, first, then, status):
+    put(book, "dead")
+    with book.ledger.transaction():
+        book.ledger.apply([ended("q", FAILED, **first), ended("q", FAILED, **then)])
+    assert book.statuses()["a"] == status
