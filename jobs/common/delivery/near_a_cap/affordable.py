@@ -10,6 +10,7 @@ from common.context import Context
 from common.delivery.near_a_cap.counting import TOGETHER, Counting
 from common.delivery.near_a_cap.rooms import Rooms
 from common.delivery.spending import Spending
+from common.process.log import log
 
 _SHARE_TO_LEARN = 0.1  # of what is left, which answers to learn from may cost at most
 
@@ -41,6 +42,8 @@ class Affordable:
                 usd += spending.most_usd(group[0])
                 records += len(group[0].records)
                 binds = usd * max(1.0, spending.ahead / max(1, records)) > left
+                if binds:
+                    log.info("not all fits under the cost cap: tokens are counted (free)")
             if binds:
                 for request in group:
                     self._rooms.lower(request)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 TOGETHER = 16  # calls at a time
 _MARGIN = 0.03  # of a count
-_KNOWN = 16  # tokens more, where a bill says what is not counted; UNSEEN_TOKENS where none does
-_WORTH = 0.1  # of what is reserved: less is not worth a call
+_KNOWN = 8  # tokens more, where a bill says what is not counted; UNSEEN_TOKENS where none does
+_WORTH = 0.12  # of what is reserved: less is not worth a call
 _BYTES = 4  # of a token, in what is worth a call
 
 

@@ -21,7 +21,7 @@ LEAST_RECORDS = 200  # that answers have to be about, before anything is learned
 _NEWS = 50  # records done, after which it is worth another look whether enough is known
 _MOST_ANSWERS = 3_000  # the newest ones
 _SHARE = 0.999  # of the answers would have had enough
-_ROOM_FOR_ONE = 20  # tokens that are never too many
+_ROOM_FOR_ONE = 4  # tokens that are never too many
 _CUT_OFF = 3  # answers of a run, after which it has learned that the lower room is too little
 
 
