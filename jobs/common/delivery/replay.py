@@ -100,12 +100,13 @@ def use_stored(context: Context, use: Use, group: list[Waiting]) -> None:
     ]
     with ledger.transaction():
         ledger.apply(endings)
-        open_still = [
-            stored
-            for (stored, _), ending in zip(group, endings, strict=True)
-            if ending.status is RequestStatus.ANSWERED and not _waits(context, stored)
+        partly = {one.request_id for one in endings if one.status is RequestStatus.ANSWERED}
+        over = [
+            stored.request_id
+            for stored, _ in group
+            if stored.request_id in partly and not _waits(context, stored)
         ]
-        ledger.closed([stored.request_id for stored in open_still], RequestStatus.DONE)
+        ledger.closed(over, RequestStatus.DONE)
     context.tally.apply(endings)
 
 
@@ -141,9 +142,7 @@ def _ending(request: StoredRequest, reading: Reading) -> Ending:
         version=request.version,
         corrected=by_a_person,
         # It stays answered as long as a record of it is not in the SELECT.
-        status=RequestStatus.DONE
-        if judged.issuperset(request.record_ids)
-        else RequestStatus.ANSWERED,
+        status=RequestStatus.DONE if judged >= {*request.record_ids} else RequestStatus.ANSWERED,
         done=reading.outputs,
         failed={name: fault.reason for name, fault in faults if not is_final(fault)},
         dead={name: fault.reason for name, fault in faults if is_final(fault)},

@@ -55,10 +55,9 @@ class Mark:
 
     def set(self, function: str, record_ids: Sequence[str], deaths: int = 0) -> None:
         """The process is in `function` for these records now; it died in it `deaths` times."""
-        if self._file is not None:
-            # JSON, made by hand since a run does it several times for each record.
-            ids = "".join([f", {_text(one)}" for one in record_ids])
-            self._write(f"[{deaths}, {_text(function)}{ids}]\n".encode("ascii"))
+        # JSON, made by hand since a run does it several times for each record.
+        ids = "".join([f", {_text(one)}" for one in record_ids])
+        self._write(f"[{deaths}, {_text(function)}{ids}]\n".encode("ascii"))
 
     def clear(self) -> None:
         """The process is out of it."""
