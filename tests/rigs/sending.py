@@ -59,6 +59,8 @@ def send(
     url: str,
     *,
     requests: int = 1,
+    in_flight: int | None = None,
+    stopped: bool = False,
     retry: Retry | None = None,
     clock: InstantClock | None = None,
     key: str = "sk-ant-test-key-000000",
@@ -67,7 +69,8 @@ def send(
 ) -> list[Outcome]:
     """Send that many requests at the same time, and return their outcomes.
 
-    By default each gets one attempt. With `closed`, the client is closed before they are sent.
+    By default each gets one attempt, and all are `in_flight` at once. With `stopped`, the run is
+    told to stop when they are submitted. With `closed`, the client is closed before they are sent.
     """
     loop, shared = _shared()
     client = shared.copy(base_url=url, api_key=key)
@@ -75,11 +78,13 @@ def send(
         client = connect(key, url).first
         loop.run_until_complete(client.close())
     clock = clock or InstantClock()
-    flow = Flow(clock.now, lambda: None, requests)
+    flow = Flow(clock.now, lambda: None, in_flight or requests)
     retry = retry or Retry(attempts=1)
     live = Live(Clients(lambda: client), loop, flow, before_another, _at_rest, retry, clock)
     for number in range(requests):
         live.submit(Request(f"request-{number}", PARAMS, most_usd=0.5))
+    if stopped:
+        live.wake()
     outcomes = []
     while live.in_flight:
         outcomes += live.collect()
