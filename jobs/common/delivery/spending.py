@@ -28,10 +28,9 @@ class Spending:
     """Reserves what requests can cost, and prices answers, at the price of the model of each."""
 
     def __init__(self, budget: Budget, model: str, rooms: Rooms | None = None) -> None:
-        """`rooms` lowers max_tokens where a request would not fit under a cap otherwise."""
         self.budget = budget
         self._model = model
-        self.rooms = rooms
+        self.rooms = rooms  # lowers max_tokens where a request would not fit under a cap otherwise
         self.ahead = 0  # records that are to be sent by a deferred delivery
         # The last live request that was answered under a cap, what it was billed for, and its cost.
         self.witness: tuple[Request, Tokens, float] | None = None

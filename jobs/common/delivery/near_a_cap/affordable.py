@@ -29,8 +29,7 @@ class Affordable:
     def of(self, requests: Iterator[Request], delivery: str) -> Iterator[Request]:
         """The requests up to a cap, each with its cost reserved.
 
-        As soon as it shows that all of them will not fit, answers get less room, and requests are
-        counted, some at a time. Those that were made in vain at the end are not sent.
+        As soon as it shows that not all will fit, answers get less room, and requests are counted.
         """
         spending = self._spending
         self._rooms.look_again()
@@ -54,8 +53,8 @@ class Affordable:
                 self.reserved += request.reserved_usd
                 yield request
             if binds:
-                more = spending.budget.left / max(group[-1].most_usd, 1e-12)
-                together = min(TOGETHER, int(more) + 1)
+                more = spending.budget.left / (group[-1].most_usd or 1.0)
+                together = 1 + int(min(more, TOGETHER - 1))
 
     def settle(self, delivery: str) -> None:
         """Nothing more comes in now: what was reserved makes room for what was or can be spent."""

@@ -27,7 +27,6 @@ TOGETHER = 16  # calls at a time
 _MARGIN = 0.03  # of a count
 _KNOWN = 8  # tokens more, where a bill says what is not counted; UNSEEN_TOKENS where none does
 _WORTH = 0.12  # of what is reserved: less is not worth a call
-_BYTES = 4  # of a token, in what is worth a call
 
 
 class Counting:
@@ -82,7 +81,7 @@ class Counting:
             return False
         head, in_all = request.counted
         before = self._spending.most_usd(request)
-        request.counted = head, head + (in_all - head) // _BYTES
+        request.counted = head, head + (in_all - head) // 4  # bytes of a token
         after = self._spending.most_usd(request)
         request.counted = head, in_all
         return before - after > _WORTH * before
@@ -99,8 +98,8 @@ class Counting:
             if not isinstance(counts, Fault):
                 return counts
             self._off = True
-            instead = "what requests can cost is reckoned by their bytes"
-            log.info("tokens cannot be counted (%s): %s", counts.reason, instead)
+            why = f"tokens cannot be counted ({counts.reason})"
+            log.info("%s: what requests can cost is reckoned by their bytes", why)
         return [0] * len(bodies)
 
 

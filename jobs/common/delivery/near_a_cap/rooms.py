@@ -1,8 +1,7 @@
 """How much room answers get near a cost cap: what this job's answers needed before, and some more.
 
-max_tokens is reserved whole, and the usual one is what an answer can need at the very most. A lower
-one makes no answer cheaper, but lets more requests travel at a time. An answer that is cut off by
-it is asked for again with the usual room: triage.py, for answers in a message batch replay.py.
+max_tokens is reserved whole, and the usual one is what an answer can need at the very most. Where
+a lower one cuts an answer off, the usual one is asked for: see triage.py.
 """
 
 from __future__ import annotations
@@ -103,9 +102,8 @@ class Rooms:
 
     def lacking(self, records: int) -> int:
         """How many answers about so many records are lacking until something is known of them."""
-        if room_for(records, *self._answers) is not None:
-            return 0
-        return ceil((LEAST_RECORDS - _about(_alike(records, self._answers[0]))) / records)
+        lacking = LEAST_RECORDS - _about(_alike(records, self._answers[0]))
+        return 0 if room_for(records, *self._answers) else ceil(lacking / records)
 
     def too_small(self) -> None:
         """An answer did not fit into the lowered room."""
