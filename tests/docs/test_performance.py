@@ -28,7 +28,7 @@ def test_a_command_that_measures_is_there_and_knows_its_arguments(command):
     text = (REPOSITORY / name).read_text(encoding="utf-8")
     usage = ast.get_docstring(ast.parse(text)) if name.endswith(".py") else text
     assert usage and "Usage: " in usage
-    for argument in arguments:
+    for argument in (one.strip("[]") for one in arguments):
         known = argument.replace(".", "").isdecimal() or re.search(
             rf"(?<![\w-]){re.escape(argument)}(?![\w-])", usage
         )
