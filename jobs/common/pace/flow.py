@@ -182,8 +182,9 @@ class Flow:
         return {"in_flight": self._in_flight, "limited_by": by}
 
     def _told_to_wait(self) -> float:
-        """Seconds until something may be sent again, 0 or less for now."""
-        return max(self._until, self._next_at) - self._now()
+        """Seconds until something may be sent again, 0 for now."""
+        left = max(self._until, self._next_at) - self._now()
+        return left if left > 1e-6 else 0.0  # so little that a clock may not go on by it
 
     def _apart(self) -> float:
         """Seconds between two attempts, since what had to wait must not go in one instant."""
