@@ -67,6 +67,34 @@ def test_another_attempt_waits_until_no_commit_is_under_way(aside):
     assert order == ["waits", "committed", "goes"]
 
 
+def test_another_attempt_waits_until_who_called_for_the_commit_goes_on(aside):
+    returned: list[bool] = []
+    went: list[str] = []
+
+    def may_go() -> bool:
+        rest = aside.at_rest()
+        try:
+            rest.send(None)
+        except StopIteration:
+            return True
+        rest.close()
+        return False
+
+    async def attempts() -> None:
+        while not returned:
+            if may_go():
+                went.append("before")
+            await asyncio.sleep(0)
+        await aside.at_rest()
+        went.append("after")
+
+    task = aside.loop.create_task(attempts())
+    aside(lambda: None)
+    returned.append(True)
+    aside.loop.run_until_complete(task)
+    assert went == ["after"]
+
+
 def test_within_the_event_loop_it_is_done_at_once(aside):
     async def story() -> object:
         return aside(threading.current_thread)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,7 +30,7 @@ class Aside:
         self.loop: asyncio.AbstractEventLoop | None = None  # once there is one
         self._closing = closing
         self._thread: ThreadPoolExecutor | None = None
-        self._at_work: asyncio.Future[Any] | None = None
+        self._rests: asyncio.Event | None = None  # None as long as there was no work
 
     def __call__(self, work: Callable[[], object]) -> object:
         """What `work` gives. Within the event loop itself it is done at once."""
@@ -44,16 +44,20 @@ class Aside:
             return work()
         if self._thread is None:
             self._thread = self._closing.enter_context(ThreadPoolExecutor(1, "commits"))
+        self._rests = self._rests or asyncio.Event()
+        self._rests.clear()
         working = self._thread.submit(work)
-        self._at_work = asyncio.wrap_future(working, loop=loop)
         try:
-            return loop.run_until_complete(self._at_work)
+            return loop.run_until_complete(asyncio.wrap_future(working, loop=loop))
         finally:
             wait((working,))  # a second signal ends the run, but no commit in its middle
+            self._rests.set()
 
     async def at_rest(self) -> None:
-        """Come back when no work is under way."""
-        import asyncio
+        """Come back when no work is under way, and whoever called for the last one goes on.
 
-        while self._at_work and not self._at_work.done():
-            await asyncio.wait((self._at_work,))
+        The event loop takes a turn or two after work is done. What is committed in them would get
+        into a transaction that its owner has not left yet, and be lost with it.
+        """
+        while self._rests and not self._rests.is_set():
+            await self._rests.wait()
