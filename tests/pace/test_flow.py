@@ -271,3 +271,9 @@ def test_the_log_says_once_in_ten_minutes_what_limit_holds_a_run(caplog):
     lines = [record.getMessage() for record in caplog.records if "limit of" in record.getMessage()]
     assert lines[0].startswith("the account's limit of 10,000 output tokens a minute")
     assert len(lines) == 2
+
+
+def test_what_is_played_twice_goes_the_same_way_to_the_last_bit():
+    runs = [replace(MANY, at=2.0 + number) for number in range(5)]
+    first, second = (Account(**LOWEST).play(*runs) for _ in range(2))
+    assert [run.seconds for run in first] == [run.seconds for run in second]

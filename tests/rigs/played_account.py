@@ -174,7 +174,6 @@ class Run:
         while self._next and room > 0 and (self._proven or not self._in_flight):
             request, self._next = self._next, next(self._requests, None)
             room, self._in_flight = room - 1, self._in_flight + 1
-            self.flow.took(self._in_flight)
             self._attempt(request)
         if self._next and room <= 0:
             wait, turn = self.flow.wait(self._in_flight), self._turns

@@ -100,7 +100,6 @@ class Live:
             self._tasks.add(task)
             self._begun += 1
             self._widest = max(self._widest, len(self._tasks))
-            self._flow.took(len(self._tasks))
             task.add_done_callback(partial(self._end, request))
 
     def collect(self, *, more: bool = False) -> list[Outcome]:

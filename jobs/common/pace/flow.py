@@ -55,7 +55,8 @@ class Flow:
         self._costs = Costs()
         self._buckets: dict[str, Bucket] = {}
         self._told_at = -inf
-        self._under_way: set[Sending] = set()
+        # In the order they were sent, so that a sum of their costs is the same to the last bit.
+        self._under_way: dict[Sending, None] = {}
         self._until = -inf  # nothing is sent before …
         self._next_at = -inf  # … and after that, one by one
         self._waiting = 0
@@ -115,23 +116,20 @@ class Flow:
         """Nothing is sent for that long from now."""
         self._until = max(self._until, self._now() + seconds)
 
-    def took(self, in_flight: int) -> None:
-        """A request was taken; so many are in flight with it."""
-        self._in_flight = max(self._in_flight, in_flight)
-
     def sent(self, size: int, records: int) -> Sending:
         """An attempt is sent: a body of so many bytes about so many records."""
         self._costs.sent(size, records)
         sending = Sending(self._now(), size, records, self._costs.of(size, records))
         for name, bucket in self._buckets.items():
             bucket.draw(sending.cost[name], later=name == "output_tokens")
-        self._under_way.add(sending)
+        self._under_way[sending] = None
+        self._in_flight = max(self._in_flight, len(self._under_way))
         self._next_at = sending.began + self._apart()
         return sending
 
     def answered(self, sending: Sending, input_tokens: int, output_tokens: int) -> None:
         """An attempt was answered. Input tokens that were read from the cache do not count."""
-        self._under_way.discard(sending)
+        self._under_way.pop(sending, None)
         seconds = self._now() - sending.began
         self._costs.answered(sending.size, sending.records, input_tokens, output_tokens, seconds)
         self._window.answered(seconds, output_tokens)
@@ -146,7 +144,7 @@ class Flow:
             short = any(bucket.short(sending.cost[bucket.name]) for bucket in self._turned())
             in_flight = len(self._under_way)
             self._window.refused(sending.began, in_flight, foreseen=short or overloaded)
-        self._under_way.discard(sending)
+        self._under_way.pop(sending, None)
 
     def heard(self, headers: Mapping[str, str]) -> None:
         """The headers of a reply to a request, be it an answer or an error."""
