@@ -6,6 +6,7 @@
     records/    which records a run takes up, in which chunks
     delivery/   how requests reach Claude, and what becomes of them
     claude/     one call to Claude, wrapped: who is to blame, when to try again, what it cost
+    pace/       how many requests may be in flight: the account's limits, by the headers of replies
     ledger/     what was done to which record, and at what cost: all SQL about it
     source/     the user's database: records come from it, outputs go to it
     report/     the day's report, from the digests of its chunks
