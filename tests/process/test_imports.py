@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 
+import pytest
+
 from rigs.harness import python
 
 
@@ -24,3 +26,21 @@ print(gc.isenabled())
 """
     assert gc.isenabled()
     assert python(code).stdout.split() == ["True", "True", "False"]
+
+
+@pytest.mark.parametrize("mode", ["w", "w+", "wb", "w+b", "r+b"])
+def test_a_file_that_went_out_of_its_sight_is_written_in_the_end(tmp_path, mode):
+    file = tmp_path / "kept"
+    file.touch()
+    code = f"""
+from common.process.imports import for_good, write_out_in_the_end
+kept = [open({str(file)!r}, {mode!r})]
+kept[0].write({"b" if "b" in mode else ""}"saved")
+kept.append(kept)
+with for_good():
+    pass
+write_out_in_the_end()
+del kept
+"""
+    python(code)
+    assert file.read_text() == "saved"

@@ -42,7 +42,7 @@ def write_out_in_the_end() -> None:
 def _write_out() -> None:
     gc.unfreeze()
     for one in gc.get_objects():
-        if type(one) in (io.TextIOWrapper, io.BufferedWriter):
+        if type(one) in (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom):
             with suppress(OSError, ValueError):
                 one.flush()
     gc.freeze()
