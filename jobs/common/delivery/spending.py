@@ -88,11 +88,6 @@ class Spending:
         """Reserve one more attempt of a request that somebody else sends."""
         return self.budget.reserve(usd)
 
-    def settle_deferred(self, reserved: float, spent: float) -> None:
-        """The same for all that another hand sent for this run, once none is under way any more."""
-        self.budget.settle(reserved, spent)
-        self.budget.read_again()
-
     def price(self, outcome: Outcome, tokens: Tokens) -> None:
         """Note in the outcome what its answer cost, at the price of the model that answered.
 

@@ -59,7 +59,8 @@ class Affordable:
     def settle(self, delivery: str) -> None:
         """Nothing more comes in now: what was reserved makes room for what was or can be spent."""
         spent = self._runs.spent_by(delivery)
-        self._spending.settle_deferred(self.reserved, spent - self._spent)
+        self._spending.budget.settle(self.reserved, spent - self._spent)
+        self._spending.budget.read_again()
         self.reserved, self._spent = 0.0, spent
 
 
