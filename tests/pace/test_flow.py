@@ -189,8 +189,8 @@ class Played:
         self.now = 0.0
         self.flow = Flow(lambda: self.now, lambda: datetime(2026, 11, 29, tzinfo=UTC), most)
 
-    def tell(self, remaining: int, limit: int = 6_000) -> None:
-        prefix = "anthropic-ratelimit-requests"
+    def tell(self, remaining: int, limit: int = 6_000, name: str = "requests") -> None:
+        prefix = f"anthropic-ratelimit-{name}"
         self.flow.heard({f"{prefix}-limit": str(limit), f"{prefix}-remaining": str(remaining)})
 
     def answer(self, count: int = 1) -> None:
@@ -262,6 +262,28 @@ def test_limits_that_are_told_no_more_hold_nothing_after_a_while():
     played.now += 200
     played.flow.heard({})
     assert played.flow.room(0) == 8
+
+
+def test_a_limit_that_is_far_too_small_for_what_is_in_flight_is_waited_for():
+    played = Played(most=500)
+    for _ in range(500):
+        played.flow.sent(20_000, 50)
+    played.tell(10_000, 10_000, "output-tokens")
+    assert played.flow.room(499) == 1
+    played.flow.sent(20_000, 50)
+    assert played.flow.room(499) == 0
+    assert 0 < played.flow.wait(499) <= 2
+
+
+def test_a_limit_that_no_request_fits_into_holds_none_for_ever():
+    played = Played()
+    for _ in range(3):
+        played.tell(1, 1, "input-tokens")
+        played.answer()
+        began = played.now
+        while not played.flow.room(0):
+            played.now += played.flow.wait(0)
+        assert 60 < played.now - began < 600
 
 
 def test_the_log_says_once_in_ten_minutes_what_limit_holds_a_run(caplog):

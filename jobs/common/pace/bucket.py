@@ -15,7 +15,7 @@ from common.pace.rate_limits import Reading
 # at _EVEN. With this form, several runs react together as strongly as one, so they do not swing.
 _EVEN = 0.6
 _WIDTH = 0.2
-_FASTEST = 8.0
+_SLOWEST, _FASTEST = 1e-3, 8.0  # also where requests in flight take many times what it holds
 _ALIKE = 2.0  # jobs that begin at the same time, and find the same full bucket
 _OTHERS = 20.0  # seconds after which what others took counts little
 _ROUNDED = 1_000.0  # what is left is told in thousands of tokens, and in whole requests
@@ -90,7 +90,7 @@ class Bucket:
         # A bucket that empties within that delay tells too late, and one that is as small as the
         # rounding tells nothing: the pace then depends less on it.
         width = max(_WIDTH, (delay * self._rate + self._rounded) / self._capacity)
-        self._pace = min(_FASTEST, exp((fullness - _EVEN) / width))
+        self._pace = max(_SLOWEST, min(_FASTEST, exp((fullness - _EVEN) / width)))
 
     def room(self, cost: float) -> int:
         """How many requests of that cost may go now."""

@@ -21,6 +21,7 @@ from common.process.log import log
 
 _LOOKS_AGAIN = 2.0  # seconds that a wait lasts at most, since others may leave more than thought
 _SHORTEST = 0.01  # seconds that a wait lasts at least
+_PATIENCE = 300.0  # seconds that limits keep us from sending: who sends nothing hears nothing new
 _FORGETS = 120.0  # seconds: answers that tell no limits for so long come another way
 _HELD_FOR = 5.0  # seconds that a limit has to hold us before the log says so …
 _SAYS_AGAIN = 600.0  # … and between two such lines
@@ -63,7 +64,7 @@ class Flow:
         self._said_at = -inf
         self._held: defaultdict[str, float] = defaultdict(float)  # seconds, by what held us
         self._held_by = ""
-        self._held_at = now()
+        self._held_at = self._sent_at = now()
         self._in_flight = 0  # the most that were at once
 
     def room(self, in_flight: int) -> int:
@@ -75,7 +76,8 @@ class Flow:
             room = min(room, 1)
         if room > 0 and self._buckets:
             usual = self._costs.usual
-            room = min(room, *(bucket.room(usual[bucket.name]) for bucket in self._turned()))
+            lets = min(bucket.room(usual[bucket.name]) for bucket in self._turned())
+            room = min(room, lets or int(self._now() >= self._sent_at + _PATIENCE))
         return max(0, room)
 
     def wait(self, in_flight: int) -> float:
@@ -124,7 +126,7 @@ class Flow:
             bucket.draw(sending.cost[name], later=name == "output_tokens")
         self._under_way[sending] = None
         self._in_flight = max(self._in_flight, len(self._under_way))
-        self._next_at = sending.began + self._apart()
+        self._sent_at, self._next_at = sending.began, sending.began + self._apart()
         return sending
 
     def answered(self, sending: Sending, input_tokens: int, output_tokens: int) -> None:
@@ -171,9 +173,7 @@ class Flow:
         if not self._in_flight:
             return {}
         self.held_by("")
-        held = {"records": 0.0} | {
-            what: for_so_long for what, for_so_long in self._held.items() if what
-        }
+        held = {"records": 0.0} | {what: time for what, time in self._held.items() if what}
         # At its end, every run has no more records to send: that says nothing about the rest of it.
         held["records"] /= 10
         by = max(held, key=lambda what: held[what])
@@ -195,7 +195,7 @@ class Flow:
             wait = bucket.wait(usual[bucket.name])
             if by is None or wait > longest:
                 longest, by = wait, bucket
-        return longest, by
+        return min(longest, max(0.0, self._sent_at + _PATIENCE - self._now())), by
 
     def _turned(self) -> list[Bucket]:
         """Each limit, brought to now."""
