@@ -33,7 +33,7 @@ class Spending:
         self.rooms = rooms  # lowers max_tokens where a request would not fit under a cap otherwise
         self.ahead = 0  # records that are to be sent by a deferred delivery
         # The last live request that was answered under a cap, what it was billed for, and its cost.
-        self.witness: tuple[Request, Tokens, float] | None = None
+        self.last_live: tuple[Request, Tokens, float] | None = None
 
     def check_price(self, model: str) -> None:
         """Raises JobExit (78) where there is a cap and the model that is asked has no price.
@@ -106,7 +106,7 @@ class Spending:
             message_batch=request.delivery == "message_batch",
         )
         if self.budget.capped and request.delivery == "live" and request.records:
-            self.witness = request, tokens, outcome.usd or 0.0
+            self.last_live = request, tokens, outcome.usd or 0.0
         if self.rooms and outcome.cut_off_by_a_cap:
             self.rooms.too_small()
 

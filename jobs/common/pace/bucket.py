@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import exp
 
-from common.pace.rate_limits import Reading
+from common.pace.rate_limits import RateLimit
 
 # The pace is exp((fullness - _EVEN) / width), in parts of the limit: a run alone holds the bucket
 # at _EVEN. With this form, several runs react together as strongly as one, so they do not swing.
@@ -28,39 +28,40 @@ class Bucket:
     `now` gives seconds from any beginning.
     """
 
-    def __init__(self, name: str, reading: Reading, now: Callable[[], float]) -> None:
+    def __init__(self, name: str, told: RateLimit, now: Callable[[], float]) -> None:
         self.name = name
-        self.limit = reading.limit  # a minute
+        self.limit = told.limit  # a minute
         self._capacity = 0.0
         self._pace = 1.0  # how fast we draw from it, in parts of the limit
         self._debt = 0.0  # of what was drawn, the part whose time has not come
         self._rounded = 1.0 if name == "requests" else _ROUNDED
         self._drain = 0.0  # what our requests in flight take in a second …
         self._others = 0.0  # … and what others do
-        self._level = reading.remaining
+        self._level = told.remaining
         self._now = now
         self._at = self._heard_at = now()
-        self.heard(reading)
+        self.heard(told)
 
     @property
     def _rate(self) -> float:
         """What it gets in a second."""
         return self.limit / 60
 
-    def heard(self, reading: Reading) -> None:
+    def heard(self, told: RateLimit) -> None:
         """Learn from a reply, which tells the level of this moment."""
         self._settle()
-        if reading.limit != self.limit:
-            self.limit, self._capacity = reading.limit, 0.0
+        if told.limit != self.limit:
+            self.limit, self._capacity = told.limit, 0.0
         known = self._capacity
-        if reading.capacity is None:
+        if told.capacity is None:
             self._capacity = known or self.limit
         else:
-            holds = min(max(reading.capacity, self._rate), self.limit)
+            holds = min(max(told.capacity, self._rate), self.limit)
             # The reset is told in whole seconds: the mean of several is nearer.
             self._capacity += (holds - known) * (0.2 if known else 1.0)
-        self._capacity = max(self._capacity, reading.remaining)
-        level = reading.remaining
+        self._capacity = max(self._capacity, told.remaining)
+        level = told.remaining
+        # Rounded down it is half of that too low on average, rounded to the nearest it is right.
         if level % self._rounded == 0:
             level = min(self._capacity, level + self._rounded / 4)
         if (passed := self._now() - self._heard_at) > 0:

@@ -15,14 +15,14 @@ from math import inf
 
 from common.pace.bucket import Bucket
 from common.pace.costs import Costs
-from common.pace.rate_limits import readings
+from common.pace.rate_limits import limits_in
 from common.pace.window import Window
 from common.process.log import log
 
 _LOOKS_AGAIN = 2.0  # seconds that a wait lasts at most, since others may leave more than thought
 _SHORTEST = 0.01  # seconds that a wait lasts at least
 _PATIENCE = 300.0  # seconds that limits keep us from sending: who sends nothing hears nothing new
-_FORGETS = 120.0  # seconds: answers that tell no limits for so long come another way
+_FORGETS = 120.0  # seconds without headers, after which what they said of the limits is forgotten
 _HELD_FOR = 5.0  # seconds that a limit has to hold us before the log says so …
 _SAYS_AGAIN = 600.0  # … and between two such lines
 
@@ -150,16 +150,16 @@ class Flow:
 
     def heard(self, headers: Mapping[str, str]) -> None:
         """The headers of a reply to a request, be it an answer or an error."""
-        found = readings(headers, self._server_now())
+        found = limits_in(headers, self._server_now())
         if found:
             self._told_at = self._now()
         elif self._now() - self._told_at > _FORGETS:
             self._buckets.clear()
-        for name, reading in found.items():
+        for name, told in found.items():
             if name in self._buckets:
-                self._buckets[name].heard(reading)
+                self._buckets[name].heard(told)
             else:
-                self._buckets[name] = Bucket(name, reading, self._now)
+                self._buckets[name] = Bucket(name, told, self._now)
         self._window.told(bool(self._buckets))
 
     def held_by(self, what: str) -> None:

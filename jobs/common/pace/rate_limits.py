@@ -18,7 +18,7 @@ _LONGEST = timedelta(minutes=10)  # until a bucket is full: what is longer is no
 
 
 @dataclass(frozen=True)
-class Reading:
+class RateLimit:
     """One limit, as a reply has told it."""
 
     limit: float  # a minute
@@ -26,19 +26,19 @@ class Reading:
     capacity: float | None  # what the bucket holds when it is full, where the reply lets us know
 
 
-def readings(headers: Mapping[str, str], server_now: datetime | None) -> dict[str, Reading]:
+def limits_in(headers: Mapping[str, str], server_now: datetime | None) -> dict[str, RateLimit]:
     """Every limit that headers tell in full, by name. What is missing or nonsense is left out.
 
     `server_now` is the instant by Claude's clock, at which `reset`, by the same clock, is when the
     bucket will be full. From the API's page "Rate limits".
     """
-    found = {name: one for name in NAMES if (one := _reading(headers, name, server_now))}
+    found = {name: one for name in NAMES if (one := _limit(headers, name, server_now))}
     if "input_tokens" in found or "output_tokens" in found:
         found.pop(_BOTH, None)
     return found
 
 
-def _reading(headers: Mapping[str, str], name: str, server_now: datetime | None) -> Reading | None:
+def _limit(headers: Mapping[str, str], name: str, server_now: datetime | None) -> RateLimit | None:
     prefix = f"{_PREFIX}{name.replace('_', '-')}"
     limit, remaining = (_number(headers.get(f"{prefix}-{end}")) for end in ("limit", "remaining"))
     if not limit or remaining is None:
@@ -47,7 +47,7 @@ def _reading(headers: Mapping[str, str], name: str, server_now: datetime | None)
     capacity = None
     if reset and server_now and timedelta(0) <= reset - server_now <= _LONGEST:
         capacity = remaining + limit / 60 * (reset - server_now).total_seconds()
-    return Reading(limit, remaining, capacity)
+    return RateLimit(limit, remaining, capacity)
 
 
 def _number(text: str | None) -> float | None:

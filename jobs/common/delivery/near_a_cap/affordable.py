@@ -7,7 +7,7 @@ from itertools import islice
 
 from common.claude.request import Request
 from common.context import Context
-from common.delivery.near_a_cap.counting import TOGETHER, Counting
+from common.delivery.near_a_cap.counting import TOGETHER, TokenCounter
 from common.delivery.near_a_cap.rooms import Rooms
 from common.delivery.spending import Spending
 from common.process.log import log
@@ -22,7 +22,7 @@ class Affordable:
         self._runs = context.runs
         self._spending = spending
         self._rooms = spending.rooms or Rooms(context)
-        self._counting = Counting(context, spending)
+        self._counter = TokenCounter(context, spending)
         self.reserved = 0.0  # USD, for all that came out here and is not settled
         self._spent = 0.0  # USD, by what this run has settled
 
@@ -46,7 +46,7 @@ class Affordable:
             if binds:
                 for request in group:
                     self._rooms.lower(request)
-                self._counting.count(group)
+                self._counter.count(group)
             for request in group:
                 if not spending.reserve(request):
                     return
@@ -69,9 +69,9 @@ def to_learn_from(spending: Spending) -> int:
 
     0 where all that is ahead fits anyway, where enough is known, or where it could cost too much.
     """
-    if spending.rooms is None or spending.witness is None:
+    if spending.rooms is None or spending.last_live is None:
         return 0
-    request, _, usd = spending.witness
+    request, _, usd = spending.last_live
     records = len(request.records)
     # By message batch: half price.
     if request.most_usd / 2 * spending.ahead / records <= spending.budget.left:

@@ -29,7 +29,7 @@ _KNOWN = 8  # tokens more, where a bill says what is not counted; UNSEEN_TOKENS 
 _WORTH = 0.12  # of what is reserved: less is not worth a call
 
 
-class Counting:
+class TokenCounter:
     """Counts the tokens of a run's requests."""
 
     def __init__(self, context: Context, spending: Spending) -> None:
@@ -58,9 +58,9 @@ class Counting:
 
     def _compared(self) -> int:
         """What has to be added to a count, by what this run's last live answer was billed for."""
-        if (witness := self._spending.witness) is None:
+        if (last_live := self._spending.last_live) is None:
             return UNSEEN_TOKENS
-        request, billed, _ = witness
+        request, billed, _ = last_live
         (tokens,) = self._asked([request.params])
         return _KNOWN + 2 * max(0, billed.prompt - tokens) if tokens else UNSEEN_TOKENS
 
