@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -93,6 +94,32 @@ def test_another_attempt_waits_until_who_called_for_the_commit_goes_on(aside):
     returned.append(True)
     aside.loop.run_until_complete(task)
     assert went == ["after"]
+
+
+def test_a_signal_that_ends_the_run_ends_no_commit_in_its_middle(aside):
+    class AtOnceError(KeyboardInterrupt):
+        """What a signal's handler raises."""
+
+    told, committed = threading.Event(), []
+
+    def end(*_: object) -> None:
+        told.set()
+        raise AtOnceError
+
+    def commit() -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        committed.append(told.wait(10))
+
+    request = aside.loop.create_task(asyncio.Event().wait())
+    before = signal.signal(signal.SIGUSR1, end)
+    try:
+        with pytest.raises(AtOnceError):
+            aside(commit)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert committed == [True]
+    request.cancel()
+    aside.loop.run_until_complete(asyncio.wait([request]))
 
 
 def test_within_the_event_loop_it_is_done_at_once(aside):

@@ -38,26 +38,27 @@ class Aside:
         if loop is None or loop.is_running():
             return work()
         import asyncio
-        from concurrent.futures import ThreadPoolExecutor, wait
+        from concurrent.futures import ThreadPoolExecutor
 
         if not asyncio.all_tasks(loop):
             return work()
         if self._thread is None:
             self._thread = self._closing.enter_context(ThreadPoolExecutor(1, "commits"))
         self._rests = self._rests or asyncio.Event()
-        self._rests.clear()
-        working = self._thread.submit(work)
         try:
+            self._rests.clear()
+            working = self._thread.submit(work)
             return loop.run_until_complete(asyncio.wrap_future(working, loop=loop))
+        except BaseException:  # a second signal ends the run, but no commit in its middle
+            self._thread.submit(lambda: None).result()  # which comes after it
+            raise
         finally:
-            wait((working,))  # a second signal ends the run, but no commit in its middle
             self._rests.set()
 
     async def at_rest(self) -> None:
         """Come back when no work is under way, and whoever called for the last one goes on.
 
-        The event loop takes a turn or two after work is done. What is committed in them would get
-        into a transaction that its owner has not left yet, and be lost with it.
+        Until then a commit's transaction is open, and what another one did would be lost in it.
         """
         while self._rests and not self._rests.is_set():
             await self._rests.wait()
