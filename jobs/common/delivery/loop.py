@@ -171,6 +171,8 @@ class Loop:
         _log_verdict(verdict)
         if outcome.message is None:
             self._context.tally.unanswered(outcome.attempts)
+            if outcome.fault and not outcome.attempts:  # it was ready, and did not go
+                self._context.tally.sent(-1, -outcome.request.new_records)
             self._spending.settle(outcome.request, outcome.unsettled_usd)
             if not outcome.request.records and outcome.fault:
                 self._refused[outcome.request.request_id] = outcome.fault
@@ -249,8 +251,7 @@ class Loop:
         """Something broke: keep the answers that are in flight; the next run uses them."""
         if not self._in_flight:
             return
-        now = self._context.stop.now
-        if not now:
+        if not (now := self._context.stop.now):
             log.warning("waiting for what is in flight, to keep its answers")
         outcomes = self._opened().drain(now=now)
         self._commit_answers(outcomes)
