@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from common.claude.retries import Retry
+from common.delivery.message_batch import download
+from common.process.exits import JobExit
+from common.records.spool import Spool, T
 from rigs.message_batch_site import (
     CREATE,
     RESULTS,
@@ -136,3 +139,23 @@ def test_what_claude_did_not_bill_may_be_left_out_and_is_sent_again_at_once(
     assert result.code == 0, result.log
     assert "2 requests without a result: sent again" in result.log
     assert set(billed_for(site).values()) == {1} and statuses(site) == {"done": 30}
+
+
+@pytest.mark.sqlite("the disk is that of state/, wherever the ledger is")
+def test_results_that_came_before_the_disk_was_full_are_kept(claude, monkeypatch):
+    class NearlyFull(Spool[T]):
+        """A spool on a disk that takes three lines."""
+
+        def add(self, thing: T) -> None:
+            if len(self) == 3:
+                raise JobExit(74, "cannot set records aside: No space left on device")
+            super().add(thing)
+
+    site = claude(message_batch_seconds=0)
+    fill(site, 6)
+    with monkeypatch.context() as changed:
+        changed.setattr(download, "Spool", NearlyFull)
+        full = go(site)
+    assert (full.code, len(site.saved("select 1 from labels"))) == (74, 4 * SIZE), full.log
+    assert go(site).code == 0
+    is_complete(site, 6 * SIZE)

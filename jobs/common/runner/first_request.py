@@ -128,7 +128,7 @@ def in_words(first: dict[str, Any]) -> Iterator[str]:
         yield "  max_tokens, thinking and effort are as for any model."
     own = zip(travel_ids(record_ids), record_ids, strict=True)
     if aliased := [f"{name} is {_visible(shortened(one, 60))}" for name, one in own if name != one]:
-        yield "  Long ids travel as aliases, and are put back when the answer is read:"
+        yield "  Long or odd ids travel as aliases, and are put back when the answer is read:"
         yield f"  {' … '.join(dict.fromkeys((aliased[0], aliased[-1])))}."
     output = params["output_config"]
     settings = {

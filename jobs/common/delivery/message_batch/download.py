@@ -78,8 +78,8 @@ class Download:
             try:
                 async with aclosing(results(client, self._message_batch.id)) as stream:
                     async for line in stream:
+                        lines.add(line)  # first: the disk may be full
                         names.append(named_in(line))
-                        lines.add(line)
             except Exception:  # what has come is kept: the next download passes it over
                 self._store_answers(lines, names, Downloaded())
                 raise
