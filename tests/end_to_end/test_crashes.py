@@ -17,7 +17,7 @@ import pytest
 from rigs.broken_orders import DONE_TOO_SOON, NEVER_STORED
 from rigs.crash_moments import after, moment
 from rigs.crash_oracle import brought_up_to_date, continued, examine
-from rigs.crash_rig import AT_RISK, Bill, Rig, standin_process
+from rigs.crash_rig import IN_FLIGHT, Bill, Rig, standin_process
 from rigs.harness import REPOSITORY
 
 Make = Callable[..., Rig]
@@ -67,7 +67,7 @@ def test_a_killed_report_is_continued_as_if_nothing_had_been(make, reference, se
     found = continued(rig, None if rig.in_flight == 1 else reference)
     assert not found.violations
     assert (found.lost, found.doubled) == (0, 0)
-    assert found.billed_again <= rig.in_flight <= AT_RISK
+    assert found.billed_again <= rig.in_flight <= IN_FLIGHT
 
 
 @pytest.mark.parametrize("seed", [11, 12, 14, 16])
@@ -77,7 +77,7 @@ def test_a_killed_job_with_an_answer_per_record_has_every_row_once(make, seed):
     rig.killed(moment(rig, seed))
     found = continued(rig)
     assert not found.violations
-    assert found.billed_again <= rig.in_flight <= AT_RISK
+    assert found.billed_again <= rig.in_flight <= IN_FLIGHT
     assert rig.source("select count(*) from labels") == [(80,)]
 
 
@@ -89,7 +89,7 @@ def test_a_killed_run_with_stale_brings_every_row_up_to_date_once(make, seed):
     rig.killed(moment(rig, seed), "--stale")
     found = brought_up_to_date(rig)
     assert not found.violations
-    assert found.billed_again <= rig.in_flight <= AT_RISK
+    assert found.billed_again <= rig.in_flight <= IN_FLIGHT
     assert rig.source("select count(*), sum(saves) >= 160 from labels") == [(80, 1)]
     assert len(rig.bill.lines()) <= 160 + rig.in_flight
 
@@ -100,7 +100,7 @@ def test_three_kills_in_a_row_lose_nothing(make):
         rig.killed(moment(rig, seed))
     found = continued(rig, runs=2, dead=1)
     assert not found.violations and not found.doubled
-    assert found.billed_again <= rig.in_flight <= 3 * AT_RISK
+    assert found.billed_again <= rig.in_flight <= 3 * IN_FLIGHT
 
 
 @pytest.mark.parametrize("wrong_order", [NEVER_STORED, DONE_TOO_SOON], ids=["unstored", "too soon"])

@@ -30,7 +30,6 @@ from rigs.harness import REPOSITORY
 FIRST_DAY = date(2026, 11, 18)
 SUBJECTS = ("parcel", "refund", "invoice", "password", "colour", "garden", "battery", "lamp")
 IN_FLIGHT = 8  # requests, by --concurrency
-AT_RISK = IN_FLIGHT + IN_FLIGHT // 2  # with those that are ready to follow
 
 # A per-record job. Its table counts how often a row was saved: the contract allows more than once.
 PER_RECORD = """

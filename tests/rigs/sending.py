@@ -81,10 +81,10 @@ def send(
     flow = Flow(clock.now, lambda: None, in_flight or requests)
     retry = retry or Retry(attempts=1)
     live = Live(Clients(lambda: client), loop, flow, before_another, _at_rest, retry, clock)
-    for number in range(requests):
-        live.submit(Request(f"request-{number}", PARAMS, most_usd=0.5))
     if stopped:
         live.wake()
+    numbers = range(requests)
+    live.submit([Request(f"request-{number}", PARAMS, most_usd=0.5) for number in numbers])
     outcomes = []
     while live.in_flight:
         outcomes += live.collect()

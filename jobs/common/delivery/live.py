@@ -1,15 +1,13 @@
 """Live delivery: requests are sent as they come, several in flight, each again if nobody failed.
 
-The event loop runs while collect() waits for answers, and while a commit waits for the disk: some
-requests whose intents are committed are ready, and each goes as soon as another has ended. So no
-place in flight stays empty for as long as a turn of the loop takes.
+The event loop runs while collect() waits for answers, and while a commit waits for the disk: what
+is in flight goes on meanwhile. What finishes together is committed together.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from math import inf, isinf
 from typing import TYPE_CHECKING
@@ -25,13 +23,12 @@ from common.pace.flow import Flow
 if TYPE_CHECKING:
     from common.claude.api import Clients
 
-_READY = 2  # one request is ready for so many in flight
-_LINGER = 0.02  # seconds to wait after an answer, so that others can share its commit …
-_SHARE = 2  # … up to this part of the ready ones, so that some are left to go meanwhile
+_LINGER = 0.001  # seconds to wait after an answer, so that others can share its commit …
+_SHARE = 25  # … up to this part of what is in flight, so that most of it stays under way
 
 
 class Live:
-    """Requests in flight, as many as the flow lets through, and half as many ready to follow."""
+    """Requests in flight, as many as the flow lets through."""
 
     def __init__(
         self,
@@ -56,51 +53,30 @@ class Live:
         self._clock = clock
         self._stop = asyncio.Event()
         self._pace = Pace(flow, clock, self._stop)
-        self._ready: deque[Request] = deque()
         self._tasks: set[asyncio.Task[Outcome]] = set()
-        self._begun = 0  # of these tasks, those that have not had their first turn
-        self._widest = 0  # how many tasks there were at once, at most
         self._ended: list[Outcome] = []
-        self._has_failed = False  # one of these
         self._enough = 1  # how many have to end before collect() looks
         self._news = asyncio.Event()
 
     @property
     def in_flight(self) -> int:
         """Requests submitted and not collected."""
-        return len(self._ready) + len(self._tasks) + len(self._ended)
+        return len(self._tasks) + len(self._ended)
 
     @property
     def room(self) -> int:
-        """How many more may be submitted now: those that may go, and those that are kept ready.
+        """How many more may be submitted now."""
+        return self._flow.room(self.in_flight)
 
-        An answer that nobody has collected takes the place of a ready one.
-        """
-        ready = self._widest // _READY - len(self._ready) - len(self._ended)
-        return max(0, self._may_go() + ready)
-
-    def _may_go(self) -> int:
-        return self._flow.room(len(self._tasks) - self._begun) - self._begun
-
-    def submit(self, request: Request) -> None:
-        """Take a request, whose intent is committed. It is sent while the event loop runs."""
-        self._ready.append(request)
-        self._begin()
-
-    def _begin(self) -> None:
-        """Begin what is ready and may go. What begins after a stop is not sent.
-
-        After a fault nothing goes before it is collected: it may be the end of the run.
-        """
-        while self._ready and (
-            self._stop.is_set() or (not self._has_failed and self._may_go() > 0)
-        ):
-            request = self._ready.popleft()
+    def submit(self, requests: Sequence[Request]) -> None:
+        """Send requests, whose intents are committed. None is sent after a stop."""
+        for request in requests:
             task = self._loop.create_task(self._send(request))
             self._tasks.add(task)
-            self._begun += 1
-            self._widest = max(self._widest, len(self._tasks))
             task.add_done_callback(partial(self._end, request))
+        if requests:
+            # They are on their way before anything else takes its time.
+            self._loop.run_until_complete(asyncio.sleep(0))
 
     def collect(self, *, more: bool = False) -> list[Outcome]:
         """Wait until a request has ended, and return all that have.
@@ -124,7 +100,6 @@ class Live:
 
     def _be_stopped(self) -> None:
         self._stop.set()
-        self._begin()
         self._news.set()
 
     def _end(self, request: Request, task: asyncio.Task[Outcome]) -> None:
@@ -138,21 +113,16 @@ class Live:
         else:
             outcome = task.result()
         self._ended.append(outcome)
-        self._has_failed |= outcome.message is None
-        self._begin()
         if len(self._ended) >= self._enough:
             self._news.set()
 
     async def _some(self, more: bool) -> list[Outcome]:
-        self._begin()
         while not (self._ended or self._stop.is_set() or (more and self.room)):
-            waits = more or self._ready
-            await self._until(1, self._flow.wait(len(self._tasks)) if waits else inf)
-            self._begin()
+            await self._until(1, self._flow.wait(self.in_flight) if more else inf)
         if self._ended and self._tasks and not self._stop.is_set():
             try:
                 async with asyncio.timeout(_LINGER):
-                    await self._until(min(self.in_flight, self._widest // _READY // _SHARE))
+                    await self._until(self.in_flight // _SHARE + 1)
             except TimeoutError:
                 pass
         return self._take()
@@ -178,12 +148,11 @@ class Live:
         return self._take()
 
     def _take(self) -> list[Outcome]:
-        ended, self._ended, self._has_failed = self._ended, [], False
+        ended, self._ended = self._ended, []
         return ended
 
     async def _send(self, request: Request) -> Outcome:
         """Send a request until there is an answer, or no use in another attempt."""
-        self._begun -= 1
         outcome = Outcome(request)
         began = self._clock.now()
 

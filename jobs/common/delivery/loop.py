@@ -18,6 +18,7 @@ from common.claude.faults import Fault
 from common.claude.message import tokens_of
 from common.claude.request import Outcome, Request
 from common.context import Context
+from common.delivery.log_lines import log_answer, log_verdict
 from common.delivery.model_check import checked_model
 from common.delivery.request_maker import RequestMaker, intent_of
 from common.delivery.spending import Spending
@@ -26,8 +27,7 @@ from common.delivery.triage import Reading, Seen, Verdict, triage
 from common.ledger.states import RequestStatus
 from common.process import exits
 from common.process.exits import JobExit
-from common.process.log import brief, log
-from common.process.words import counted, duration
+from common.process.log import log
 from common.records.chunks import Chunk
 
 if TYPE_CHECKING:
@@ -130,10 +130,10 @@ class Loop:
     def _turn(self, outcomes: list[Outcome], chunks: Iterator[Chunk], use: Use) -> None:
         """Store the answers, use them, note what came of them, send what there is room for now.
 
-        There are two commits for all outcomes together: the answers; then the ends of their
-        requests, with the intents of what is sent next.
+        There are two commits for all outcomes together: the answers, with the intents of what goes
+        in their places; then the ends of their requests, with the intents of what follows them.
         """
-        self._commit_answers(outcomes)
+        self._commit_answers(outcomes, chunks)
         readings = self._use(outcomes, use)
         verdicts = [self._judge(one, readings.get(one.request.request_id)) for one in outcomes]
         with self._ledger.transaction(self._context.claude.meanwhile):
@@ -141,22 +141,49 @@ class Loop:
             if not self._seen.proven and any(verdict.done for verdict in verdicts):
                 self._context.runs.prove(self._context.version)
                 self._seen.proven = True
-            going = self._choose(chunks)
-            make_room(self._context, going, self._in_flight)
-            self._ledger.intend(intent_of(request, self._context.model) for request in going)
+            going = self._intended(chunks)
         self._context.tally.apply(verdicts)
         self._send(going)
         for outcome in outcomes:
             if outcome.bug:
                 raise outcome.bug
 
-    def _commit_answers(self, outcomes: list[Outcome]) -> None:
+    def _commit_answers(
+        self, outcomes: list[Outcome], chunks: Iterator[Chunk] | None = None
+    ) -> None:
+        """Commit answers; with them, where nothing depends on what they are good for, the intents
+        of requests from `chunks`, which are sent then.
+        """
         answered = [outcome for outcome in outcomes if outcome.message is not None]
-        if full := store(self._context, self._spending, answered):
-            self._ending = full
         for outcome in answered:
+            self._spending.price(outcome, tokens_of(outcome.message or {}))
             self._spending.settle(outcome.request, (outcome.usd or 0.0) + outcome.unsettled_usd)
-            _log_answer(outcome)
+        going: list[Request] = []
+        along = None
+        if chunks is not None and len(answered) == len(outcomes) and self._is_well:
+            some = chunks
+
+            def along() -> None:
+                going.extend(self._intended(some))
+
+        if end := store(self._context, answered, along):
+            self._ending = end
+        else:
+            self._send(going)
+        for outcome in answered:
+            log_answer(outcome)
+
+    @property
+    def _is_well(self) -> bool:
+        """Whether the run goes on whatever the next verdict is."""
+        return not (self._by_itself or self._ending or self._seen.failed_chunks) and self._is_proven
+
+    def _intended(self, chunks: Iterator[Chunk]) -> list[Request]:
+        """The requests to be sent once this transaction is committed, their intents in it."""
+        going = self._choose(chunks)
+        make_room(self._context, going, self._in_flight)
+        self._ledger.intend(intent_of(request, self._context.model) for request in going)
+        return going
 
     def _use(self, outcomes: list[Outcome], use: Use) -> dict[str, Reading]:
         """What the answers are good for, by request id."""
@@ -168,7 +195,7 @@ class Loop:
     def _judge(self, outcome: Outcome, reading: Reading | None) -> Verdict:
         verdict = triage(outcome, reading, self._seen)
         self._seen.note(verdict)
-        _log_verdict(verdict)
+        log_verdict(verdict)
         if outcome.message is None:
             self._context.tally.unanswered(outcome.attempts)
             if outcome.fault and not outcome.attempts:  # it was ready, and did not go
@@ -233,8 +260,8 @@ class Loop:
             return None
 
     def _send(self, going: list[Request]) -> None:
-        for request in going:
-            self._opened().submit(request)
+        if going:
+            self._opened().submit(going)
         context, tally = self._context, self._context.tally
         tally.sent(len(going), sum(request.new_records for request in going))
         context.progress.live(tally.done + len(tally.dead), self._in_flight, tally.usd)
@@ -259,33 +286,3 @@ class Loop:
             for outcome in outcomes:
                 if outcome.message is None:
                     self._ledger.lost(outcome.request.request_id, outcome.request.record_ids)
-
-
-def _log_answer(outcome: Outcome) -> None:
-    request, tokens = outcome.request, tokens_of(outcome.message or {})
-    log.info(
-        "%s: %s%s in %s out tokens, %s, %s",
-        request.label,
-        f"{counted(len(request.records), 'record')} answered, " if request.records else "",
-        f"{tokens.prompt:,}",
-        f"{tokens.output:,}",
-        "cost unknown" if outcome.usd is None else f"${outcome.usd:.4f}",
-        duration(outcome.seconds),
-    )
-
-
-def _log_verdict(verdict: Verdict) -> None:
-    for record_id, reason in verdict.dead.items():
-        log.error("record %s is a dead letter: %s", brief(record_id), reason)
-    if verdict.alone:
-        for record_id, reason in verdict.failed.items():
-            log.warning("record %s, asked alone: %s: asked again", brief(record_id), reason)
-    elif verdict.failed:
-        log.warning(
-            "%s: %d of %d records without an output (%s): asked again %s",
-            verdict.request.label,
-            len(verdict.failed),
-            len(verdict.request.records),
-            verdict.reason,
-            verdict.how,
-        )

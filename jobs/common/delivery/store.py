@@ -1,13 +1,12 @@
-"""Answers into the ledger, with what they cost, before anybody looks into them."""
+"""Answers into the ledger, before anybody looks into them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from common.claude.message import tokens_of
 from common.claude.request import Outcome, Request
 from common.context import Context
-from common.delivery.spending import Spending
 from common.ledger.set_aside import Answer
 from common.process import exits
 from common.process.exits import JobExit
@@ -28,52 +27,68 @@ def make_room(context: Context, going: Sequence[Request], in_flight: int) -> Non
         context.ledger.ready(each * (in_flight + len(going)))
 
 
-def store(context: Context, spending: Spending, answered: Sequence[Outcome]) -> JobExit | None:
-    """Commit answers and count them, each priced first.
+def store(
+    context: Context, answered: Sequence[Outcome], along: Callable[[], None] | None = None
+) -> JobExit | None:
+    """Commit answers, whose prices are known, and count them.
 
-    Returns the end of the run where the disk is full, after storing them on its last reserve.
+    `along` notes what is to be committed with them; where it fails, they are committed without.
+    Returns the end of the run where `along` or the disk brought it. On a full disk the answers are
+    stored on its last reserve.
     """
     if not answered:
         return None
-    answers = []
-    for outcome in answered:
-        tokens = tokens_of(outcome.message or {})
-        spending.price(outcome, tokens)
-        answers.append(
-            Answer(
-                outcome.request.request_id,
-                outcome.request.record_ids,
-                outcome.answer,
-                outcome.api_request_id,
-                tokens,
-                outcome.usd,
-                outcome.unsettled_usd,
-            )
+    answers = [
+        Answer(
+            outcome.request.request_id,
+            outcome.request.record_ids,
+            outcome.answer,
+            outcome.api_request_id,
+            tokens_of(outcome.message or {}),
+            outcome.usd,
+            outcome.unsettled_usd,
         )
-    full = _commit_somehow(context, answers)
+        for outcome in answered
+    ]
+    end = _commit_somehow(context, answers, along)
     for outcome, answer in zip(answered, answers, strict=True):
         prompt, output = answer.tokens.prompt, answer.tokens.output
         context.tally.answered(outcome.attempts, prompt, output, answer.usd or 0.0)
-    return full
+    if end is not None and not isinstance(end, JobExit):
+        raise end
+    return end
 
 
-def _commit_somehow(context: Context, answers: Sequence[Answer]) -> JobExit | None:
-    """Commit answers, on the disk space kept in reserve if need be; then, the fault of the disk."""
-    full = None
+class _AlongFailed(Exception):
+    """What was to be committed with answers cannot be: the cause says why."""
+
+
+def _commit_somehow(
+    context: Context, answers: Sequence[Answer], along: Callable[[], None] | None
+) -> BaseException | None:
+    """Commit answers, on the disk space kept in reserve if need be: why the run ends then."""
+    end: BaseException | None = None
     # Each character is written twice: to SQLite's log, and from there to its file.
     room = 4 * sum(len(answer.text) for answer in answers)
     while True:
         try:
-            _commit(context, answers)
+            _commit(context, answers, None if end else along)
+        except _AlongFailed as error:
+            end = error.__cause__
         except JobExit as error:
-            full = full or error
+            end = end or error
             if error.code != exits.CANNOT_WRITE or not context.ledger.release_ballast(room):
                 context.ledger.set_aside(answers)
-                raise full from error
+                raise end from error
         else:
-            return full
+            return end
 
 
-def _commit(context: Context, answers: Sequence[Answer]) -> None:
+def _commit(context: Context, answers: Sequence[Answer], along: Callable[[], None] | None) -> None:
     with context.ledger.transaction(context.claude.meanwhile):
         context.ledger.answered(answers)
+        if along:
+            try:
+                along()
+            except Exception as error:
+                raise _AlongFailed from error

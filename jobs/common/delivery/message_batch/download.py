@@ -12,6 +12,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from common.claude.faults import Fault, Kind
+from common.claude.message import tokens_of
 from common.claude.message_batch_api import results
 from common.claude.request import Outcome, Request
 from common.context import Context
@@ -140,13 +141,14 @@ class Download:
         for request in self._awaited([*by_id]):
             line = by_id[request.request_id]
             if line.kind == "succeeded":
-                answers.append(_outcome(request, line))
+                answers.append(outcome := _outcome(request, line))
+                self._spending.price(outcome, tokens_of(outcome.message or {}))
                 continue
             others.append(without_answer(request, line))
             self.left_over.note(line)
             if line.refused:
                 self.refused = line.reason
-        if full := store(self._context, self._spending, answers):
+        if full := store(self._context, answers):
             raise full
         with self._context.ledger.transaction():
             self._context.ledger.apply(others)
