@@ -48,7 +48,7 @@ def test_a_signal_in_the_middle_finishes_what_is_in_flight_and_nothing_is_paid_t
         assert f"{name}: finishing what is in flight, then stopping" in log
         assert f"stopped by {name}: what is left waits for the next run" in log
         assert rig.ledger("select count(*) from requests where status = 'submitted'") == [(0,)]
-        # What was ready to follow did not go.
+        # What did not go any more is not counted.
         found = re.search(r"records=(\d+) done=(\d+) .* requests=(\d+) attempts=(\d+)", log)
         assert found, log
         records, done, *requests = map(int, found.groups())

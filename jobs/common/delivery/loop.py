@@ -198,7 +198,7 @@ class Loop:
         log_verdict(verdict)
         if outcome.message is None:
             self._context.tally.unanswered(outcome.attempts)
-            if outcome.fault and not outcome.attempts:  # it was ready, and did not go
+            if outcome.fault and not outcome.attempts:  # stopped before it went
                 self._context.tally.sent(-1, -outcome.request.new_records)
             self._spending.settle(outcome.request, outcome.unsettled_usd)
             if not outcome.request.records and outcome.fault:
