@@ -189,8 +189,7 @@ class Loop:
         """What the answers are good for, by request id."""
         answered = [(one.request, one.message) for one in outcomes if one.message is not None]
         readings = use(answered)
-        ids = (request.request_id for request, _ in answered)
-        return dict(zip(ids, readings, strict=True))
+        return {one.request_id: good for (one, _), good in zip(answered, readings, strict=True)}
 
     def _judge(self, outcome: Outcome, reading: Reading | None) -> Verdict:
         verdict = triage(outcome, reading, self._seen)
