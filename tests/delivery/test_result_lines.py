@@ -73,9 +73,9 @@ def test_results_are_stored_in_the_order_of_their_requests(claude, monkeypatch):
     monkeypatch.setattr(download, "_TOGETHER", 1)
     stored: list[str] = []
 
-    def noted(context: Any, spending: Any, answered: Any) -> Any:
+    def noted(context: Any, answered: Any) -> Any:
         stored.extend(outcome.request.request_id for outcome in answered)
-        return store(context, spending, answered)
+        return store(context, answered)
 
     monkeypatch.setattr(download, "store", noted)
     site = claude(message_batch_seconds=0)

@@ -64,7 +64,7 @@ INSTANTS = [
     *around(MessageBatches, "adopt"),
     *COLLECTING,
     *around(Saving, "_save", 5),
-    *around(Ledger, "closed", 7),
+    *around(Ledger, "closed", 6),
 ]
 
 

@@ -51,6 +51,7 @@ class Loop:
         self._wave = 0  # of what is in flight
         self._held = False  # there is more to send than there is room for now
         self._by_itself = False  # what is in flight must have nothing beside it
+        self._unjudged = False  # answers have come that nobody has looked into
         self._refused: dict[str, Fault] = {}  # requests about no record, by request id
         self._ending: Exception | None = None
         self._live: Live | None = None
@@ -136,6 +137,7 @@ class Loop:
         self._commit_answers(outcomes, chunks)
         readings = self._use(outcomes, use)
         verdicts = [self._judge(one, readings.get(one.request.request_id)) for one in outcomes]
+        self._unjudged = False
         with self._ledger.transaction(self._context.claude.meanwhile):
             self._ledger.apply(verdicts)
             if not self._seen.proven and any(verdict.done for verdict in verdicts):
@@ -159,7 +161,7 @@ class Loop:
             self._spending.price(outcome, tokens_of(outcome.message or {}))
             self._spending.settle(outcome.request, (outcome.usd or 0.0) + outcome.unsettled_usd)
         going: list[Request] = []
-        along = None
+        along, self._unjudged = None, bool(answered)
         if chunks is not None and len(answered) == len(outcomes) and self._is_well:
             some = chunks
 
@@ -176,7 +178,8 @@ class Loop:
     @property
     def _is_well(self) -> bool:
         """Whether the run goes on whatever the next verdict is."""
-        return not (self._by_itself or self._ending or self._seen.failed_chunks) and self._is_proven
+        suspect = self._by_itself or self._wave or self._seen.failed_chunks
+        return not (suspect or self._ending) and self._is_proven
 
     def _intended(self, chunks: Iterator[Chunk]) -> list[Request]:
         """The requests to be sent once this transaction is committed, their intents in it."""
@@ -228,7 +231,7 @@ class Loop:
                 self._again.appendleft(request)
                 held_by = "room"
                 break
-            busy = bool(going) or self._in_flight > 0
+            busy = bool(going) or self._in_flight > 0 or self._unjudged
             by_itself = not self._is_proven or request.warms
             if busy and (by_itself or request.wave != self._wave):
                 self._again.appendleft(request)
