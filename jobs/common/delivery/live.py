@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from math import inf, isinf
 from typing import TYPE_CHECKING
@@ -23,8 +24,7 @@ from common.pace.flow import Flow
 if TYPE_CHECKING:
     from common.claude.api import Clients
 
-_LINGER = 0.001  # seconds to wait after an answer, so that others can share its commit …
-_SHARE = 25  # … up to this part of what is in flight, so that most of it stays under way
+_SOON = 0.01  # seconds
 
 
 class Live:
@@ -86,6 +86,10 @@ class Live:
         """
         return self._loop.run_until_complete(self._some(more))
 
+    def soon(self) -> list[Outcome]:
+        """What ends within some milliseconds."""
+        return self._loop.run_until_complete(self._few())
+
     def wake(self) -> None:
         """Send nothing again, and let collect() come back: callable from a signal handler."""
         self._loop.call_soon_threadsafe(self._be_stopped)
@@ -119,12 +123,12 @@ class Live:
     async def _some(self, more: bool) -> list[Outcome]:
         while not (self._ended or self._stop.is_set() or (more and self.room)):
             await self._until(1, self._flow.wait(self.in_flight) if more else inf)
-        if self._ended and self._tasks and not self._stop.is_set():
-            try:
-                async with asyncio.timeout(_LINGER):
-                    await self._until(self.in_flight // _SHARE + 1)
-            except TimeoutError:
-                pass
+        return self._take()
+
+    async def _few(self) -> list[Outcome]:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SOON):
+                await self._until(1)
         return self._take()
 
     async def _until(self, enough: int, seconds: float = inf) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from common.claude.faults import Fault
@@ -131,30 +131,33 @@ class Loop:
     def _turn(self, outcomes: list[Outcome], chunks: Iterator[Chunk], use: Use) -> None:
         """Store the answers, use them, note what came of them, send what there is room for now.
 
-        There are two commits for all outcomes together: the answers, with the intents of what goes
-        in their places; then the ends of their requests, with the intents of what follows them.
+        Answers are committed as they come, with the intents of what goes in their places. What came
+        within some milliseconds is used together, and its ends are committed together.
         """
-        self._commit_answers(outcomes, chunks)
+        well = self._commit_answers(outcomes, chunks)
+        while well and len(outcomes) < self._in_flight and (more := self._opened().soon()):
+            well = self._commit_answers(more, chunks)
+            outcomes += more
         readings = self._use(outcomes, use)
         verdicts = [self._judge(one, readings.get(one.request.request_id)) for one in outcomes]
+        going: list[Request] = []
         self._unjudged = False
         with self._ledger.transaction(self._context.claude.meanwhile):
             self._ledger.apply(verdicts)
             if not self._seen.proven and any(verdict.done for verdict in verdicts):
                 self._context.runs.prove(self._context.version)
                 self._seen.proven = True
-            going = self._intended(chunks)
+            self._intend(chunks, going)
         self._context.tally.apply(verdicts)
         self._send(going)
-        for outcome in outcomes:
-            if outcome.bug:
-                raise outcome.bug
+        for bug in (outcome.bug for outcome in outcomes if outcome.bug):
+            raise bug
 
     def _commit_answers(
         self, outcomes: list[Outcome], chunks: Iterator[Chunk] | None = None
-    ) -> None:
+    ) -> bool:
         """Commit answers; with them, where nothing depends on what they are good for, the intents
-        of requests from `chunks`, which are sent then.
+        of requests from `chunks`, which are sent then. Returns whether that was so.
         """
         answered = [outcome for outcome in outcomes if outcome.message is not None]
         for outcome in answered:
@@ -163,17 +166,14 @@ class Loop:
         going: list[Request] = []
         along, self._unjudged = None, bool(answered)
         if chunks is not None and len(answered) == len(outcomes) and self._is_well:
-            some = chunks
-
-            def along() -> None:
-                going.extend(self._intended(some))
-
+            along = partial(self._intend, chunks, going)
         if end := store(self._context, answered, along):
             self._ending = end
         else:
             self._send(going)
         for outcome in answered:
             log_answer(outcome)
+        return along is not None and not self._ending
 
     @property
     def _is_well(self) -> bool:
@@ -181,12 +181,11 @@ class Loop:
         suspect = self._by_itself or self._wave or self._seen.failed_chunks
         return not (suspect or self._ending) and self._is_proven
 
-    def _intended(self, chunks: Iterator[Chunk]) -> list[Request]:
-        """The requests to be sent once this transaction is committed, their intents in it."""
-        going = self._choose(chunks)
+    def _intend(self, chunks: Iterator[Chunk], going: list[Request]) -> None:
+        """Choose what is to be sent once this transaction is committed, with its intents in it."""
+        going += self._choose(chunks)
         make_room(self._context, going, self._in_flight)
         self._ledger.intend(intent_of(request, self._context.model) for request in going)
-        return going
 
     def _use(self, outcomes: list[Outcome], use: Use) -> dict[str, Reading]:
         """What the answers are good for, by request id."""
