@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from common.claude.faults import Fault, Kind
+from common.claude import retries
 from common.claude.retries import Clock, Pace, Retry
 from common.pace.flow import Flow
 from rigs.harness import InstantClock
@@ -154,3 +155,37 @@ def test_a_slow_down_of_one_request_holds_the_others_back():
         assert len(standin.billed) == 6
     assert all(outcome.fault is None for outcome in outcomes)
     assert clock.time >= 40
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
+def test_the_attempt_that_has_waited_longest_takes_the_place_of_one_that_has_ended(
+    told, monkeypatch
+):
+    monkeypatch.setattr(retries, "_LOOKS_BY_ITSELF", 30.0 if told else 0.001)
+
+    async def play() -> list[str]:
+        clock, went = InstantClock(), []
+        flow = Flow(clock.now, lambda: None, 1)
+        pace = Pace(flow, clock, asyncio.Event())
+        first = flow.sent(100, 1)
+
+        async def attempt(name: str) -> None:
+            await pace.wait(2)
+            went.append(name)
+
+        waiting = [asyncio.create_task(attempt(name)) for name in "ab"]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert went == []
+        flow.failed(first, slow_down=False, overloaded=False)
+        if told:
+            pace.ended()
+        await asyncio.wait(waiting[:1], timeout=5)
+        if told:
+            assert went == ["a"]
+            pace.ended()
+        await asyncio.wait(waiting, timeout=5)
+        pace.ended()  # and nobody waits any more
+        return went
+
+    assert asyncio.run(play()) == ["a", "b"]

@@ -130,6 +130,17 @@ def test_a_wait_that_the_server_asks_for_is_waited(claude):
     assert 40 <= max(result.clock.waits) <= 42
 
 
+def test_an_attempt_that_waits_for_a_place_does_not_use_up_its_time(claude):
+    # By this run's clock each wait is over at once, while answers take their time.
+    faults = [{"kind": "529", "times": 1, "when": {"record": str(n)}} for n in (3, 4, 5, 6)]
+    site = claude(faults=faults, latency=0.3)
+    events(site, 16)
+    result = site.run(LABELS)
+    assert result.code == 0, result.log[-2000:]
+    assert statuses(site, "labels") == {"done": 16}
+    assert result.clock.time < 100
+
+
 @pytest.mark.parametrize(
     ("kind", "reason", "asked_alone"),
     [

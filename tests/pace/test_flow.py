@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
+from math import isinf
 from typing import Any
 
 import pytest
@@ -215,6 +216,19 @@ def test_an_attempt_that_waits_for_its_turn_goes_before_what_is_new():
         assert played.flow.room(0) == 0
         assert 0 < played.flow.wait(0) <= 1
     assert played.flow.room(0) == 8
+
+
+def test_an_attempt_after_the_first_waits_for_a_place_until_another_ends():
+    played = Played()
+    under_way = [played.flow.sent(3_000, 10) for _ in range(8)]
+    played.now += 1
+    played.flow.failed(under_way.pop(), slow_down=True, overloaded=True)  # from 8 to 4
+    assert isinf(played.flow.before(2))
+    with played.flow.waiting():
+        assert isinf(played.flow.wait(8))
+    for sending in under_way[:4]:
+        played.flow.failed(sending, slow_down=False, overloaded=False)
+    assert played.flow.before(2) == 0
 
 
 @pytest.mark.parametrize("attempt", [1, 2])

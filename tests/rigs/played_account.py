@@ -191,8 +191,8 @@ class Run:
 
         def look() -> None:
             if (left := self.flow.before(request.attempts)) > 0:
-                late = self.account.random.uniform(0, min(1.0, left))
-                self.account.after(max(1e-4, left + late), look)
+                left = min(left, 0.5)
+                self.account.after(max(1e-4, left + self.account.random.uniform(0, left)), look)
                 return
             waiting.__exit__(None, None, None)
             self._send(request)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import time
+from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
+from math import isinf
 from typing import TYPE_CHECKING
 
 from common import times
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     import asyncio
 
     from common.pace.flow import Flow
+
+_LOOKS_BY_ITSELF = 0.5  # seconds that an attempt waits for word of a place
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Pace:
         self._flow = flow
         self._clock = clock
         self._stop = stop
+        self._queue: deque[asyncio.Event] = deque()  # attempts that wait for a place, oldest first
 
     def slow(self, seconds: float) -> None:
         """Nothing is sent for that long from now."""
@@ -73,5 +78,24 @@ class Pace:
         """Come back when the n-th attempt of a request may be sent, or when the run stops."""
         with self._flow.waiting():
             while not self._stop.is_set() and (left := self._flow.before(attempt)) > 0:
+                if isinf(left):
+                    await self._a_place()
+                    continue
                 # A little apart, or all of them would be sent in the same instant.
                 await self._clock.sleep(left + random.uniform(0, min(1.0, left)), self._stop)
+
+    def ended(self) -> None:
+        """An attempt has ended: the one that has waited longest looks whether it may go."""
+        if self._queue:
+            self._queue.popleft().set()
+
+    async def _a_place(self) -> None:
+        import asyncio
+
+        place = asyncio.Event()
+        self._queue.append(place)
+        # What is on its way comes in its own time, so a run's clock has no say here. It may end
+        # without a word, where the one that had a place gave up: then we look by ourselves.
+        await Clock().sleep(_LOOKS_BY_ITSELF, until=place)
+        if not place.is_set():
+            self._queue.remove(place)

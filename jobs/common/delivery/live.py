@@ -180,6 +180,7 @@ class Live:
             else:
                 tokens = tokens_of(outcome.message or {})
                 self._flow.answered(sending, tokens.prompt - tokens.cache_read, tokens.output)
+            self._pace.ended()
             if fault and fault.may_be_billed:
                 outcome.unsettled_usd += request.most_usd
             return fault or outcome

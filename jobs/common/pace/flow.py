@@ -82,12 +82,15 @@ class Flow:
 
     def wait(self, in_flight: int) -> float:
         """Seconds until there may be room although no request ends meanwhile."""
-        if (left := self._told_to_wait()) > 0 or self._waiting:
+        if (left := self._told_to_wait()) > 0:
             self.held_by("errors")
-            return max(left, 0.1)
+            return left
         if self._window.size <= in_flight:
-            self.held_by(self._window.held_by)
-            return 0.1 if self._window.grows else inf
+            self.held_by("errors" if self._waiting else self._window.held_by)
+            return self._until_it_is_larger()
+        if self._waiting:
+            self.held_by("errors")
+            return 0.1
         wait, bucket = self._longest_wait()
         if bucket:
             self.held_by(bucket.name)
@@ -95,13 +98,16 @@ class Flow:
         return min(max(wait, _SHORTEST), _LOOKS_AGAIN)
 
     def before(self, attempt: int) -> float:
-        """Seconds that the n-th attempt of a request has to wait; 0 where it may go now."""
+        """Seconds that the n-th attempt of a request has to wait; 0 where it may go now.
+
+        inf where another attempt has to end first.
+        """
         if (left := self._told_to_wait()) > 0:
             return left
         if attempt == 1:
             return 0.0  # there was room for it when it was taken
         if len(self._under_way) >= self._window.size:
-            return 0.5
+            return self._until_it_is_larger()
         wait, _ = self._longest_wait()
         return min(max(wait, _SHORTEST), _LOOKS_AGAIN) if wait else 0.0
 
@@ -188,6 +194,10 @@ class Flow:
         """Seconds between two attempts, since what had to wait must not go in one instant."""
         seconds = self._costs.seconds
         return seconds / self._window.size if self._now() < self._until + seconds else 0.0
+
+    def _until_it_is_larger(self) -> float:
+        """Seconds until another look at the window, which is full."""
+        return 0.1 if self._window.grows else inf
 
     def _longest_wait(self) -> tuple[float, Bucket | None]:
         usual, longest, by = self._costs.usual, 0.0, None
