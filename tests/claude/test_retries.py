@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from common.claude.faults import Fault, Kind
 from common.claude import retries
+from common.claude.faults import Fault, Kind
 from common.claude.retries import Clock, Pace, Retry
 from common.pace.flow import Flow
 from rigs.harness import InstantClock
