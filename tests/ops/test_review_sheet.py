@@ -7,7 +7,8 @@ import io
 
 import pytest
 
-from ops.reviewing.sheet import MOST, cell, is_same, table, unmarked
+from common.process.sheet import MOST, cell, table
+from ops.reviewing.saved_cells import is_same, unmarked
 
 LONG = "Ä long téxt 😀. " * 4_000
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from common.context import Context
 from common.ledger.corrections import corrected_fields
-from common.process import exits
+from common.process import exits, sheet
 from common.process.exits import JobExit
 from common.process.files import check_ours, write_whole
 from common.process.words import counted
 from common.runner.start import make_folder
 from common.settings import Settings
-from ops.reviewing import sheet
+from ops.reviewing import saved_cells
 from ops.reviewing.choice import ONE_IN, Choice, Chosen, Group
 from ops.reviewing.columns import (
     TEXT,
@@ -116,7 +116,8 @@ def _keep_what_is_filled_in(path: Path, context: Context, choice: Choice) -> Non
         row
         for row in before.rows
         if any(
-            cell.strip() and not _stands(field, cell, stands.get(sheet.unmarked(row.cells[KEY])))
+            cell.strip()
+            and not _stands(field, cell, stands.get(saved_cells.unmarked(row.cells[KEY])))
             for name, field in columns.items()
             if (cell := row.cells[name])
         )
@@ -141,6 +142,8 @@ def _stands(field: Field, cell: str, corrected: Mapping[str, Any] | None) -> boo
     if corrected is None or field.name not in corrected:
         return False
     try:
-        return bool(field.read(sheet.unmarked(cell.strip())) == comparable(corrected[field.name]))
+        return bool(
+            field.read(saved_cells.unmarked(cell.strip())) == comparable(corrected[field.name])
+        )
     except ValueError:
         return False

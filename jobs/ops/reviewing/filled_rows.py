@@ -22,7 +22,7 @@ from common.ledger.states import ENDED, RecordStatus
 from common.ledger.tries import AnsweredRecord, Tries
 from common.process.command_line import quoted
 from common.process.log import brief
-from ops.reviewing import sheet
+from ops.reviewing import saved_cells
 from ops.reviewing.columns import TEXT, WHY, answer_columns, correct_column, corrections_of
 from ops.reviewing.differences import compared, differ
 from quality.cell_values import ABSENT
@@ -89,7 +89,9 @@ class _Filled:
     def possible_ids(self) -> list[str]:
         """The ids that its first cell may stand for, the likeliest first."""
         cell = self.row.cells[KEY]
-        return [*dict.fromkeys([sheet.unmarked(cell), cell, sheet.unmarked(cell.strip())])]
+        return [
+            *dict.fromkeys([saved_cells.unmarked(cell), cell, saved_cells.unmarked(cell.strip())])
+        ]
 
 
 def _filled_rows(table: Table, columns: Mapping[str, Field]) -> tuple[list[_Filled], int]:
@@ -170,7 +172,7 @@ class Judge:
             )
         if TEXT in self._table.columns:
             text = text_of(self._context.job, record)
-            if not sheet.is_same(one.row.cells[TEXT], text):
+            if not saved_cells.is_same(one.row.cells[TEXT], text):
                 raise ValueError(
                     f"record {brief(record['record_id'])}: its text is another one than this row's:"
                     " a spreadsheet changed the id or the text, or the record has changed since:"
@@ -222,7 +224,7 @@ class Judge:
         values, wrong = {}, []
         for name, cell in one.cells.items():
             try:
-                values[name] = self._fields[name].value(sheet.unmarked(cell.strip()))
+                values[name] = self._fields[name].value(saved_cells.unmarked(cell.strip()))
             except ValueError as error:
                 wrong.append(f"{self._column_of[name]}: {error}")
         if wrong:
@@ -235,7 +237,7 @@ class Judge:
         for name, column in self._seen_in.items():
             if name in one.cells or not output:
                 continue
-            cell = sheet.unmarked(one.row.cells[column].strip())
+            cell = saved_cells.unmarked(one.row.cells[column].strip())
             try:
                 seen = self._fields[name].read(cell) if cell else None
             except ValueError:  # a spreadsheet wrote it otherwise
