@@ -1,13 +1,13 @@
 """Write a report of each finished day: what its events were about, what stood out, what to do.
 
 Reads   events (id, content, created_at)      in RECORDS_DB
-Writes  reports/daily_report/2026-11-21.md    and .html
+Writes  reports/daily_report/2026-11-21.md    and .html, and all its evidence in .csv
 Usage   ./run_job.sh daily_report [--date 2026-11-21] [--dry-run] [--help]
 """
 
 # First of all: after it, no file beside this one can hide a module of Python's.
 from common import Job, run
-from common.report import DayReport, Finding, write
+from common.report import DayReport, Finding, UrgentFinding, write
 
 from pathlib import Path
 
@@ -43,15 +43,16 @@ counts: they are computed elsewhere.
 """
 
 
-# 3. What must come back, for one chunk? The fields are the sections of the report.
+# 3. What must come back, for one chunk? The fields are the sections of the report, which shows
+# action items first, and the most urgent of them before the others.
 class Digest(BaseModel):
     themes: list[Finding]
-    anomalies: list[Finding]
-    action_items: list[Finding]
+    anomalies: list[UrgentFinding]
+    action_items: list[UrgentFinding]
 
 
-# 4. What do we do with it? The report goes to reports/, as Markdown and as HTML, whole or not at
-# all.
+# 4. What do we do with it? The report goes to reports/, as Markdown, as HTML and as a table, each
+# whole or not at all. With link="https://shop.example.com/messages/{id}" in JOB its ids are links.
 def save(folder: Path, report: DayReport) -> None:
     write(report, folder)
 

@@ -103,6 +103,8 @@ class Job:
     merge: str = ""
     # The column that says when, for a report.
     time: str = "created_at"
+    # Where a record of a report can be looked at: "https://shop.example.com/messages/{id}".
+    link: str = ""
     # SQL that creates the tables save() writes, if they are not there.
     tables: str = ""
     # Records per request, at most.

@@ -5,6 +5,7 @@ invented.
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from html import unescape
 from typing import Any
 
@@ -13,10 +14,11 @@ from pydantic import BaseModel
 
 from common.claude.envelope import CHUNK_TOKENS, estimated_tokens
 from common.report.digests import (
+    URGENCIES,
     Finding,
     Group,
     groups_of,
-    heaviest,
+    in_order,
     merge_schema,
     merge_text,
     packs,
@@ -177,26 +179,23 @@ def test_findings_that_say_the_same_are_one_counted_by_their_records():
     ]
 
 
-def test_the_heaviest_come_first_and_the_many_light_ones_in_one_at_the_end():
+def test_the_most_urgent_come_first_and_of_these_the_heaviest_and_none_is_lost():
     numbers = random.Random(8)
     for count in (0, 1, 12, 13, 14, 60):
-        groups = some_groups(numbers, count)
+        groups = [
+            replace(one, urgency=numbers.choice([*URGENCIES, ""]))
+            for one in some_groups(numbers, count)
+        ]
         for section in SECTIONS:
             own = [one for one in groups if one.section == section]
-            shown = heaviest(section, groups)
-            assert {one.section for one in shown} <= {section}
-            assert ids(shown) == ids(own)
-            assert len(shown) <= 13
-            weights = [len(one.record_ids) for one in shown[:12]]
-            assert weights == sorted(weights, reverse=True)
-
-
-def test_thirteen_are_shown_as_they_are_and_fourteen_are_summed_up():
-    groups = [group("themes", f"t{n:02}", *map(str, range(n + 1))) for n in range(14)]
-    assert heaviest("themes", groups[:13])[-1].title == "t00"
-    last = heaviest("themes", groups)[-1]
-    assert last.title == "2 smaller ones"
-    assert last.detail == "t01; t00"
+            shown = in_order(section, groups)
+            assert sorted(map(id, shown)) == sorted(map(id, own))
+            # What is not known to be urgent may be so: it stands before what is known not to be.
+            places = [
+                (["now", "today", "", "later"].index(one.urgency), -len(one.record_ids))
+                for one in shown
+            ]
+            assert places == sorted(places)
 
 
 def test_a_merge_asks_for_every_section():

@@ -17,7 +17,7 @@ from common.report.markdown import markdown
 from common.report.markdown_escape import JOINER, escaped
 from common.report.plain_text import plain
 from rigs.hostile_texts import HOSTILE, random_texts
-from rigs.sample_report import FOOTER, quiet, sample, with_text
+from rigs.sample_report import FOOTER, THEMES, quiet, sample, with_text
 
 COMMONMARK = MarkdownIt("commonmark")
 GFM_LIKE = MarkdownIt("gfm-like", {"typographer": False})
@@ -110,7 +110,7 @@ def test_random_texts_of_special_characters_stay_text_in_three_parsers(seed: int
 def test_different_hostile_texts_side_by_side_cannot_make_markup_together() -> None:
     texts = random_texts(400, seed=99)
     for first, second in zip(texts[::2], texts[1::2], strict=True):
-        entries = (Entry(first, second, 2, sample().sections[0].entries[0].quotes),)
+        entries = (Entry(first, second, 2, THEMES.entries[0].quotes),)
         others = (Entry(harmless(first), harmless(second), 2, entries[0].quotes),)
         pages = [
             gfm(

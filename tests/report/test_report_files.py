@@ -13,11 +13,13 @@ import pytest
 
 import common
 from common.process.files import write_whole
+from common.report.findings_sheet import findings_sheet
 from common.report.markdown import markdown
 from common.report.report_page import html
 from common.report.write import write
 from rigs.sample_report import sample
 
+FILES = ["2026-11-21.csv", "2026-11-21.html", "2026-11-21.md"]
 JOBS = Path(common.__file__).parent.parent
 
 
@@ -40,7 +42,7 @@ def python(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_report_becomes_two_files_that_only_the_owner_reads(tmp_path: Path) -> None:
+def test_a_report_becomes_three_files_that_only_the_owner_reads(tmp_path: Path) -> None:
     folder = tmp_path / "reports" / "daily_report"
     old_mask = os.umask(0)
     try:
@@ -48,10 +50,11 @@ def test_a_report_becomes_two_files_that_only_the_owner_reads(tmp_path: Path) ->
     finally:
         os.umask(old_mask)
     assert path == folder / "2026-11-21.md"
-    assert names(folder) == ["2026-11-21.html", "2026-11-21.md"]
+    assert names(folder) == FILES
     assert path.read_text(encoding="utf-8") == markdown(sample())
     assert path.with_suffix(".html").read_text(encoding="utf-8") == html(sample())
-    assert [mode(path), mode(path.with_suffix(".html"))] == [0o600, 0o600]
+    assert path.with_suffix(".csv").read_bytes().decode() == findings_sheet(sample())
+    assert [mode(folder / name) for name in FILES] == [0o600] * 3
     assert [mode(folder), mode(folder.parent)] == [0o700, 0o700]
 
 
@@ -59,7 +62,7 @@ def test_a_report_written_again_takes_the_place_of_the_old_one(tmp_path: Path) -
     write(sample(), tmp_path)
     path = write(replace(sample(), summary="Late records changed the picture."), tmp_path)
     assert "Late records changed the picture." in path.read_text(encoding="utf-8")
-    assert names(tmp_path) == ["2026-11-21.html", "2026-11-21.md"]
+    assert names(tmp_path) == FILES
 
 
 def test_a_folder_that_exists_keeps_its_mode(tmp_path: Path) -> None:
@@ -92,7 +95,8 @@ def test_a_write_that_runs_out_of_room_keeps_the_old_report_and_leaves_nothing(
     assert python(LIMITED, tmp_path, room).stdout == "File too large\n"
     assert path.read_text(encoding="utf-8") == markdown(old)
     assert path.with_suffix(".html").read_text(encoding="utf-8") == html(old)
-    assert names(tmp_path) == ["2026-11-21.html", "2026-11-21.md"]
+    assert path.with_suffix(".csv").read_bytes().decode() == findings_sheet(old)
+    assert names(tmp_path) == FILES
 
 
 def test_a_name_that_cannot_be_taken_leaves_nothing_behind(tmp_path: Path) -> None:

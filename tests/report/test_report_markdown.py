@@ -27,22 +27,22 @@ def test_long_texts_are_cut_where_a_word_ends() -> None:
 
 def test_the_sample_reads_as_it_should() -> None:
     text = markdown(sample())
-    assert text.startswith("# Daily report, Saturday 21 November 2026\n\n## At a glance\n")
+    assert text.startswith("# Daily report, Saturday 21 November 2026\n\n## What matters\n")
     assert "**714 records**, 12 % more than the average of the previous 7 days (638)." in text
     assert "Busiest hour: 15:00, with 71 records. Times are in Europe/Berlin." in text
     assert "### Parcels held at the depot\n\n**18 %**, 128 records\n" in text
     assert "> 08:42, record 48117 — “My tracking says held at depot since Wednesday." in text
-    assert "- [ ] **Repair or withdraw the code HELLO10** (93 records)\n\n  And refund" in text
+    assert "- [ ] **Repair or withdraw the code HELLO10** (93 records, now)\n\n  And refund" in text
     assert "- record 48391 — answer cut off three times\n" in text
     assert text.endswith("48,210 tokens in, 6,120 out · $0.0788 · run 20261122T020001Z-4711\n")
     assert "Demo" not in text
     headings = re.findall("(?m)^## (.*)$", text)
     assert headings == [
-        "At a glance",
         "What matters",
-        "Themes",
-        "Anomalies",
         "Action items",
+        "Anomalies",
+        "Themes",
+        "In figures",
         "What could not be read, and why",
     ]
 

@@ -110,7 +110,7 @@ def _every_report_is_right(
     per_day = dict(rig.source("select date(created_at), count(*) from events group by 1"))
     found.must(windows == per_day, f"windows {windows}, days {per_day}")
     names = {path.name for path in rig.reports.iterdir()} if rig.reports.exists() else set[str]()
-    wanted = {f"{day}.{kind}" for day in per_day for kind in ("md", "html")}
+    wanted = {f"{day}.{kind}" for day in per_day for kind in ("md", "html", "csv")}
     found.must(names == wanted, f"files in reports: {sorted(names ^ wanted)}")
     for number in range(rig.days):
         day = str(rig.day(number))

@@ -147,15 +147,17 @@ ACTION_ITEMS = Section(
             "They have written already; one message to all of them saves as many answers.",
             128,
             (),
+            "now",
         ),
         Entry(
             "Repair or withdraw the code HELLO10",
             "And refund the difference where the full price was paid.",
             93,
             (),
+            "now",
         ),
-        Entry("Look at the sign-in log between 03:40 and 04:00", "", 11, ()),
-        Entry("Try a second layer of paper around celadon cups", "", 0, ()),
+        Entry("Look at the sign-in log between 03:40 and 04:00", "", 11, (), "today"),
+        Entry("Try a second layer of paper around celadon cups", "", 0, (), "later"),
     ),
 )
 
@@ -178,7 +180,7 @@ def sample() -> DayReport:
         "before the "
         "weekend is over.",
         summary_missing="",
-        sections=(THEMES, ANOMALIES, ACTION_ITEMS),
+        sections=(ACTION_ITEMS, ANOMALIES, THEMES),
         unread=(
             Unread("48222", "refused by the model"),
             Unread("48391", "answer cut off three times"),

@@ -7,6 +7,7 @@ sends nothing, so that no record pays for a mistake in the job.
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
@@ -77,7 +78,30 @@ def faults(job: object, script: Path | None = None) -> Iterator[str]:
     yield from _faults_of_empty(job)
     if job.merge and job.second_opinion:
         yield "second_opinion=… is for a job with an answer per record: leave it out of a report"
+    if isinstance(job.link, str) and job.link:
+        yield from _faults_of_link(job)
     yield from _function_faults(job)
+
+
+def _faults_of_link(job: Job) -> Iterator[str]:
+    """What is wrong with the address that a report's ids are links to."""
+    from urllib.parse import SplitResult, urlsplit  # of no use to a job without one
+
+    right = "write one such as link='https://shop.example.com/messages/{id}'"
+    try:
+        address = urlsplit(job.link)
+    except ValueError:  # such as a bracket that is left open
+        address = SplitResult("", "", "", "", "")
+    if not job.merge:
+        yield "link=… is for the ids in a report: leave it out of a job with answers per record"
+    elif address.scheme not in ("http", "https") or not address.netloc:
+        yield f"link={_shown(job.link)} is no http:// or https:// address: {right}"
+    elif "{id}" in address.netloc:
+        yield f"link={_shown(job.link)} has {{id}} in its host, which would be another's: {right}"
+    elif "{id}" not in job.link:
+        yield f"link={_shown(job.link)} has no {{id}}, so all records would have the same: {right}"
+    elif not _ADDRESS(job.link):
+        yield f"link={_shown(job.link)} has a character that no address has: {right}"
 
 
 def _faults_of_empty(job: Job) -> Iterator[str]:
@@ -160,6 +184,8 @@ def _is_function_or_none(value: object) -> bool:
     return value is None or callable(value)
 
 
+# Not what an address has to escape; nor a bracket that Markdown takes for the end of one.
+_ADDRESS = re.compile(r"(?:[!-~](?<![<>\\\"^`|{}])|\{id\})+").fullmatch
 _DELIVERIES = ("live", *DEFERRED)
 _NAMES = 'names of columns, such as ("created_at",)'
 _COUNT = "a whole number of 1 or more"
@@ -179,6 +205,7 @@ _ARGUMENTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "note": (_is_function_or_none, _FUNCTION),
     "merge": (_is_text, "the text of a prompt, or left out"),
     "time": (_is_filled, "the name of a column"),
+    "link": (_is_text, "an address with {id} in it, or left out"),
     "tables": (_is_text, "SQL that creates tables, or left out"),
     "chunk_size": (_is_count, _COUNT),
     "delivery": (lambda value: value in _DELIVERIES, " or ".join(map(repr, _DELIVERIES))),

@@ -130,6 +130,14 @@ class Runs:
         )
         return {row["window"]: row["made_from"] for row in rows}
 
+    def reported_records(self) -> dict[str, int]:
+        """How many records each day has, of those days that have a report with all of them."""
+        rows = self._file.db.execute(
+            'select "window", records from windows where job = ? and made_from <> ?',
+            (self.job, ""),
+        )
+        return {row["window"]: row["records"] for row in rows}
+
     def set_reported(self, day: str, records: int, made_from: str) -> None:
         """Note a day that was looked at, inside a transaction of the caller's."""
         self._file.db.execute(

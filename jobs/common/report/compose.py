@@ -6,7 +6,6 @@ import errno
 import hashlib
 import json
 from collections import Counter, defaultdict
-from copy import copy
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,24 +17,23 @@ from common.claude.code_faults import CodeError, ends_the_run, must_have_run, ra
 from common.claude.message import stored_message
 from common.context import Context
 from common.delivery.loop import Loop
-from common.job import Record
 from common.job_code import SAVE
 from common.ledger.recovery import DEATHS
 from common.ledger.states import RecordStatus, RequestStatus
 from common.process import exits
 from common.process.exits import JobExit
-from common.process.log import brief, log
+from common.process.log import log
 from common.process.words import counted
 from common.records.days import LOOKED_BACK, Survey, records_of, time_of
-from common.records.preparing import SHOW
 from common.records.selection import is_stale, with_state
 from common.report import digests, merge
 from common.report.announce import announce
-from common.report.day_report import DayReport, Entry, Footer, Quote, Section, Unread
+from common.report.day_report import DayReport, Footer, Unread
 from common.report.digests import Group
+from common.report.evidence import sections_with_evidence
 from common.times import Day
 
-_QUOTES = 3  # examples of an entry
+_WEEKS = 4  # whose same weekday a day is compared with
 
 
 class NotSaved(JobExit):
@@ -106,7 +104,6 @@ def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Surve
         if not digested.groups:
             findings = counted(digested.findings_removed, "finding")
             merged.missing = f"none of {findings} names a record that was sent"
-    sections = _sections(context, day, merged.groups)
     requests = [*gathered.digested, *merged.request_ids]
     report = DayReport(
         title=context.job.name.replace("_", " ").capitalize(),
@@ -115,9 +112,11 @@ def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Surve
         records=gathered.records,
         by_hour=_by_hour(day, gathered),
         previous=_previous(day, found),
+        same_weekday=_same_weekday(context, day, found),
+        link=context.job.link,
         summary=merged.summary,
         summary_missing=merged.missing,
-        sections=sections,
+        sections=sections_with_evidence(context, day, merged.groups),
         unread=tuple(gathered.unread),
         ids_removed=digested.ids_removed,
         findings_removed=digested.findings_removed,
@@ -223,52 +222,6 @@ def _findings(context: Context, gathered: Gathered) -> Found | None:
     return found
 
 
-def _sections(context: Context, day: Day, groups: list[Group]) -> tuple[Section, ...]:
-    """The groups as the report shows them, with quotes fetched in one pass over the day."""
-    chosen = {
-        name: [(group, _examples(group)) for group in digests.heaviest(name, groups)]
-        for name in digests.sections_of(context.job.output)
-    }
-    wanted = {record_id for entries in chosen.values() for _, ids in entries for record_id in ids}
-    quotes: dict[str, Quote] = {}
-    for record in records_of(context, day):
-        if (record_id := record["record_id"]) in wanted:
-            at = (time_of(context, record) or day.start).astimezone(day.zone)
-            quotes[record_id] = Quote(record_id, at, _shown(context, record))
-    return tuple(
-        Section(
-            name,
-            tuple(
-                Entry(
-                    group.title,
-                    group.detail,
-                    len(group.record_ids),
-                    tuple(quotes[record_id] for record_id in ids if record_id in quotes),
-                )
-                for group, ids in entries
-            ),
-        )
-        for name, entries in chosen.items()
-    )
-
-
-def _shown(context: Context, record: Record) -> str:
-    """A record's text, for a quote; "" where show() fails for it now, since it was digested."""
-    record_id = record["record_id"]
-    try:
-        return str(context.code.call(SHOW, [record_id], context.job.show, copy(record)))
-    except CodeError as error:
-        log.warning("record %s is not quoted: %s", brief(record_id), error.fault.reason)
-        return ""
-
-
-def _examples(group: Group) -> list[str]:
-    """A few of its records, spread over the day as ids are over time, the same ones every time."""
-    ids = sorted(group.record_ids, key=lambda record_id: (len(record_id), record_id))
-    step = max(1, len(ids) // _QUOTES)
-    return ids[::step][:_QUOTES]
-
-
 def _by_hour(day: Day, gathered: Gathered) -> tuple[tuple[str, int], ...]:
     return tuple((f"{hour[0]:02}", gathered.by_hour[hour]) for hour in day.hours())
 
@@ -280,6 +233,18 @@ def _previous(day: Day, found: Survey) -> tuple[tuple[date, int], ...]:
     while counted and not counted[0][1]:
         counted.pop(0)
     return tuple(counted)
+
+
+def _same_weekday(context: Context, day: Day, found: Survey) -> tuple[tuple[date, int], ...]:
+    """The counts of this weekday in the weeks before, as far as their reports have told them.
+
+    That of the last week is known without a report, if there were records before it or on it.
+    """
+    known = context.runs.reported_records()
+    counted = dict(_previous(day, found))
+    dates = [day.date - timedelta(weeks=n) for n in range(_WEEKS, 0, -1)]
+    counts = [(one, known.get(str(one), counted.get(one))) for one in dates]
+    return tuple((one, count) for one, count in counts if count is not None)
 
 
 def _footer(context: Context, request_ids: list[str]) -> Footer:

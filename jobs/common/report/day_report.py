@@ -13,7 +13,7 @@ from datetime import date, datetime
 
 @dataclass(frozen=True)
 class Quote:
-    """One record shown as an example: its id, its local time and its text."""
+    """One record that shows something: its id, its local time and its text."""
 
     record_id: str
     at: datetime
@@ -27,12 +27,16 @@ class Entry:
     title: str
     detail: str
     records: int  # how many records show it; 0 where the model named none that exist
-    quotes: tuple[Quote, ...]
+    quotes: tuple[Quote, ...]  # all of these records that the source still has, the oldest first
+    urgency: str = ""  # one of digests.URGENCIES; "" where nobody has said how urgent it is
 
 
 @dataclass(frozen=True)
 class Section:
-    """The entries of one kind, heaviest first; named as the field of the job's output model."""
+    """The entries of one kind; named as the field of the job's output model.
+
+    The most urgent stand first, and the heaviest of those that are equally urgent.
+    """
 
     name: str  # "themes", "anomalies", "action_items", or any other that a user's job defines
     entries: tuple[Entry, ...]
@@ -75,9 +79,12 @@ class DayReport:
     ]  # earlier days, oldest first, at most 7; empty where none is known
     summary: str  # what matters, three sentences
     summary_missing: str  # why there is no summary; "" when there is one
-    sections: tuple[Section, ...]
+    sections: tuple[Section, ...]  # in the order of a morning: action items, anomalies, the others
     unread: tuple[Unread, ...]
     ids_removed: int  # ids named by the model that were not in the chunk it was given
     undated: int  # records of the source whose time could not be read: they belong to no day
     footer: Footer
     findings_removed: int = 0  # findings that named no record of their chunk: they are not shown
+    # The same weekday of the weeks before, oldest first, at most 4; empty where none is known.
+    same_weekday: tuple[tuple[date, int], ...] = ()
+    link: str = ""  # where a record can be looked at, with {id} for its id; "": nowhere

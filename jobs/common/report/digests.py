@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from common.claude.envelope import CHUNK_TOKENS, estimated_tokens
 from common.claude.travel_ids import ids_by_name
 
-_SHOWN = 12  # entries of a section, at most; the others are summed up in one more
+URGENCIES = ("now", "today", "later")  # the most urgent first
+# What a founder asks for first. Sections of other names follow, in the order of the job's model.
+_FIRST = ("action_items", "anomalies")
 
 
 class Finding(BaseModel):
@@ -26,6 +28,34 @@ class Finding(BaseModel):
     title: str = Field(description="at most eight words, no ids")
     detail: str = Field(description="one or two plain sentences, no ids")
     records: list[str] = Field(description="the ids of all the records that show it")
+
+
+def _known_urgency(value: object) -> str:
+    """How urgent a finding is; "" for what is none of the words asked for: no digest is lost."""
+    return value if isinstance(value, str) and value in URGENCIES else ""
+
+
+def _ask_for_urgency(schema: dict[str, Any]) -> None:
+    schema["required"] = [*schema["required"], "urgency"]
+
+
+class UrgentFinding(Finding):
+    """Something that records show, and how soon somebody should act."""
+
+    # Asked for always. Answers that were stored before it was asked for are still read.
+    model_config = ConfigDict(json_schema_extra=_ask_for_urgency)
+
+    urgency: Annotated[
+        str,
+        BeforeValidator(_known_urgency),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "enum": [*URGENCIES],
+                "description": "now: danger, fraud, law, money; today: people wait; later: else",
+            }
+        ),
+    ] = ""
 
 
 # What the report reads of each finding, also of one that is a model of the job's own.
@@ -40,11 +70,18 @@ class Group:
     title: str
     detail: str
     record_ids: frozenset[str]
+    urgency: str = ""  # one of URGENCIES, or ""
 
 
 def sections_of(output: type[BaseModel]) -> list[str]:
     """The sections of a digest: the fields of its model, in order."""
     return list(output.model_fields)
+
+
+def sections_of_a_morning(output: type[BaseModel]) -> list[str]:
+    """The same in the order of the report: what to do, what stands out, then all the others."""
+    names = sections_of(output)
+    return [name for name in _FIRST if name in names] + [n for n in names if n not in _FIRST]
 
 
 def misfits_of_digest(output: object) -> Iterator[str]:
@@ -76,7 +113,8 @@ def groups_of(digest: BaseModel, sent: Sequence[str], owned: set[str]) -> tuple[
             named = {names[name] for name in given if name in names}
             removed += len(given - names.keys())
             if ids := frozenset(named & owned):
-                groups.append(Group(section, finding.title, finding.detail, ids))
+                urgency = _known_urgency(getattr(finding, "urgency", ""))
+                groups.append(Group(section, finding.title, finding.detail, ids, urgency))
     return groups, removed
 
 
@@ -149,7 +187,8 @@ def merge_schema(sections: list[str]) -> dict[str, Any]:
 def united(merge: Mapping[str, Any], sections: list[str], groups: list[Group]) -> list[Group]:
     """The groups of a merge's answer.
 
-    A finding that it leaves out stays on its own; no finding is lost or doubled.
+    A finding that it leaves out stays on its own; no finding is lost or doubled. A group is as
+    urgent as the most urgent of its findings.
     """
     left = {str(number): group for number, group in enumerate(groups, 1)}
     result = []
@@ -158,28 +197,28 @@ def united(merge: Mapping[str, Any], sections: list[str], groups: list[Group]) -
             taken = [left.pop(key) for key in map(str, entry["findings"]) if key in left]
             if taken:
                 ids = frozenset().union(*(group.record_ids for group in taken))
-                result.append(Group(section, entry["title"], entry["detail"], ids))
+                urgency = min((group.urgency for group in taken), key=_rank)
+                result.append(Group(section, entry["title"], entry["detail"], ids, urgency))
     return result + list(left.values())
 
 
-def heaviest(section: str, groups: list[Group]) -> list[Group]:
-    """A section's groups, heaviest first; the many light ones at the end in one."""
-    own = sorted(
+def in_order(section: str, groups: list[Group]) -> list[Group]:
+    """A section's groups: the most urgent first, and of these the heaviest."""
+    return sorted(
         (group for group in groups if group.section == section),
-        key=lambda group: (-len(group.record_ids), group.title),
+        key=lambda group: (_rank(group.urgency), -len(group.record_ids), group.title),
     )
-    shown, rest = own[:_SHOWN], own[_SHOWN:]
-    if len(rest) > 1:
-        ids = frozenset().union(*(group.record_ids for group in rest))
-        titles = "; ".join(group.title for group in rest[:10])
-        more = f"; and {len(rest) - 10} more" if len(rest) > 10 else ""
-        return [*shown, Group(section, f"{len(rest)} smaller ones", f"{titles}{more}", ids)]
-    return own
+
+
+def _rank(urgency: str) -> float:
+    """The place of an urgency in a list. Where it is not known, it may be that of today."""
+    return URGENCIES.index(urgency) if urgency in URGENCIES else URGENCIES.index("today") + 0.5
 
 
 def _shown(key: str, group: Group) -> str:
     text = escape(f"{group.title}: {group.detail}", quote=False)
+    urgency = f' urgency="{group.urgency}"' if group.urgency else ""
     return (
         f'<finding key="{key}" section="{group.section}" '
-        f'records="{len(group.record_ids)}">{text}</finding>'
+        f'records="{len(group.record_ids)}"{urgency}>{text}</finding>'
     )

@@ -16,6 +16,8 @@ from common.report.markdown_escape import escaped
 from common.report.plain_text import DETAIL, HOUR, QUOTE, SUMMARY, TITLE, WORD, plain
 
 _WIDTH = 32  # characters of the longest bar
+_QUOTES = 3  # of an entry; the page and the table have them all
+_BRACKET = "\\]"  # one that does not end the text of a link
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -28,7 +30,6 @@ def _blocks(report: DayReport) -> Iterator[str]:
     yield f"# {_text(report.title, TITLE)}, {phrases.long_day(report.day)}"
     if report.footer.demo:
         yield f"**{phrases.DEMO}**"
-    yield from _glance(report)
     yield "## What matters"
     if summary := _text(report.summary, SUMMARY):
         yield summary
@@ -36,9 +37,11 @@ def _blocks(report: DayReport) -> Iterator[str]:
         reason = _text(report.summary_missing, DETAIL)
         yield f"No summary: {reason}" if reason else "No summary."
     for section in report.sections:
-        yield from _section(section, report.records)
+        yield from _section(section, report)
+    yield from _glance(report)
     yield from _missing(report)
     yield "---"
+    yield f"Every finding with all of its records: {phrases.table_name(report)}"
     yield _footer(report.footer)
 
 
@@ -47,7 +50,7 @@ def _glance(report: DayReport) -> Iterator[str]:
     first = f"**{counted(report.records, 'record')}**" + (f", {compared}" if compared else "")
     hours = [escaped(sentence) for sentence in phrases.hours_said(report)]
     said = [f"{first}.", *hours, f"Times are in {_text(report.timezone, WORD)}."]
-    yield "## At a glance"
+    yield "## In figures"
     yield " ".join(said)
     if report.records and report.by_hour:
         yield "Records by hour:"
@@ -90,40 +93,54 @@ def _label(label: str) -> str:
     )
 
 
-def _section(section: Section, records: int) -> Iterator[str]:
+def _section(section: Section, report: DayReport) -> Iterator[str]:
     yield f"## {escaped(phrases.section_name(section.name))}"
     if not section.entries:
         yield phrases.NONE_TODAY
-    elif section.name == phrases.ACTION_ITEMS:
-        yield "\n\n".join(_check_box(entry) for entry in section.entries)
-    else:
-        for entry in section.entries:
-            share = (
-                "" if section.name in phrases.NO_SHARE else phrases.share(entry.records, records)
-            )
-            yield f"### {_title(entry)}"
-            yield (
-                f"**{share}**, {phrases.weight(entry)}" if share else f"**{phrases.weight(entry)}**"
-            )
-            yield from _body(entry)
+    shown, folded = phrases.parted(section.entries)
+    is_list = section.name == phrases.ACTION_ITEMS
+    for entry, first, _again in list(phrases.once(section))[: len(shown)]:
+        if is_list:
+            yield _check_box(entry, first, report)
+            continue
+        share = (
+            "" if section.name in phrases.NO_SHARE else phrases.share(entry.records, report.records)
+        )
+        yield f"### {_title(entry)}"
+        weight = phrases.weight(entry)
+        yield (f"**{share}**, {weight}" if share else f"**{weight}**") + _urgency(entry, ", ")
+        yield from _body(entry, first, report)
+    if folded:
+        titles = "; ".join(_title(entry) for entry in folded)
+        yield f"{phrases.smaller(folded)}: {titles}"
 
 
-def _check_box(entry: Entry) -> str:
+def _urgency(entry: Entry, before: str) -> str:
+    urgency = phrases.URGENCY.get(entry.urgency, "")
+    return f"{before}{urgency.lower()}" if urgency else ""
+
+
+def _check_box(entry: Entry, quotes: list[Quote], report: DayReport) -> str:
     """A list element; what belongs to it is indented by two."""
-    first = f"- [ ] **{_title(entry)}** ({phrases.weight(entry)})"
-    return "\n\n".join([first, *("  " + block for block in _body(entry))])
+    first = f"- [ ] **{_title(entry)}** ({phrases.weight(entry)}{_urgency(entry, ', ')})"
+    return "\n\n".join([first, *("  " + block for block in _body(entry, quotes, report))])
 
 
-def _body(entry: Entry) -> Iterator[str]:
+def _body(entry: Entry, quotes: list[Quote], report: DayReport) -> Iterator[str]:
+    """The detail, and a few of the quotes that stand nowhere before it, spread over the day."""
     if detail := _text(entry.detail, DETAIL):
         yield detail
-    yield from (_quote(quote) for quote in entry.quotes)
+    step = max(1, len(quotes) // _QUOTES)
+    yield from (_quote(quote, report) for quote in quotes[::step][:_QUOTES])
 
 
-def _quote(quote: Quote) -> str:
+def _quote(quote: Quote, report: DayReport) -> str:
     """A quote with time and id first, so that the line runs left to right in any script."""
     text = _text(quote.text, QUOTE) or "(no text)"
-    return f"> {quote.at:%H:%M}, record {_text(quote.record_id, WORD)} — “{text}”"
+    name = _text(quote.record_id, WORD)
+    if address := phrases.address(report, quote.record_id):
+        name = f"[{name.replace(']', _BRACKET)}](<{address}>)"
+    return f"> {quote.at:%H:%M}, record {name} — “{text}”"
 
 
 def _missing(report: DayReport) -> Iterator[str]:

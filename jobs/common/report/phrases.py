@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
+from urllib.parse import quote as escaped_in_address
 
 from common.process.words import counted, usd
-from common.report.day_report import DayReport, Entry, Footer
+from common.report.day_report import DayReport, Entry, Footer, Quote, Section
 from common.report.plain_text import HOUR, WORD, plain
 
 ACTION_ITEMS = "action_items"  # the section shown as check boxes
-NO_SHARE = (
-    "anomalies",
-    ACTION_ITEMS,
-)  # sections that say how many records, not what part of the day
+# Sections that say how many records, not what part of the day.
+NO_SHARE = ("anomalies", ACTION_ITEMS)
+URGENCY = {"now": "Now", "today": "Today", "later": "Later"}
+SHOWN = 12  # entries of a section that stand open; the others are folded into one line
+EVIDENCE_SHOWN = 1_000  # records of one finding on the page; the table has them all
 NONE_TODAY = "None today."
-DEMO = "Demo: the stand-in wrote this by counting words. No model was asked."
+DEMO = (
+    "Demo: the stand-in grouped the messages by notes that come with the sample, and by counting"
+    " words. No model was asked."
+)
 NO_REASON = "no reason known"
 UNREAD_SHOWN = 20
 
@@ -60,6 +65,48 @@ def weight(entry: Entry) -> str:
     return counted(entry.records, "record") if entry.records else "no record named"
 
 
+def parted(entries: tuple[Entry, ...]) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """The entries that stand open, and those that are folded: never one alone."""
+    shown = len(entries) if len(entries) <= SHOWN + 1 else SHOWN
+    return entries[:shown], entries[shown:]
+
+
+def smaller(entries: Sequence[Entry]) -> str:
+    """The line that folded entries stand behind."""
+    return f"{number(len(entries))} smaller ones"
+
+
+def once(section: Section) -> Iterator[tuple[Entry, list[Quote], list[Quote]]]:
+    """Each entry with the quotes that no entry of the section before it has, and with the others.
+
+    So a text stands in a section once, however many of its findings it shows.
+    """
+    seen = set[str]()
+    for entry in section.entries:
+        first = [quote for quote in entry.quotes if quote.record_id not in seen]
+        again = [quote for quote in entry.quotes if quote.record_id in seen]
+        seen.update(quote.record_id for quote in first)
+        yield entry, first, again
+
+
+def gone(entry: Entry) -> str:
+    """What is said of an entry's records that the source no longer has; "" where it has all."""
+    count = entry.records - len(entry.quotes)
+    if count <= 0:
+        return ""
+    return f"{counted(count, 'record')} {'is' if count == 1 else 'are'} no longer in the source."
+
+
+def address(report: DayReport, record_id: str) -> str:
+    """Where a record can be looked at; "" where the job does not say."""
+    return report.link.replace("{id}", escaped_in_address(record_id, safe="", errors="replace"))
+
+
+def table_name(report: DayReport) -> str:
+    """The file beside the page that has all records of all findings."""
+    return f"{report.day.isoformat()}.csv"
+
+
 def heights(counts: Sequence[int]) -> list[float]:
     """Each count as a part (0 to 1) of the largest one."""
     largest = max(counts, default=0)
@@ -83,35 +130,57 @@ def all_days(report: DayReport) -> list[tuple[date, int]]:
 
 
 def compared(report: DayReport) -> str:
-    """This day against the previous ones: "12 % more than the average of …"; "" without any."""
-    days = len(report.previous)
-    if not days:
-        return ""
-    mean = sum(count for _, count in report.previous) / days
-    if days > 1:
-        other = f"the average of the previous {days} days"
-    elif (report.day - report.previous[0][0]).days == 1:
-        other = "the day before"
-    else:
-        other = f"on {long_day(report.previous[0][0])}"
+    """This day against those before and against its weekday; "" without any.
+
+    "12 % more than the average of …, and 3 % fewer than on the Saturday before (736)".
+    """
+    days, weekdays = report.previous, report.same_weekday
+    said = []
+    if days:
+        said.append(_against(report.records, [count for _, count in days], _those(report, days)))
+    if weekdays and weekdays != days:
+        name = f"{report.day:%A}"
+        if len(weekdays) > 1:
+            other = f"the average of the last {len(weekdays)} {name}s"
+        elif (report.day - weekdays[0][0]).days == 7:
+            other = f"on the {name} before"
+        else:
+            other = f"on {long_day(weekdays[0][0])}"
+        said.append(_against(report.records, [count for _, count in weekdays], other))
+    return ", and ".join(said)
+
+
+def _those(report: DayReport, days: Sequence[tuple[date, int]]) -> str:
+    if len(days) > 1:
+        return f"the average of the previous {len(days)} days"
+    if (report.day - days[0][0]).days == 1:
+        return "the day before"
+    return f"on {long_day(days[0][0])}"
+
+
+def _against(records: int, counts: Sequence[int], other: str) -> str:
+    """A day's records against some others' mean, which is called `other`."""
+    mean = sum(counts) / len(counts)
     known = f"{other} ({number(mean)})"
-    if mean == 0 and report.records:
-        return (
-            "after none on the day before"
-            if days == 1
-            else f"after none in the previous {days} days"
-        )
-    if report.records == mean:
+    if mean == 0 and records:
+        return f"after none {_on(other)}"
+    if records == mean:
         return f"as many as {known}"
-    if report.records == 0:
+    if records == 0:
         return f"against {known}"
-    change = report.records / mean - 1
+    change = records / mean - 1
     if change >= 2:
         return f"{number(round(change + 1, 1))} times {known}"
     percent = round(abs(change) * 100)
     if percent == 0:
         return f"about as many as {known}"
     return f"{percent} % {'more' if change > 0 else 'fewer'} than {known}"
+
+
+def _on(other: str) -> str:
+    """ "the average of the previous 7 days" -> "in the previous 7 days"; "on the day before"."""
+    days = other.removeprefix("the average of ").removeprefix("on ")
+    return f"in {days}" if days.startswith("the previous") else f"on {days}"
 
 
 def hours_said(report: DayReport) -> list[str]:

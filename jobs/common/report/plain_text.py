@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 
 # How much of a text is shown, in characters.
-TITLE, DETAIL, QUOTE, SUMMARY, WORD, HOUR = 120, 600, 200, 1200, 80, 12
+TITLE, DETAIL, QUOTE, EVIDENCE, SUMMARY, WORD, HOUR = 120, 600, 200, 600, 1200, 80, 12
 
 _BLANKS = set("\u115f\u1160\u2800\u3164\uffa0")  # letters by category, empty by look
 _JOINERS = set("\u200c\u200d")  # change the shape of the letters and emoji they stand between

@@ -1,8 +1,8 @@
 """A day's report as one HTML page: no script, no request for anything, fit to be forwarded and
 printed.
 
-Every text of a record or of the model goes through `_inline` or `_block`, which escape it and let
-it run in the direction of its own script; all else in here is ours. Its style is report_page.css.
+Every text of a record or of the model goes through `inline` or `block`, which escape it and let it
+run in the direction of its own script; all else in here is ours. Its style is report_page.css.
 """
 
 from __future__ import annotations
@@ -14,29 +14,31 @@ from pathlib import Path
 from common.html_document import document
 from common.process.words import counted
 from common.report import phrases
-from common.report.day_report import DayReport, Footer, Quote, Section
+from common.report.day_report import DayReport
+from common.report.page_entries import block, entries_of, inline
 from common.report.plain_text import DETAIL, HOUR, QUOTE, SUMMARY, TITLE, WORD, plain
 
 
 def html(report: DayReport) -> str:
     """Return the report as a whole HTML document, ending in a newline."""
     title = escape(f"{plain(report.title, TITLE)}, {phrases.long_day(report.day)}", quote=True)
-    body = ["<main>", *_body(report), "</main>", _footer(report.footer)]
+    body = ["<main>", *_body(report), "</main>", _footer(report)]
     return document(title, Path(__file__).with_name("report_page.css"), body)
 
 
 def _body(report: DayReport) -> Iterator[str]:
-    title = f'<span class="job">{_inline(report.title, TITLE)}<span class="comma">, </span></span>'
+    title = f'<span class="job">{inline(report.title, TITLE)}<span class="comma">, </span></span>'
     weekday, _, day = phrases.long_day(report.day).partition(" ")
     yield f'<header><h1>{title}{weekday} <span class="date">{day}</span></h1>'
     if report.footer.demo:
         yield f'<p class="demo">{phrases.DEMO}</p>'
     yield "</header>"
-    yield from _section("At a glance", "glance", _glance(report))
     yield from _section("What matters", "matters", _matters(report))
     for section in report.sections:
-        name = _inline(phrases.section_name(section.name), WORD)
-        yield from _section(name, "entries", _entries(section, report.records))
+        name = inline(phrases.section_name(section.name), WORD)
+        kind = "actions" if section.name == phrases.ACTION_ITEMS else "entries"
+        yield from _section(name, kind, entries_of(section, report))
+    yield from _section("In figures", "glance", _glance(report))
     if report.unread or phrases.also_missing(report):
         yield from _section("What could not be read, and why", "missing", _missing(report))
 
@@ -58,7 +60,7 @@ def _glance(report: DayReport) -> Iterator[str]:
         total += f'<span class="comma">, </span><span class="compared">{compared}</span>'
     yield f'<p class="total">{total}</p>'
     hours = [escape(sentence, quote=True) for sentence in phrases.hours_said(report)]
-    said = [*hours, f"Times are in {_inline(report.timezone, WORD)}."]
+    said = [*hours, f"Times are in {inline(report.timezone, WORD)}."]
     yield f'<p class="note">{" ".join(said)}</p>'
     days = phrases.all_days(report)
     yield f'<div class="charts{" both" if days and report.records else ""}">'
@@ -99,9 +101,9 @@ def _chart(
 
 def _matters(report: DayReport) -> Iterator[str]:
     if plain(report.summary, SUMMARY):
-        yield _block("p", report.summary, SUMMARY)
+        yield block("p", report.summary, SUMMARY)
     else:
-        reason = _inline(report.summary_missing, DETAIL)
+        reason = inline(report.summary_missing, DETAIL)
         yield (
             f'<p class="none">No summary: {reason}</p>'
             if reason
@@ -109,47 +111,13 @@ def _matters(report: DayReport) -> Iterator[str]:
         )
 
 
-def _entries(section: Section, records: int) -> Iterator[str]:
-    if not section.entries:
-        yield f'<p class="none">{phrases.NONE_TODAY}</p>'
-    for entry in section.entries:
-        box = (
-            '<span class="box" role="img" aria-label="To do"></span>'
-            if section.name == phrases.ACTION_ITEMS
-            else ""
-        )
-        share = "" if section.name in phrases.NO_SHARE else phrases.share(entry.records, records)
-        yield f'<article class="{"action" if box else "entry"}">{box}'
-        yield _block("h3", entry.title, TITLE, "(untitled)")
-        shown = (
-            f"<strong>{share}</strong> · {phrases.weight(entry)}"
-            if share
-            else phrases.weight(entry)
-        )
-        yield f'<p class="weight">{shown}</p>'
-        if share:
-            part = min(1.0, entry.records / records)
-            yield f'<div class="share" style="--part:{part:.4f}"><i></i></div>'
-        if plain(entry.detail, DETAIL):
-            yield _block("p", entry.detail, DETAIL)
-        for quote in entry.quotes:
-            yield _quote(quote)
-        yield "</article>"
-
-
-def _quote(quote: Quote) -> str:
-    text = _block("blockquote", quote.text, QUOTE, "(no text)")
-    source = f"<time>{quote.at:%H:%M}</time>, record {_inline(quote.record_id, WORD)}"
-    return f"<figure>{text}<figcaption>{source}</figcaption></figure>"
-
-
 def _missing(report: DayReport) -> Iterator[str]:
     if report.unread:
         yield f"<p>{phrases.unread_said(report)}</p>"
         yield "<ul>"
         for unread in report.unread[: phrases.UNREAD_SHOWN]:
-            reason = _inline(unread.reason, QUOTE) or phrases.NO_REASON
-            yield f"<li>record {_inline(unread.record_id, WORD)} — {reason}</li>"
+            reason = inline(unread.reason, QUOTE) or phrases.NO_REASON
+            yield f"<li>record {inline(unread.record_id, WORD)} — {reason}</li>"
         if more := phrases.unread_more(report):
             yield f"<li>{more}</li>"
         yield "</ul>"
@@ -157,24 +125,16 @@ def _missing(report: DayReport) -> Iterator[str]:
         yield f"<p>{sentence}</p>"
 
 
-def _footer(footer: Footer) -> str:
+def _footer(report: DayReport) -> str:
+    footer, table = report.footer, phrases.table_name(report)
+    said = f'<p>Every finding with all of its records: <a href="{table}">{table}</a></p>'
     facts = [
-        f"Model {_inline(footer.model, WORD)}",
+        f"Model {inline(footer.model, WORD)}",
         counted(footer.requests, "request"),
         phrases.tokens(footer),
         escape(phrases.cost(footer), quote=True),
-        f"run {_inline(footer.run_id, WORD)}",
+        f"run {inline(footer.run_id, WORD)}",
     ]
     demo = f"<p>{phrases.DEMO}</p>" if footer.demo else ""
-    return f"<footer><p>{' · '.join(f'<span>{fact}</span>' for fact in facts)}</p>{demo}</footer>"
-
-
-def _inline(text: str, limit: int) -> str:
-    """A text inside a line of ours; `bdi` keeps an Arabic one from turning the words around it."""
-    line = plain(text, limit)
-    return f"<bdi>{escape(line, quote=True)}</bdi>" if line else ""
-
-
-def _block(tag: str, text: str, limit: int, empty: str = "") -> str:
-    """A text that has a block of its own, which runs in the direction of its first letter."""
-    return f'<{tag} dir="auto">{escape(plain(text, limit) or empty, quote=True)}</{tag}>'
+    made = " · ".join(f"<span>{fact}</span>" for fact in facts)
+    return f"<footer>{said}<p>{made}</p>{demo}</footer>"

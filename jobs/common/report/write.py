@@ -1,4 +1,4 @@
-"""A day's report on disk, as two files: Markdown and HTML."""
+"""A day's report on disk, as three files: Markdown, HTML, and a table of all its evidence."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from common.report.day_report import DayReport
 
 
 def write(report: DayReport, folder: Path) -> Path:
-    """Write `2026-11-21.html` and `.md` into the folder, each whole or not at all; return the
-    `.md`.
+    """Write `2026-11-21.html`, `.csv` and `.md` into the folder, each whole or not at all; return
+    the `.md`.
 
-    The Markdown comes last: where a new one is, its page is there already. The folder is made where
-    it is missing. Raise OSError as `write_whole` does.
+    The Markdown comes last: where a new one is, the others are there already. The folder is made
+    where it is missing. Raise OSError as `write_whole` does.
     """
+    from common.report.findings_sheet import findings_sheet
     from common.report.markdown import markdown
     from common.report.report_page import html
 
-    page, text = html(report), markdown(report)  # both made before either is written
+    # All are made before any is written.
+    page, sheet, text = html(report), findings_sheet(report), markdown(report)
     make_folder(folder)
     path = folder / f"{report.day.isoformat()}.md"
     write_whole(path.with_suffix(".html"), page)
+    write_whole(path.with_suffix(".csv"), sheet)
     write_whole(path, text)
     return path
