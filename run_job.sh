@@ -21,6 +21,9 @@
 #   ./run_job.sh --install-cron     put the lines of crontab.example into your crontab; everything
 #                                   else in it stays
 #   ./run_job.sh --remove-cron      take them out again
+#   ./run_job.sh --backup FILE      write one tar with what a fresh clone lacks: .env, ledgers,
+#                                   reports, your own jobs; jobs may run meanwhile (docs/day-30.md
+#                                   says how to restore it, or to move to another machine)
 #   ./run_job.sh --help             print this text
 #
 # What the job writes to stderr goes to logs/JOB.log, between a START and an END line; at a terminal
@@ -88,6 +91,7 @@ main() {
     exit
   fi
 
+  [[ $1 != --backup ]] || set -- backup "${@:2}"
   find_script "$1"
   shift
 

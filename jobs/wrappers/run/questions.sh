@@ -63,7 +63,7 @@ with a letter; rename the file"
   files=("${files[@]##*/}")
   files=("${files[@]%.py}")
   if [[ $1 == -* ]]; then
-    nearest "$1" --list --setup --install-cron --remove-cron --help
+    nearest "$1" --list --setup --install-cron --remove-cron --backup --help
     shown+=": the job's name comes first"
   else
     nearest "$plain" "${files[@]}"
