@@ -1,6 +1,7 @@
 """Digests by counting: which words many records share, and which records stand out.
 
-A digest made here says in every entry that words were counted, so that nobody takes it for more.
+An entry made by counting says so, so that nobody takes it for more. The sample records come with
+notes of what they show, and are grouped by these.
 """
 
 import re
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from standin.read_envelope import SentRecord
+from standin.sample_notes import Note, notes_of
 from standin.vocabulary import Text, listed, shorten
 
 MOST_THEMES = 5  # "Other messages" comes on top
@@ -31,6 +33,7 @@ class Entry:
     title: str
     detail: str
     ids: list[str] = field(default_factory=list)
+    urgency: str = "later"  # for a digest that asks for it
 
 
 @dataclass
@@ -118,7 +121,8 @@ def anomalies(records: list[Read]) -> list[Entry]:
     for title, having in by_title.items():
         # No number here: a merge adds up what several chunks found, and keeps one detail.
         detail = f"Found by looking for words and signs, such as in: {shorten(having[0].text.raw)}"
-        entries.append(Entry(title, detail, [record.id for record in having]))
+        urgency = "today" if title.endswith(" mentioned") else "later"
+        entries.append(Entry(title, detail, [record.id for record in having], urgency))
     return sorted(entries, key=lambda entry: -len(entry.ids))[:8]
 
 
@@ -145,7 +149,8 @@ def item(verb: str, rest: str, ids: list[str]) -> Entry:
     noun = "message" if count == 1 else f"{count} messages"
     rest = rest.format(mention="mentions" if count == 1 else "mention")
     reason = "They ask a question" if verb == "Answer" else "A word in them may be urgent"
-    return Entry(f"{verb} the {noun} {rest}", f"{reason}; found by counting words.", ids)
+    urgency = "later" if verb == "Answer" else "today"
+    return Entry(f"{verb} the {noun} {rest}", f"{reason}; found by counting words.", ids, urgency)
 
 
 def section_maker(name: str) -> Callable[[list[Read]], list[Entry]]:
@@ -159,5 +164,17 @@ def section_maker(name: str) -> Callable[[list[Read]], list[Entry]]:
 
 
 def section(name: str, records: list[Read]) -> list[Entry]:
-    """The entries of one section of a digest of these records."""
-    return section_maker(name)(records) if records else []
+    """The entries of one section of a digest of these records: by notes, else by counting."""
+    make = section_maker(name)
+    noted: dict[Note, list[str]] = {}
+    counted = []
+    for record in records:
+        notes = notes_of(record.text.raw)
+        if not notes:
+            counted.append(record)
+        for note in notes:
+            if section_maker(note.section) is make:
+                noted.setdefault(note, []).append(record.id)
+    entries = [Entry(one.title, one.detail, ids, one.urgency) for one, ids in noted.items()]
+    entries.sort(key=lambda entry: -len(entry.ids))
+    return entries + (make(counted) if counted else [])

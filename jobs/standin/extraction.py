@@ -1,4 +1,4 @@
-"""The stand-in's answers: it counts words where a model would write.
+"""The stand-in's answers: it counts words where a model would write, or has notes for a demo.
 
 The schema decides what an answer is: one result per record, a digest of a chunk, a merge of
 digests, or anything else, which gets valid values.
@@ -119,17 +119,20 @@ def other_fields(fields: Schema, root: Schema, known: set[str]) -> dict[str, Val
 
 
 def entry_maker(fields: Schema, root: Schema, ids_field: str) -> Callable[..., Any]:
-    """The function that makes an entry from a title, a detail and ids.
+    """The function that makes an entry from a title, a detail, ids and an urgency.
 
     The entry has its fields in the schema's order. Fields without a known name are filled from
     the title and detail.
     """
-    rest = other_fields(fields, root, {"title", "detail", ids_field})
+    known = {"title", "detail", ids_field}
+    if "now" in followed(fields.get("urgency", {}), root).get("enum", []):
+        known.add("urgency")
+    rest = other_fields(fields, root, known)
     ids = followed(fields[ids_field], root)
     id_of = typed_id(ids.get("items", {}), root)
 
-    def make(title: str, detail: str, names: list[str]) -> dict[str, Any]:
-        values: dict[str, Any] = {"title": title, "detail": detail}
+    def make(title: str, detail: str, names: list[str], urgency: str = "") -> dict[str, Any]:
+        values: dict[str, Any] = {"title": title, "detail": detail, "urgency": urgency}
         values[ids_field] = [id_of(name) for name in names]
         text = Text(f"{title}: {detail}")
         return {name: rest[name](text) if name in rest else values[name] for name in fields}
@@ -143,7 +146,9 @@ def digest_of(sections: dict[str, Schema], root: Schema) -> Answer:
     def answer(envelope: Envelope) -> Any:
         records = digesting.read(envelope.records)
         return {
-            name: [make(e.title, e.detail, e.ids) for e in digesting.section(name, records)]
+            name: [
+                make(e.title, e.detail, e.ids, e.urgency) for e in digesting.section(name, records)
+            ]
             for name, make in makers.items()
         }
 

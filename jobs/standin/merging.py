@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from standin.digesting import ALARMS, OTHER, section_maker, themes
 from standin.read_envelope import Finding
+from standin.sample_notes import note_with
+from standin.sample_notes import summary as summary_of_notes
 from standin.vocabulary import WORD, listed, plain, subject_word
 
 MOST_THEMES = 12
@@ -44,8 +46,16 @@ def merged(findings: list[Finding], section: str, total: int) -> list[Merged]:
     """The findings of a section, those about the same word united, the largest first."""
     is_themes = section_maker(section) is themes
     groups: dict[str, list[Finding]] = {}
+    noted: dict[tuple[str, str], Merged] = {}
     for finding in findings:
-        if finding.section == section:
+        if finding.section != section:
+            continue
+        if note_with(finding.title, finding.detail):
+            words = (finding.title, finding.detail)
+            entry = noted.setdefault(words, Merged(*words, 0, []))
+            entry.weight += finding.weight
+            entry.keys.append(finding.key)
+        else:
             groups.setdefault(subject(finding.title), []).append(finding)
     entries = []
     for word, group in groups.items():
@@ -61,7 +71,8 @@ def merged(findings: list[Finding], section: str, total: int) -> list[Merged]:
         keys = [finding.key for finding in sorted(group, key=lambda finding: -finding.weight)]
         entries.append(Merged(retitled(largest.title, weight), detail, weight, keys))
     entries.sort(key=lambda entry: (entry.title == OTHER, alarm_last(entry.title), -entry.weight))
-    return with_tail_folded(entries, MOST_THEMES) if is_themes else entries[:MOST_OTHERS]
+    counted = with_tail_folded(entries, MOST_THEMES) if is_themes else entries[:MOST_OTHERS]
+    return [*sorted(noted.values(), key=lambda entry: -entry.weight), *counted]
 
 
 def alarm_last(title: str) -> bool:
@@ -80,7 +91,12 @@ def with_tail_folded(entries: list[Merged], most: int) -> list[Merged]:
 
 
 def summary(findings: list[Finding], total: int) -> str:
-    """Three sentences: the largest theme, the next ones, and that no model wrote this."""
+    """Three sentences: of the notes that matter most; else the largest theme, the next ones, and
+    that no model wrote this.
+    """
+    notes = [note_with(finding.title, finding.detail) for finding in findings]
+    if noted := summary_of_notes(note for note in notes if note):
+        return noted
     sections = list(dict.fromkeys(finding.section for finding in findings))
     name = next((s for s in sections if section_maker(s) is themes), "")
     subjects = [entry for entry in merged(findings, name, total) if entry.title != OTHER]

@@ -112,7 +112,7 @@ def _section(section: Section, report: DayReport) -> Iterator[str]:
         yield from _body(entry, first, report)
     if folded:
         titles = "; ".join(_title(entry) for entry in folded)
-        yield f"{phrases.smaller(folded)}: {titles}"
+        yield f"{phrases.folded(folded)}: {titles}"
 
 
 def _urgency(entry: Entry, before: str) -> str:

@@ -20,7 +20,7 @@ def entries_of(section: Section, report: DayReport) -> Iterator[str]:
     for entry, first, again in quoted[: len(shown)]:
         yield from _entry(section, report, entry, first, again)
     if folded:
-        yield f'<details class="smaller"><summary>{phrases.smaller(folded)}</summary>'
+        yield f'<details class="more"><summary>{phrases.folded(folded)}</summary>'
         for entry, first, again in quoted[len(shown) :]:
             yield from _entry(section, report, entry, first, again)
         yield "</details>"
@@ -42,16 +42,20 @@ def _entry(
     if share:
         part = min(1.0, entry.records / report.records)
         yield f'<div class="share" style="--part:{part:.4f}"><i></i></div>'
-    if plain(entry.detail, DETAIL):
-        yield block("p", entry.detail, DETAIL)
-    weight = phrases.weight(entry)
-    weight = f"<strong>{share}</strong> · {weight}" if share else weight
+    detail, weight = plain(entry.detail, DETAIL), phrases.weight(entry)
+    if share:
+        weight = f"<strong>{share}</strong> · {weight}"
+    weight = f'<span class="weight">{weight}</span>'
+    if detail and not is_action:
+        yield block("p", detail, DETAIL)
+    elif detail:  # beside the weight: so a screen has room for more of what is to be done
+        weight += f' <span class="why">{inline(detail, DETAIL)}</span>'
     if entry.records:
-        yield f'<details><summary class="weight">{weight}</summary>'
+        yield f"<details><summary>{weight}</summary>"
         yield from _evidence(report, entry, first, again)
         yield "</details>"
     else:
-        yield f'<p class="weight">{weight}</p>'
+        yield f"<p>{weight}</p>"
     yield "</article>"
 
 

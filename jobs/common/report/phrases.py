@@ -71,9 +71,9 @@ def parted(entries: tuple[Entry, ...]) -> tuple[tuple[Entry, ...], tuple[Entry, 
     return entries[:shown], entries[shown:]
 
 
-def smaller(entries: Sequence[Entry]) -> str:
+def folded(entries: Sequence[Entry]) -> str:
     """The line that folded entries stand behind."""
-    return f"{number(len(entries))} smaller ones"
+    return f"{number(len(entries))} more"
 
 
 def once(section: Section) -> Iterator[tuple[Entry, list[Quote], list[Quote]]]:
