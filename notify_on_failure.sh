@@ -7,6 +7,8 @@
 #   ./notify_on_failure.sh JOB [options]      run `./run_job.sh JOB [options]` with alerts; for cron
 #   ./notify_on_failure.sh --test [CHANNEL]   send a test message to each channel that is set
 #                                             (slack, pagerduty, email, webhook), or to one of them
+#   ./notify_on_failure.sh --backup FILE      make a backup (run_job.sh --backup) with alerts, from
+#                                             cron
 #   ./notify_on_failure.sh --help             print this text
 #
 # A job that keeps failing causes one alert, then another one whenever its exit code changes or
@@ -50,12 +52,12 @@ main() {
   root=$(readlink -f -- "${BASH_SOURCE[0]}")
   root=${root%/*}
 
-  if [[ ${1-} == -* && $1 != --test || $# == 0 || ${1-} == --test && $# -gt 2 ]]; then
+  if [[ ${1-} == -* && $1 != --@(test|backup) || $# == 0 || ${1-} == --test && $# -gt 2 ]]; then
     if [[ ${1-} == --help || ${1-} == -h ]]; then
       sed -n '2,/^[^#]*$/ s/^# \{0,1\}//p' "$root/notify_on_failure.sh" 2>/dev/null
       exit 0
     fi
-    printf 'usage: ./notify_on_failure.sh JOB [options] | --test [CHANNEL] | --help\n' >&2
+    printf 'usage: ./notify_on_failure.sh JOB [options] | --backup FILE | --test [CHANNEL] | --help\n' >&2
     exit 2
   fi
 
@@ -92,7 +94,9 @@ main() {
 
   # `label` is the job's name in alerts and file names. A name that no job can have, which
   # run_job.sh will refuse, gets a label that no job has.
-  if is_name "$name"; then
+  if [[ $1 == --backup ]]; then
+    label=backup # from cron; typed as `backup`, a person sees how it ends
+  elif is_name "$name"; then
     job=$name label=${name:0:80} log=$logs/$name.log
   else
     label=${name,,}

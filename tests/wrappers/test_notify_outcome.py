@@ -263,3 +263,18 @@ def test_descriptors_that_are_closed_or_full_change_nothing(here, closed):
     script = f'"{here.root}/notify_on_failure.sh" fails {closed}'
     assert here.run("-c", script, command="bash").returncode == 3
     assert here.catcher.events() == [("failure", "fails")]
+
+
+def test_a_backup_that_fails_at_night_is_told_of_once_and_again_when_it_works(here):
+    """`notify_on_failure.sh --backup FILE`: for cron, which sees no other end of it."""
+    (here.root / "jobs/ops").mkdir()
+    script = here.root / "jobs/ops/backup.py"
+    full = "there is no folder /mnt/backup: make it (mkdir -p), then run again"
+    script.write_text(f"import sys\nsys.exit(print('backup: {full}', file=sys.stderr) or 73)\n")
+    for _ in range(2):
+        assert here.notify("--backup", "/mnt/backup/claude.tar").returncode == 73
+    script.write_text("")
+    assert here.notify("--backup", "/mnt/backup/claude.tar").returncode == 0
+    assert here.catcher.events() == [("failure", "backup"), ("recovery", "backup")]
+    alert = here.catcher.at("webhook")[0].body.decode()
+    assert full in alert and "run_job.sh --backup /mnt/backup/claude.tar" in alert

@@ -1,0 +1,218 @@
+"""docs/day-30.md: each command does what its section says, typed by somebody who reads it."""
+
+from __future__ import annotations
+
+import csv
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rigs.clone import Clone, origin
+from rigs.documents import Reader, commands, sections
+from rigs.harness import REPOSITORY, Site
+from rigs.record_jobs import events
+from rigs.wrapper_fixtures import until
+from standin.samples import SAMPLES
+
+SECTIONS = sections("day-30.md")
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is cloned."""
+    return origin(tmp_path_factory.mktemp("origin"))
+
+
+@pytest.fixture
+def reader(repository: Path, tmp_path: Path) -> Reader:
+    return Reader(Clone(repository, tmp_path / "jobs"), repository)
+
+
+def lead_to(site: Site, reader: Reader) -> None:
+    """Settings that lead to the stand-in and to the site's records."""
+    assert site.standin
+    reader.here.settings(
+        {
+            "ANTHROPIC_API_KEY": "sk-ant-test-key-000000",
+            "ANTHROPIC_BASE_URL": site.standin.url,
+            "RECORDS_DB": str(site.source),
+            "REPORT_TZ": "UTC",
+        }
+    )
+
+
+def run(reader: Reader, *options: str, code: int = 0) -> None:
+    """Run the classifier as the section finds it."""
+    ended = reader.here.job("bulk_classifier", "--chunk-size", "5", *options)
+    assert ended.returncode == code, ended.stderr
+
+
+def test_every_section_with_commands_is_run_by_a_test():
+    tests = [*(REPOSITORY / "tests").glob("docs/*.py"), *(REPOSITORY / "tests").glob("ops/*.py")]
+    texts = "".join(path.read_text(encoding="utf-8") for path in tests)
+    missing = [title for title, text in SECTIONS.items() if commands(text) and title not in texts]
+    assert missing == []
+    assert len(SECTIONS) == 10
+
+
+def test_the_table_at_the_top_leads_to_each_section():
+    page = (REPOSITORY / "docs/day-30.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| \[(.+?)\]\(#(.+?)\)", page, re.MULTILINE)
+    assert [title for title, _ in listed] == [*SECTIONS]
+    for title, anchor in listed:
+        assert anchor == re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+
+
+def test_stop_a_run(reader, claude):
+    stop, remove, install = commands(SECTIONS["Stop a run"])
+    site = claude(latency=0.1)
+    events(site, 60)
+    lead_to(site, reader)
+    options = ("--live", "--chunk-size", "1", "--concurrency", "2")
+    running = reader.here.start("./run_job.sh", "bulk_classifier", *options)
+    until(lambda: len(site.billed()) > 3)
+    reader.types(stop)
+    running.communicate()
+    assert running.returncode == 75
+    done = len(site.saved("select * from event_labels"))
+    assert done == len(site.billed()) < 60
+    reader.types(stop)  # nobody runs: the pid may be another's by now
+    run(reader, "--live")
+    assert len(site.saved("select * from event_labels")) == 60
+    reader.types(install)
+    assert "notify_on_failure.sh daily_report" in reader.crontab
+    reader.types(remove)
+    assert reader.crontab == ""
+
+
+def test_rerun_the_failed_only(reader, claude):
+    status, why, again = commands(SECTIONS["Rerun the failed only"])
+    site = claude(faults=[{"kind": "refusal", "when": {"contains": "account 39 "}}])
+    events(site)
+    lead_to(site, reader)
+    run(reader, "--live", "--limit", "39", code=3)
+    assert "1 dead" in reader.types(status)
+    assert re.match(r"39\|.*refus", reader.types(why))
+    claude()
+    lead_to(site, reader)
+    reader.types(again)
+    assert [row["records"] for row in site.billed()] == [["39"]]
+    assert reader.types(why) == ""
+
+
+def test_remove_a_job(reader, claude):
+    collect, remove, install, forget, history = commands(SECTIONS["Remove a job"])
+    site = claude(message_batch_seconds=3)
+    events(site)
+    lead_to(site, reader)
+    run(reader, "--limit", "20", "--wait", "0s", code=75)
+    reader.types(collect)
+    assert len(site.saved("select * from event_labels")) == 21
+    example = reader.folder / "crontab.example"
+    example.write_text(example.read_text().replace("#23 5", "23 5"))
+    assert "Started by cron: daily_report bulk_classifier" in reader.types(install)
+    reader.types(remove)
+    reader.types(install)
+    assert "bulk_classifier" not in reader.crontab
+    assert "21 done" in reader.types("./run_job.sh status bulk_classifier")
+    reader.types(forget)
+    reader.types(history)
+    assert "no job is called" in reader.types("./run_job.sh status bulk_classifier", code=2)
+    left = [path for folder in ("state", "logs", "reports") for path in
+            (reader.folder / folder).rglob("*bulk_classifier*")]  # fmt: skip
+    assert left == []
+
+
+@pytest.mark.skipif(
+    "crontab.local" not in (REPOSITORY / "jobs/wrappers/run/install_cron.sh").read_text(),
+    reason="--install-cron does not read crontab.local yet",
+)
+def test_schedule_a_job_of_your_own(reader):
+    writes, install, doctor = commands(SECTIONS["Schedule a job of your own"])
+    (reader.folder / "jobs/ticket_triage.py").write_text('"""Triage."""\n')
+    reader.types(writes.replace("/opt/claude-batch-jobs", str(reader.folder)))
+    assert "ticket_triage" in reader.types(install)
+    assert f"11 5 * * * {reader.folder}/notify_on_failure.sh ticket_triage" in reader.crontab
+    reader.types(doctor, code=None)
+
+
+def test_back_up_restore_move(reader, claude):
+    back_up, clone, unpack, doctor, install, remove, move = commands(
+        SECTIONS["Back up, restore, move"]
+    )
+    site = claude()
+    events(site)
+    lead_to(site, reader)
+    run(reader, "--live")
+    paid = len(site.billed())
+    reader.types(install)
+    said = reader.types(back_up)
+    assert "NOT IN IT    RECORDS_DB" in said and (reader.home / "claude-batch-jobs.tar").exists()
+    assert "./run_job.sh" in said or "tar -xpf" in said
+    reader.types(remove)
+    assert reader.crontab == ""
+    reader.types(move)
+    for command in (clone, unpack):
+        reader.types(command)
+    assert reader.folder == reader.here.root / "new"
+    reader.types(doctor, code=None)
+    reader.types(install)
+    assert f"{reader.folder}/notify_on_failure.sh" in reader.crontab
+    reader.types("./run_job.sh bulk_classifier --live")
+    assert "nothing to do" in (reader.folder / "logs/bulk_classifier.log").read_text()
+    assert len(site.billed()) == paid
+
+
+def test_change_the_model_the_key_the_workspace(reader, claude):
+    tries, measures, sets, replaces, doctor, collect = commands(
+        SECTIONS["Change the model, the key, the workspace"]
+    )
+    site = claude(message_batch_seconds=0)
+    with SAMPLES.open(encoding="utf-8", newline="") as file:
+        texts = [row["content"] for row in csv.DictReader(file)]
+    site.events((n, text, "2026-11-20 00:00:00") for n, text in enumerate(texts, start=1))
+    lead_to(site, reader)
+    run(reader, "--live", "--limit", "5")
+    (reader.folder / "labels.csv").write_text("record_id,label\n1,other\n8,other\n")
+    paid = len(site.billed())
+    assert "claude-sonnet-5-5" in reader.types(tries)
+    assert "claude-haiku-5-5" in reader.types(measures)
+    assert len(site.billed()) > paid
+    reader.types(sets)
+    done = reader.here.ledger("bulk_classifier", "select * from records where status = 'done'")
+    reader.environ["NEW_KEY"] = "sk-ant-another-key-11111"
+    reader.types(replaces)
+    assert reader.settings()["ANTHROPIC_API_KEY"] == "sk-ant-another-key-11111"
+    assert reader.settings()["CLAUDE_MODEL_BULK_CLASSIFIER"] == "claude-sonnet-5-5"
+    reader.types(doctor, code=None)
+    reader.types(collect)
+    assert site.billed()[-1]["model"] == "claude-sonnet-5-5"
+    still = reader.here.ledger("bulk_classifier", "select * from records where status = 'done'")
+    assert {*done} <= {*still}
+
+
+def test_read_the_ledger_in_sql(reader, claude):
+    site = claude(message_batch_seconds=3600)
+    events(site)
+    lead_to(site, reader)
+    run(reader, "--live", "--limit", "20")
+    run(reader, "--limit", "20", "--wait", "0s", code=75)
+    record, answer, costs, runs, under_way = map(
+        reader.types, commands(SECTIONS["Read the ledger in SQL"])
+    )
+    assert "done" in record and '"results"' in answer.replace("\\", "")
+    assert "claude-haiku-5-5" in costs and len(runs.splitlines()) == 6
+    assert "msgbatch_" in under_way
+
+
+def test_the_crontab_line_of_the_page_makes_a_backup(reader):
+    (line,) = re.findall(r"^47 7 \* \* \* (.+)$", SECTIONS["Back up, restore, move"], re.MULTILINE)
+    folder = reader.home / "mnt"
+    folder.mkdir()
+    command = line.replace("\\%", "%").replace("/mnt/backup", str(folder))
+    reader.types(command.replace("/opt/claude-batch-jobs", str(reader.folder)))
+    (made,) = folder.iterdir()
+    today = subprocess.run(["date", "+%F"], capture_output=True, text=True).stdout.strip()
+    assert made.name == f"claude-{today}.tar"
