@@ -151,8 +151,11 @@ EXAMPLE = """# Every morning.
     ("job", "way"),
     [
         ("mine", "intended? Else ./run_job.sh --install-cron"),
-        ("second", "for second: remove the # in crontab.example, then ./run_job.sh --install-cron"),
-        ("third", "for third: a line of its own, by crontab -e"),
+        (
+            "second",
+            f"for second: its line without the # into crontab.local, then {crontab.INSTALL}",
+        ),
+        ("third", "for third: a line in crontab.local, then ./run_job.sh --install-cron"),
     ],
 )
 def test_only_what_install_cron_does_is_said_of_it(root, job, way):
@@ -230,3 +233,25 @@ def test_a_crontab_is_read_byte_for_byte_and_why_there_is_none_is_told(tmp_path,
     assert crontab.read() == (None, "no crontab for me")
     monkeypatch.setenv("PATH", str(tmp_path / "none"))
     assert crontab.read()[1] == "crontab -l: No such file or directory"
+
+
+OWN = "/opt/claude-batch-jobs/notify_on_failure.sh"
+
+
+def test_a_line_of_crontab_local_that_is_not_installed_is_told_of(root):
+    (root / "crontab.local").write_text(f"# mine\n53 4 * * * {OWN} mine\n")
+    here = "{root}/notify_on_failure.sh mine\n"
+    assert not [line for line in check(root, f"53 4 * * * {here}") if line.startswith("warn")]
+    for there in (f"17 6 * * * {here}", "53 4 * * * {root}/run_job.sh mine\n"):
+        [line] = [line for line in check(root, there) if line.startswith("warn")]
+        expected = "line 2 of crontab.local is not in the crontab: 53 4 * * * mine"
+        assert expected in line and line.endswith("-> ./run_job.sh --install-cron")
+
+
+def test_a_job_that_rests_in_crontab_local_is_not_said_to_come_by_installing(root):
+    (root / "crontab.example").write_text(EXAMPLE)
+    (root / "crontab.local").write_text(f"#53 4 * * * {OWN} mine\n")
+    [line] = [
+        line for line in check(root, "1 1 * * * {root}/run_job.sh second\n") if "warn" in line
+    ]
+    assert "for mine: its line without the # into crontab.local" in line

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from rigs.crontab_fixtures import Crontab
+from rigs.wrapper_fixtures import REPOSITORY
 
 # What people have in their crontabs.
 CRONTABS = {
@@ -245,7 +247,7 @@ def test_it_says_which_jobs_cron_starts_and_which_it_does_not(here):
         said = here.run("--install-cron").stdout.splitlines()
         assert "Started by cron: daily_report prune " in said
         [resting] = [line for line in said if "commented out" in line]
-        assert "commented out: bulk_classifier data_enrichment (remove the # in " in resting
+        assert "commented out: bulk_classifier data_enrichment (copy them into " in resting
         [unknown] = [line for line in said if "has no line for them" in line]
         assert unknown.endswith(": ticket_triage ")
 
@@ -257,3 +259,73 @@ def test_a_line_whose_mark_was_removed_starts_its_job(here):
     assert "Started by cron: daily_report bulk_classifier " in said
     assert "commented out" not in said
     assert "bulk_classifier" in here.block()
+
+
+OWN = "/opt/claude-batch-jobs/notify_on_failure.sh"
+
+
+def own_lines(here: Crontab, text: str) -> str:
+    """Write crontab.local and install; what was said."""
+    (here.root / "crontab.local").write_text(text)
+    done = here.run("--install-cron")
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def scheduled(here: Crontab) -> list[str]:
+    """The lines of our block that cron runs, without the path of the installation."""
+    lines = [line for line in here.block().splitlines() if not line.startswith("#")]
+    return [line.replace(f"{here.root}/", "") for line in lines]
+
+
+def test_the_lines_of_crontab_local_come_along_and_go_again(here):
+    here.job("ticket_triage")
+    said = own_lines(here, f"# mine\n53 4 * * 1-5 {OWN} ticket_triage\n@daily /usr/bin/true\n")
+    assert "Started by cron: ticket_triage daily_report " in said
+    assert "Left out" not in said and "no line for them" not in said
+    assert scheduled(here) == [
+        "17 6 * * * notify_on_failure.sh daily_report",
+        "53 4 * * 1-5 notify_on_failure.sh ticket_triage",
+        "@daily /usr/bin/true",
+    ]
+    assert f"# mine\n53 4 * * 1-5 {here.root}/" in here.block()
+    assert "needs no change" in here.run("--install-cron").stdout
+    here.run("--remove-cron")
+    assert not here.spool.exists()
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", ""])
+def test_a_job_that_crontab_local_names_is_started_by_that_line_alone(here, ending):
+    own_lines(here, f"11 9 * * * {OWN} daily_report{ending}")
+    assert scheduled(here) == ["11 9 * * * notify_on_failure.sh daily_report"]
+
+
+def test_a_job_whose_line_rests_in_crontab_local_is_not_started(here):
+    said = own_lines(here, f"#17 6 * * * {OWN} daily_report\n23 5 * * * {OWN} bulk_classifier\n")
+    assert scheduled(here) == ["23 5 * * * notify_on_failure.sh bulk_classifier"]
+    assert "commented out: daily_report " in said and said.count("bulk_classifier") == 2
+
+
+def test_what_cron_cannot_have_of_crontab_local_is_told_with_the_reason(here):
+    said = own_lines(
+        here, f"MAILTO=me\n53 4 * * * {OWN} nothing\n23 5 * * * {OWN} bulk_classifier\n"
+    )
+    assert "Left out of crontab.local:\n  MAILTO=me (no time begins it" in said
+    assert (
+        f"  53 4 * * * {here.root}/notify_on_failure.sh nothing (there is no job nothing)" in said
+    )
+    assert "MAILTO" not in here.block() and " nothing" not in here.block()
+
+
+def test_a_crontab_local_that_cannot_be_read_is_refused_and_nothing_changes(here):
+    (here.root / "crontab.local").symlink_to(here.root / "gone")
+    done = here.run("--install-cron")
+    assert done.returncode == 78 and "crontab.local" in done.stderr
+    assert not here.spool.exists()
+
+
+def test_no_release_brings_a_crontab_local():
+    tracked = subprocess.run(
+        ["git", "ls-files", "crontab.local"], cwd=REPOSITORY, capture_output=True, check=True
+    )
+    assert tracked.stdout == b""

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Put the lines of crontab.example into this user's crontab, or take them out.
+# Put the lines of crontab.example and crontab.local into this user's crontab, or take them out.
 # Sourced by run_job.sh for --install-cron and --remove-cron; uses shared.sh.
 #
 # The lines stand in a block between two marker lines that name the installation. The block comes
@@ -81,10 +81,13 @@ tell_jobs() {
   printf 'Started by cron: %s\n' "${starts:-nothing}"
   if [[ -n $commented ]]; then
     printf 'Not started, since their lines are commented out: %s' "$commented"
-    printf '(remove the # in crontab.example, then run --install-cron again)\n'
+    printf '(copy them into crontab.local without the #, then run --install-cron again)\n'
+  fi
+  if [[ -n $left_out ]]; then
+    printf 'Left out of crontab.local:\n%s' "$left_out"
   fi
   if [[ -n $unknown ]]; then
-    printf 'Not started, since crontab.example has no line for them: %s\n' "$unknown"
+    printf 'Not started, since crontab.local has no line for them: %s\n' "$unknown"
   fi
 }
 
@@ -134,21 +137,44 @@ then run again"
   fi
 }
 
-# Set `block`: the lines of crontab.example whose job exists, each with the comment right above it.
-# Set `starts`: the jobs and scripts of these lines; `resting`: those whose line is commented out.
+# Set `block`: the lines of crontab.example and crontab.local whose job exists, each with the
+# comment right above it. Set `starts`: the jobs and scripts of these lines; `resting`: those whose line is
+# commented out; `left_out`: the lines of crontab.local that are in no block.
+#
+# crontab.local is the user's, and no release touches it. A job that it names, also behind a #, is
+# scheduled by it alone: its line in crontab.example is left out, so that no job starts twice.
 make_block() {
-  starts='' resting=''
-  local job_named='.*/((run_job|notify_on_failure)\.sh) +([a-z][a-z0-9_]*)'
-  local line wrapper name comment=''
+  starts='' resting='' left_out=''
+  local own=$root/crontab.local own_lines='' own_names=''
   check_path
+  if [[ -e $own || -L $own ]]; then
+    lines_of "$own" ||
+      refuse 78 "cannot read $own: make it a file that uid $EUID can read (chown), then run again"
+    own_lines=$REPLY own_names=" $starts$resting"
+  fi
+  lines_of "$root/crontab.example" "$own_names" ||
+    refuse 78 "cannot read $root/crontab.example: git checkout crontab.example"
   block=$block_begin$note$'\n'
-  block+='# From crontab.example, by ./run_job.sh --install-cron, '
+  block+='# From crontab.example and crontab.local, by ./run_job.sh --install-cron, '
   block+='which replaces this block: put lines of your own outside.'$'\n'
+  block+=$REPLY$own_lines$block_end$'\n'
+}
+
+# lines_of FILE [NAMES]: REPLY = its lines that cron is to have, but for those of the jobs NAMES.
+# Adds to `starts`, `resting` and `left_out`. Fails when the file cannot be read.
+lines_of() {
+  local job_named='.*/((run_job|notify_on_failure)\.sh) +([a-z][a-z0-9_]*)'
+  local line wrapper name comment='' is_own='' lines=''
+  [[ $1 != */crontab.local ]] || is_own=yes
+  [[ -f $1 && -r $1 ]] || return
   while IFS= read -r line || [[ -n $line ]]; do
+    line=${line%$'\r'}
+    [[ -z $is_own ]] || line=${line#"${line%%[![:blank:]]*}"}
     case $line in
       '#'*)
         comment+=$line$'\n'
-        if [[ $line == '#'*([ #])[0-9*@]* && $line =~ $job_named ]]; then
+        if [[ $line == '#'*([ #])[0-9*@]* && $line =~ $job_named &&
+          " ${2-} " != *" ${BASH_REMATCH[3]} "* ]]; then
           resting+="${BASH_REMATCH[3]} "
         fi
         ;;
@@ -156,19 +182,27 @@ make_block() {
         line=${line//'/opt/claude-batch-jobs'/"$root"}
         if [[ $line =~ $job_named ]]; then
           wrapper=$root/${BASH_REMATCH[1]} name=${BASH_REMATCH[3]}
-          if [[ -f $root/jobs/$name.py || -f $root/jobs/ops/$name.py ]]; then
+          if [[ ! -f $root/jobs/$name.py && ! -f $root/jobs/ops/$name.py ]]; then
+            [[ -z $is_own ]] || left_out+="  $line (there is no job $name)"$'\n'
+          elif [[ " ${2-} " != *" $name "* ]]; then
             [[ -x $wrapper ]] ||
               refuse 78 "$wrapper cannot be executed: chmod +x it, then run again"
-            block+=$comment$line$'\n' starts+="$name "
+            lines+=$comment$line$'\n'
+            [[ " $starts" == *" $name "* ]] || starts+="$name "
           fi
+        elif [[ -n $is_own ]]; then
+          lines+=$comment$line$'\n'
         fi
         comment=''
         ;;
-      *) comment='' ;;
+      *)
+        [[ -z $is_own || -z ${line//[[:blank:]]/} ]] ||
+          left_out+="  $line (no time begins it; a variable would hold for all lines below)"$'\n'
+        comment=''
+        ;;
     esac
-  done <"$root/crontab.example" ||
-    refuse 78 "cannot read $root/crontab.example: git checkout crontab.example"
-  block+=$block_end$'\n'
+  done <"$1"
+  REPLY=$lines
 }
 
 # End the run with 78 when the path of the installation needs quoting: a crontab cannot hold a line

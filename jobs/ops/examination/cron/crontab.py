@@ -19,6 +19,8 @@ from ops.examination.lines import Line, fail, idle, ok, warn
 _SUBJECT = "crontab"
 _LONGEST = 998
 INSTALL = "./run_job.sh --install-cron"
+# The path of the installation in crontab.example and crontab.local: --install-cron replaces it.
+PLACEHOLDER = "/opt/claude-batch-jobs"
 
 
 def read() -> tuple[str | None, str]:
@@ -67,6 +69,7 @@ def check(
         if not any(line.level == "FAIL" for line in problems):
             yield from _clock_changes(entry, zone, now)
             yield ok(_SUBJECT, f"line {entry.number}: {entry.time} {entry.job}")
+    yield from not_installed(installation, text, home)
     missing = [job for job in installation.jobs if job not in scheduled]
     if missing and elsewhere:
         yield ok(_SUBJECT, f"{elsewhere} starts jobs of {installation.root}")
@@ -82,23 +85,56 @@ def check(
 
 
 def remedy(installation: Installation, missing: Sequence[str]) -> str:
-    """How these jobs come into the crontab: --install-cron installs what crontab.example starts."""
-    try:
-        example = (installation.root / "crontab.example").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+    """How these jobs come into the crontab: --install-cron installs what crontab.example and
+    crontab.local start.
+    """
+    example = _text(installation.root / "crontab.example")
+    if not example:
         return "crontab -e"
-    starts = {entry.job for entry in entries(example)}
-    bare = "\n".join(line.lstrip("# ") for line in example.splitlines())
-    resting = {entry.job for entry in entries(bare) if entry.time} - starts
+    # A job that crontab.local names is scheduled there alone.
+    starts, resting = _named(_text(installation.root / "crontab.local"))
+    theirs, commented = _named(example)
+    starts |= theirs - starts - resting
+    resting |= commented - starts
     ways = []
     if starts.intersection(missing):
         ways.append(INSTALL)
-    if commented := [job for job in missing if job in resting]:
-        names = ", ".join(commented)
-        ways.append(f"for {names}: remove the # in crontab.example, then {INSTALL}")
+    if silent := [job for job in missing if job in resting]:
+        names = ", ".join(silent)
+        ways.append(f"for {names}: its line without the # into crontab.local, then {INSTALL}")
     if unknown := [job for job in missing if job not in starts | resting]:
-        ways.append(f"for {', '.join(unknown)}: a line of its own, by crontab -e")
+        ways.append(f"for {', '.join(unknown)}: a line in crontab.local, then {INSTALL}")
     return "; ".join(ways)
+
+
+def not_installed(installation: Installation, text: str, home: Path) -> Iterator[Line]:
+    """The lines of crontab.local that the crontab `text` does not have as they stand there."""
+    root = installation.root
+    there = {(entry.time, entry.job, _folder(entry, home)) for entry in entries(text)}
+    for entry in entries(_text(root / "crontab.local").replace(PLACEHOLDER, str(root))):
+        if entry.job in installation.all_jobs and entry.job not in installation.jobs:
+            continue
+        if (entry.time, entry.job, _folder(entry, home)) not in there:
+            what = f"line {entry.number} of crontab.local is not in the crontab: {entry.time}"
+            yield warn(_SUBJECT, f"{what} {entry.job}".rstrip(), INSTALL)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape").replace("\r\n", "\n")
+    except OSError:
+        return ""
+
+
+def _folder(entry: Entry, home: Path) -> str:
+    return str(script_of(entry, home)) if entry.script else ""
+
+
+def _named(text: str) -> tuple[set[str], set[str]]:
+    """The jobs that lines of a file start, and those whose line is commented out."""
+    starts = {entry.job for entry in entries(text)}
+    bare = "\n".join(line.lstrip("# ") for line in text.splitlines())
+    return starts, {entry.job for entry in entries(bare) if entry.time} - starts
 
 
 def _around(installation: Installation, text: str) -> Iterator[Line]:
