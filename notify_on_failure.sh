@@ -6,7 +6,10 @@
 # Usage:
 #   ./notify_on_failure.sh JOB [options]      run `./run_job.sh JOB [options]` with alerts; for cron
 #   ./notify_on_failure.sh --test [CHANNEL]   send a test message to each channel that is set
-#                                             (slack, pagerduty, email, webhook), or to one of them
+#                                             (slack, pagerduty, email, webhook; report_slack and
+#                                             report_email, which announce reports), or to one of
+#                                             them
+#   ./notify_on_failure.sh --outbox           send now what waits in state/outbox/
 #   ./notify_on_failure.sh --backup FILE      make a backup (run_job.sh --backup) with alerts, from
 #                                             cron
 #   ./notify_on_failure.sh --help             print this text
@@ -14,7 +17,8 @@
 # A job that keeps failing causes one alert, then another one whenever its exit code changes or
 # ALERT_REPEAT_HOURS have passed, and one message when it works again. "Not now" (75) causes an
 # alert only the third time in a row. An alert that cannot be delivered waits in state/outbox/, for
-# at most three days: the next run of any job sends it. --demo, --dry-run, --help and the scripts in
+# at most three days: the next run of any job sends it. So does an announcement of a report
+# (REPORT_SLACK_WEBHOOK_URL, REPORT_EMAIL; see .env.example). --demo, --dry-run, --help and the scripts in
 # jobs/ops/ never cause an alert. How --try and --eval end is kept apart from how the job runs: their
 # alerts are about JOB_try and JOB_eval, and the monitor of PING_URL does not hear of them.
 #
@@ -36,7 +40,8 @@
 #                           and nothing is added
 #
 # Exit codes: the job's, or 2 wrong usage. Of --test: 0 every channel took the message, 69 a channel
-# could not be reached, 78 a channel refused it, or no channel is set.
+# could not be reached, 78 a channel refused it, or no channel is set. Of --outbox: 0 nothing waits
+# any more, 69 something still does.
 
 # A newer version may be copied over this file while it runs. bash reads a script bit by bit, so all
 # of it stands in a function, which is read to its end before it begins.
@@ -52,12 +57,14 @@ main() {
   root=$(readlink -f -- "${BASH_SOURCE[0]}")
   root=${root%/*}
 
-  if [[ ${1-} == -* && $1 != --@(test|backup) || $# == 0 || ${1-} == --test && $# -gt 2 ]]; then
+  if [[ ${1-} == -* && $1 != --@(test|backup|outbox) || $# == 0 || ${1-} == --test && $# -gt 2 ||
+    ${1-} == --outbox && $# -gt 1 ]]; then
     if [[ ${1-} == --help || ${1-} == -h ]]; then
       sed -n '2,/^[^#]*$/ s/^# \{0,1\}//p' "$root/notify_on_failure.sh" 2>/dev/null
       exit 0
     fi
-    printf 'usage: ./notify_on_failure.sh JOB [options] | --backup FILE | --test [CHANNEL] | --help\n' >&2
+    printf 'usage: ./notify_on_failure.sh JOB [options] | --backup FILE | %s\n' \
+      '--test [CHANNEL] | --outbox | --help' >&2
     exit 2
   fi
 
@@ -67,7 +74,7 @@ main() {
   else
     printf 'notify_on_failure.sh: %s/jobs/wrappers is incomplete: %s\n' "$root" \
       'nobody is told how this run ends; restore it with git checkout' >&2
-    [[ $1 != --test ]] || exit 78
+    [[ $1 != --test && $1 != --outbox ]] || exit 78
     exec "$root/run_job.sh" "$@"
   fi
 
@@ -75,12 +82,17 @@ main() {
 
   if [[ $1 == --test ]]; then
     if [[ -n ${2-} && -z ${channel_setting[${2-}]-} ]]; then
-      say "--test takes one of: ${channels[*]}"
+      say "--test takes one of: ${all_channels[*]}"
       exit 2
     fi
     read_settings
     find_secrets
     (LC_ALL=C test_channels "${2-}")
+    exit
+  elif [[ $1 == --outbox ]]; then
+    read_settings
+    find_secrets
+    (LC_ALL=C send_outbox)
     exit
   fi
 

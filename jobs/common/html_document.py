@@ -10,10 +10,11 @@ from pathlib import Path
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def document(title: str, style: Path, body: Iterable[str]) -> str:
+def document(title: str, style: Path, body: Iterable[str], head: Iterable[str] = ()) -> str:
     """A whole HTML document, ending in a newline.
 
-    `title` and `body` are HTML already; `style` is a file of CSS.
+    `title`, `body` and `head`, which stands before the style, are HTML already; `style` is a file
+    of CSS.
     """
     page = [
         "<!DOCTYPE html>",
@@ -26,6 +27,7 @@ def document(title: str, style: Path, body: Iterable[str]) -> str:
         '<meta name="format-detection" content="telephone=no, date=no, address=no, email=no">',
         '<meta name="referrer" content="no-referrer">',
         f"<title>{title}</title>",
+        *head,
         f"<style>\n{style.read_text(encoding='utf-8')}</style>",
         "</head>",
         "<body>",

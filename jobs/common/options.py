@@ -27,6 +27,7 @@ class Options:
     # A datetime where a time was given; without an offset it is in the report's zone.
     since: date | None
     until: date | None
+    today: bool  # the day so far, which does not count as reported
     delivery: str  # "" for the job's own
     wait: float  # seconds
     waits: bool  # for so long, for second opinions too: it was said
@@ -94,6 +95,9 @@ def _parser(job: Job) -> Parser:
         add("--date", type=values.time, metavar="DATE", help="that day alone")
         add("--since", type=values.time, metavar="DATE", help=f"the first {what}")
         add("--until", type=values.time, metavar="DATE", help=f"the last {what}")
+    parser.set_defaults(today=False)
+    if job.per_day:
+        flag("--today", "the day so far, which does not count as reported")
     delivery = parser.add_mutually_exclusive_group().add_argument
     flag("--live", "send requests live", delivery)
     flag("--message-batch", "send them in message batches: half price", delivery)
@@ -144,7 +148,10 @@ def _refuse_measures(job: Job, arguments: Sequence[str]) -> None:
 def _check(given: argparse.Namespace) -> None:
     """Raises JobExit (2) for options that do not go together."""
     tries, labels = given.try_records is not None, given.labels
+    named = bool(vars(given).get("date") or vars(given).get("since") or vars(given).get("until"))
     wrong = {
+        "--today is a day of its own: leave out --date, --since and --until": given.today and named,
+        "--today is about no older version: leave out --stale": given.today and given.stale,
         "--show is for a --dry-run: add it": given.show and not given.dry_run,
         "--try and --eval are two commands: give one of them": tries and labels,
         "--min-accuracy is for --eval FILE: add it": given.min_accuracy is not None and not labels,

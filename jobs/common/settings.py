@@ -44,6 +44,7 @@ KNOWN = {
     "ALERT_REPEAT_HOURS": "hours",
     "ALERT_LOG_TAIL": "flag",
     "REPORT_SLACK_WEBHOOK_URL": "slack",
+    "REPORT_EMAIL": "email",
     "PING_URL": "ping",
     "JOB_TIMEOUT": "duration",
     "JOB_KILL_AFTER": "duration",

@@ -8,11 +8,13 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rigs.digest_answers import finding, own_answers
+from rigs.notify_fixtures import copy_wrappers
 from rigs.relay import relayed
 from rigs.report_site import TONIGHT, events, night, report
 
@@ -30,7 +32,8 @@ class Catcher:
 
 
 @pytest.fixture
-def hook() -> Iterator[Catcher]:
+def hook(tmp_path: Path) -> Iterator[Catcher]:
+    copy_wrappers(tmp_path)  # what sends is theirs
     catcher = Catcher()
 
     class Handler(BaseHTTPRequestHandler):
@@ -58,7 +61,7 @@ def test_a_finished_report_is_announced_once(claude, hook):
         assert report(site, today=night(22, hour), REPORT_SLACK_WEBHOOK_URL=hook.url).code == 0
     (said,) = hook.caught
     assert said["text"].startswith("Daily report, 2026-11-21: 60 records\n")
-    assert said["text"].endswith(f"reports/daily_report/{DAY}.md")
+    assert said["text"].endswith(f"reports/daily_report/{DAY}.html")
     assert "These sentences come from counting words" in said["text"]
 
 
@@ -85,7 +88,7 @@ def test_what_the_model_says_becomes_no_mention_and_no_link_in_slack(claude, hoo
     assert "&lt;" in text and "look &amp; see" in text
     assert hook.caught[0]["mrkdwn"] is False
     assert text.count("\n") == 2
-    assert len(text) < 3000 and text.endswith(f"{DAY}.md")
+    assert len(text) < 3000 and text.endswith(f"{DAY}.html")
 
 
 def refused(hook: Catcher) -> str:
@@ -118,7 +121,7 @@ def test_a_hook_that_fails_is_a_warning_and_its_url_stays_out_of_the_log(
     site.events(events(DAY, 2))
     result = report(site, today=TONIGHT, REPORT_SLACK_WEBHOOK_URL=failing(hook))
     assert result.code == 0, result.log
-    assert "Slack" in next(line for line in result.log.splitlines() if " WARN" in line)
+    assert "report_slack: " in next(line for line in result.log.splitlines() if " WARN" in line)
     assert "SECRET" not in result.log
     assert "**2 records**" in site.report(DAY)
 

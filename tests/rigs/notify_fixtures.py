@@ -117,6 +117,17 @@ def catching() -> Iterator[Catcher]:
         thread.join()
 
 
+def copy_wrappers(root: Path) -> None:
+    """Put notify_on_failure.sh, and all that it is made of, into an installation."""
+    for path in (
+        REPOSITORY / "notify_on_failure.sh",
+        *REPOSITORY.glob("jobs/wrappers/**/*.sh"),
+    ):
+        copy = root / path.relative_to(REPOSITORY)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+
+
 class Watched(Installation):
     """An installation whose jobs notify_on_failure.sh runs.
 
@@ -126,13 +137,7 @@ class Watched(Installation):
     def __init__(self, root: Path, catcher: Catcher) -> None:
         super().__init__(root)
         self.catcher = catcher
-        for path in (
-            REPOSITORY / "notify_on_failure.sh",
-            *REPOSITORY.glob("jobs/wrappers/**/*.sh"),
-        ):
-            copy = root / path.relative_to(REPOSITORY)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, copy)
+        copy_wrappers(root)
         self.tool("sleep", f'echo "$1" >>"{root}/sleeps"')
         self.tool("sendmail", f'echo "$@" >>"{root}/sendmail-arguments"; cat >>"{root}/mail"')
         self.job("fails", "raise SystemExit(3)")

@@ -66,7 +66,7 @@ def test_a_day_without_records_is_said_once(claude):
     again = report(site, today=night(22, hour=3))
     assert "no records" not in again.log
     assert "nothing to do" in again.log
-    assert days_reported(site) == ["2026-11-19"]
+    assert days_reported(site) == ["2026-11-19", "2026-11-20", "2026-11-21"]
 
 
 def test_a_day_without_records_is_said_each_time_it_is_named(claude):
@@ -82,10 +82,11 @@ def test_a_day_that_was_empty_gets_its_report_when_records_arrive(claude):
     site = claude()
     site.events(events("2026-11-20", 1))
     report(site)
-    assert days_reported(site) == []
+    assert "**0 records**" in site.report("2026-11-21")
     site.events(events("2026-11-21", 2, first=10))
     report(site, today=night(22, hour=3))
     assert days_reported(site) == ["2026-11-21"]
+    assert "**2 records**" in site.report("2026-11-21")
 
 
 @pytest.mark.parametrize(

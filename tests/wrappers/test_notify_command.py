@@ -157,7 +157,7 @@ def test_help_is_the_comment_at_the_top(here):
     done = here.notify("--help")
     assert done.returncode == 0
     assert done.stdout.startswith("Run one job through run_job.sh; send an alert when it fails")
-    assert done.stdout.rstrip().endswith("or no channel is set.")
+    assert done.stdout.rstrip().endswith("69 something still does.")
 
 
 def test_every_setting_of_the_manual_is_in_the_example(here):

@@ -2,7 +2,8 @@
 
 By default: every finished day since the last one reported, seven at most; the very first run takes
 the last finished day alone. Days that are reported already are looked at again for as long, since
-records may arrive late. With --stale every day that was ever reported is looked at.
+records may arrive late. With --stale every day that was ever reported is looked at; with --today
+the day that is not over, alone.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ def days(context: Context, zone: tzinfo, now: datetime) -> list[Day]:
     """The days to look at, oldest first. Raises JobExit (2) for a day that is not over."""
     last = times.day_of(now, zone).plus(-1)
     options = context.options
+    if options.today:
+        return [last.plus(1)]
     if days_named(context):
         until = _day(options.until, zone) if options.until else last
         since = _day(options.since, zone) if options.since else until
@@ -199,7 +202,8 @@ def records_of(context: Context, day: Day) -> Iterator[Record]:
 
 def days_named(context: Context) -> bool:
     """Whether the days were named on the command line."""
-    return context.options.since is not None or context.options.until is not None
+    options = context.options
+    return options.today or options.since is not None or options.until is not None
 
 
 def time_of(context: Context, record: Record) -> datetime | None:

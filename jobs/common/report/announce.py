@@ -1,49 +1,72 @@
-"""Announces a report in Slack (REPORT_SLACK_WEBHOOK_URL). A failure is only a warning."""
+"""Announces a finished report: in Slack its three sentences, the first three actions and the path
+(REPORT_SLACK_WEBHOOK_URL); by e-mail the page (REPORT_EMAIL).
+"""
 
 from __future__ import annotations
 
-import re
+import json
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-from common.context import Context
-from common.process.log import log
+from common.process.words import counted
+from common.publish import outbox
+from common.report import phrases
 from common.report.day_report import DayReport
 from common.report.markdown_escape import parted
-from common.report.plain_text import SUMMARY, plain
+from common.report.plain_text import SUMMARY, TITLE, plain
+from common.settings import Settings
 
-_SECONDS = 10
-_CODE = re.compile(r"[a-z_]{1,40}").fullmatch
+_ACTIONS = 3
 _MOST_CHARACTERS = 2_900  # of one Slack section, counted after escaping
 
 
-def announce(context: Context, report: DayReport, path: Path, *, again: bool) -> None:
-    """Post a finished report's title, its summary and its path."""
-    url = context.settings.get("REPORT_SLACK_WEBHOOK_URL")
-    if not url or context.options.demo:
+def announce(settings: Settings, report: DayReport, path: Path, *, again: bool) -> None:
+    """Put a report's announcements into the outbox.
+
+    `path`: of its page, or of its Markdown where it has no page. `again`: it was announced before,
+    and has changed. A day that is not over is announced to nobody.
+    """
+    if report.until:
         return
-    import requests
-
-    verb = " (written again: it gained records)" if again else ""
-    # The model's words: one line, and nothing in it that Slack would make a link or a mention of.
-    summary = parted(plain(report.summary or f"No summary: {report.summary_missing}", SUMMARY))
-    text = f"{report.title}, {report.day}{verb}: {report.records:,} records\n{summary}\n{path}"
-    try:
-        message = {"text": slack_text(text), "mrkdwn": False}
-        reply = requests.post(url, json=message, timeout=_SECONDS)
-    except requests.RequestException as error:
-        # Its message would carry the URL, which is a secret.
-        log.warning("the report could not be announced in Slack: %s", type(error).__name__)
-        return
-    if reply.status_code != 200:
-        # Slack's codes alone ("no_service"): a page may repeat the URL.
-        code = reply.text if _CODE(reply.text) else ""
-        log.warning(
-            "Slack did not take the report's announcement: %s",
-            f"{reply.status_code} {code}".strip(),
-        )
+    for channel in outbox.channels(settings):
+        is_news = not again or outbox.waits(settings, channel, report.stem)
+        verb = "" if is_news else " (written again: it gained records)"
+        if channel == outbox.SLACK:
+            message = json.dumps({"text": _in_slack(report, path, verb), "mrkdwn": False})
+        else:
+            # The mail is made from the files when it is sent: no record's text waits in the outbox.
+            name = path.relative_to(settings.root).with_suffix("")
+            message = f"{name}\n{_subject(report, verb)}\n"
+        outbox.keep(settings, channel, report.stem, message)
 
 
-def slack_text(text: str) -> str:
-    """`text` as Slack shows it to the letter: no mention, no link of its own making."""
-    return escape(text, quote=False)[:_MOST_CHARACTERS]
+def _in_slack(report: DayReport, path: Path, verb: str) -> str:
+    """The text as Slack shows it to the letter: no mention, no link of its own making."""
+    where = "\n" + escape(str(path), quote=False)
+    shown, room = "", _MOST_CHARACTERS - len(where)
+    for character in "\n".join(_lines(report, verb)):
+        room -= len(escape(character, quote=False))
+        if room < 0:
+            break
+        shown += character
+    return escape(shown, quote=False) + where
+
+
+def _lines(report: DayReport, verb: str) -> Iterator[str]:
+    title = plain(report.title, TITLE)
+    yield f"{title}, {report.day}{verb}: {counted(report.records, 'record')}"
+    # The model's words: nothing in them may become a line, a link or a mention of its own.
+    yield parted(plain(report.summary, SUMMARY) or phrases.no_summary(report))
+    actions = phrases.actions(report)
+    for number, action in enumerate(actions[:_ACTIONS], 1):
+        yield parted(f"{number}. {plain(action.title, TITLE)}")
+    if (more := len(actions) - _ACTIONS) > 0:
+        yield f"and {counted(more, 'more action')}"
+
+
+def _subject(report: DayReport, verb: str) -> str:
+    """The mail's subject, on one line of ASCII: it holds no word of the model's."""
+    day = f"{report.day:%A} {report.day.day} {report.day:%B %Y}"
+    title = plain(report.title, TITLE).encode("ascii", "replace").decode()
+    return f"{title}, {day}{verb}: {counted(report.records, 'record')}"

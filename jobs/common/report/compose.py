@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 from collections import Counter, defaultdict
@@ -13,38 +12,23 @@ from typing import Any
 
 from common import times
 from common.claude.answers import output_of_chunk
-from common.claude.code_faults import CodeError, ends_the_run, must_have_run, raised
 from common.claude.message import stored_message
 from common.context import Context
 from common.delivery.loop import Loop
-from common.job_code import SAVE
-from common.ledger.recovery import DEATHS
-from common.ledger.states import RecordStatus, RequestStatus
-from common.process import exits
-from common.process.exits import JobExit
+from common.ledger.states import RecordStatus
 from common.process.log import log
 from common.process.words import counted
+from common.publish.page_facts import SO_FAR
 from common.records.days import LOOKED_BACK, Survey, records_of, time_of
 from common.records.selection import is_stale, with_state
 from common.report import digests, merge
-from common.report.announce import announce
 from common.report.day_report import DayReport, Footer, Unread
 from common.report.digests import Group
 from common.report.evidence import sections_with_evidence
+from common.report.put_down import put_down, so_far_at
 from common.times import Day
 
 _WEEKS = 4  # whose same weekday a day is compared with
-
-
-class NotSaved(JobExit):
-    """The job's save() failed for the report of one day: those of other days can be written.
-
-    `given_up`: no run tries it again by itself.
-    """
-
-    def __init__(self, code: int, message: str, *, given_up: bool = False) -> None:
-        super().__init__(code, message)
-        self.given_up = given_up
 
 
 @dataclass
@@ -89,9 +73,10 @@ def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Surve
         stale = f"{gathered.stale} of {gathered.records} records are still by an older version"
         log.info("%s: %s: the report is written again when none is", day, stale)
         return True
+    until = so_far_at(context, day)
     before = context.runs.reported_days().get(str(day))
-    path = context.settings.reports / f"{day}.md"
-    if before == gathered.made_from and path.exists():
+    path = context.settings.reports / f"{day}{SO_FAR if until else ''}.md"
+    if not until and before == gathered.made_from and path.exists():
         log.info("%s: the report is up to date: %s", day, path)
         return True
     digested = _findings(context, gathered)
@@ -122,48 +107,38 @@ def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Surve
         findings_removed=digested.findings_removed,
         undated=found.undated,
         footer=_footer(context, requests),
+        until=until,
     )
-    again = path.exists()
-    _save(context, day, report)
-    with context.ledger.transaction():
-        context.ledger.closed(merged.request_ids, RequestStatus.DONE)
-        context.runs.set_reported(str(day), gathered.records, gathered.made_from)
-    context.tally.wrote(str(path))
-    verb = "written again" if again else "written"
-    log.info("%s: report of %s %s: %s", day, counted(gathered.records, "record"), verb, path)
-    announce(context, report, path, again=again)
+    put_down(context, day, report, merged.request_ids, gathered.made_from)
     return True
 
 
-def _save(context: Context, day: Day, report: DayReport) -> None:
-    """Put the report down.
-
-    Raises NotSaved where save() fails, JobExit (73, 74) where the disk does not take it. The
-    digests stay.
+def compose_empty(context: Context, day: Day, zone_name: str, found: Survey) -> None:
+    """Write the page of a day without records. One that tells of records stays as it is: whoever
+    has removed them from the database since has not removed what they said.
     """
-    what = f"{SAVE} of {day}"
-    mend = f"mend jobs/{context.job.name}.py; the digests stay"
-    died_at = context.recovery.died_at
-    deaths = died_at.deaths if died_at and died_at.function == what else 0
-    if deaths == DEATHS:
-        again = f"mend jobs/{context.job.name}.py, then --date {day} writes it"
-        reason = f"{day}: {SAVE} ended the process in {DEATHS} runs, the report is given up on"
-        raise NotSaved(exits.SETTINGS, f"{reason}: {again}", given_up=True)
-    try:
-        with context.code.at_work(what, [], deaths):
-            must_have_run(SAVE, context.job.save(context.settings.reports, report))
-    except BaseException as error:
-        if ends_the_run(error):
-            raise
-        if isinstance(error, OSError) and error.errno:
-            failing = error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
-            raise JobExit(
-                exits.CANNOT_WRITE if failing else exits.CANNOT_CREATE,
-                f"{day}: the report cannot be written to {context.settings.reports}:"
-                f" {error.strerror}",
-            ) from error
-        fault = error.fault if isinstance(error, CodeError) else raised(SAVE, error)
-        raise NotSaved(exits.SETTINGS, f"{day}: {fault.reason}: {mend}") from error
+    path = context.settings.reports / f"{day}.md"
+    if path.exists():
+        return
+    newest = f"; the newest there is: {times.stamp(found.newest)}" if found.newest else ""
+    report = DayReport(
+        title=context.job.name.replace("_", " ").capitalize(),
+        day=day.date,
+        timezone=zone_name,
+        records=0,
+        by_hour=_by_hour(day, Gathered()),
+        previous=_previous(day, found),
+        same_weekday=_same_weekday(context, day, found),
+        summary="",
+        summary_missing=f"the day has no records{newest}",
+        sections=(),
+        unread=(),
+        ids_removed=0,
+        undated=found.undated,
+        footer=_footer(context, []),
+        until=so_far_at(context, day),
+    )
+    put_down(context, day, report, [], "")
 
 
 def _gather(context: Context, day: Day) -> Gathered:

@@ -1,4 +1,4 @@
-"""A finished day's report: what is in it.
+"""A day's report: what is in it.
 
 `compose.py` computes a DayReport; `markdown.py` and `report_page.py` show it; `write.py` puts it on
 disk. The code computes every count from record ids and believes none of the model's. Every text in
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+
+from common.publish.page_facts import SO_FAR
 
 
 @dataclass(frozen=True)
@@ -88,3 +90,10 @@ class DayReport:
     # The same weekday of the weeks before, oldest first, at most 4; empty where none is known.
     same_weekday: tuple[tuple[date, int], ...] = ()
     link: str = ""  # where a record can be looked at, with {id} for its id; "": nowhere
+    # --today: the local time at which the day was looked at, which is not over; None: it is.
+    until: datetime | None = None
+
+    @property
+    def stem(self) -> str:
+        """What its files are called: "2026-11-21", or "2026-11-21-so-far"."""
+        return f"{self.day.isoformat()}{SO_FAR if self.until else ''}"

@@ -27,7 +27,7 @@ def markdown(report: DayReport) -> str:
 
 
 def _blocks(report: DayReport) -> Iterator[str]:
-    yield f"# {_text(report.title, TITLE)}, {phrases.long_day(report.day)}"
+    yield f"# {_text(report.title, TITLE)}, {phrases.whole_day(report)}"
     if report.footer.demo:
         yield f"**{phrases.DEMO}**"
     yield "## What matters"

@@ -8,7 +8,7 @@ from urllib.parse import quote as escaped_in_address
 
 from common.process.words import counted, usd
 from common.report.day_report import DayReport, Entry, Footer, Quote, Section
-from common.report.plain_text import HOUR, WORD, plain
+from common.report.plain_text import DETAIL, HOUR, WORD, plain
 
 ACTION_ITEMS = "action_items"  # the section shown as check boxes
 # Sections that say how many records, not what part of the day.
@@ -29,6 +29,32 @@ UNREAD_SHOWN = 20
 
 def long_day(day: date) -> str:
     return f"{day:%A} {day.day} {day:%B} {day.year}"
+
+
+def so_far(report: DayReport) -> str:
+    """ "so far: what was there at 14:05"; "" for a day that is over."""
+    return f"so far: what was there at {report.until:%H:%M}" if report.until else ""
+
+
+def whole_day(report: DayReport) -> str:
+    """The report's day, and that it is not over where it is not."""
+    return ", ".join(filter(None, (long_day(report.day), so_far(report))))
+
+
+def actions(report: DayReport) -> tuple[Entry, ...]:
+    """What somebody should do, in the report's order."""
+    return tuple(
+        entry
+        for section in report.sections
+        if section.name == ACTION_ITEMS
+        for entry in section.entries
+    )
+
+
+def no_summary(report: DayReport) -> str:
+    """Why there is no summary, as one sentence."""
+    reason = plain(report.summary_missing, DETAIL)
+    return f"No summary: {reason}" if reason else "No summary."
 
 
 def weekday(day: date) -> str:
@@ -104,7 +130,7 @@ def address(report: DayReport, record_id: str) -> str:
 
 def table_name(report: DayReport) -> str:
     """The file beside the page that has all records of all findings."""
-    return f"{report.day.isoformat()}.csv"
+    return f"{report.stem}.csv"
 
 
 def heights(counts: Sequence[int]) -> list[float]:
@@ -130,10 +156,13 @@ def all_days(report: DayReport) -> list[tuple[date, int]]:
 
 
 def compared(report: DayReport) -> str:
-    """This day against those before and against its weekday; "" without any.
+    """This day against those before and against its weekday; "" without any, and where the day is
+    not over.
 
     "12 % more than the average of …, and 3 % fewer than on the Saturday before (736)".
     """
+    if report.until:
+        return ""
     days, weekdays = report.previous, report.same_weekday
     said = []
     if days:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from common.html_document import document
 from common.process.words import counted
+from common.publish.page_facts import PageFacts, first_sentence, meta, nav
 from common.report import phrases
 from common.report.day_report import DayReport
 from common.report.page_entries import block, entries_of, inline
@@ -21,15 +22,31 @@ from common.report.plain_text import DETAIL, HOUR, QUOTE, SUMMARY, TITLE, WORD, 
 
 def html(report: DayReport) -> str:
     """Return the report as a whole HTML document, ending in a newline."""
-    title = escape(f"{plain(report.title, TITLE)}, {phrases.long_day(report.day)}", quote=True)
-    body = ["<main>", *_body(report), "</main>", _footer(report)]
-    return document(title, Path(__file__).with_name("report_page.css"), body)
+    title = escape(f"{plain(report.title, TITLE)}, {phrases.whole_day(report)}", quote=True)
+    facts = _facts(report)
+    body = ["<main>", nav(facts), *_body(report), "</main>", _footer(report)]
+    return document(title, Path(__file__).with_name("report_page.css"), body, [meta(facts)])
+
+
+def _facts(report: DayReport) -> PageFacts:
+    """What the list of all reports says of this one."""
+    summary = plain(report.summary, SUMMARY)
+    return PageFacts(
+        title=plain(report.title, TITLE),
+        records=report.records,
+        sentence=first_sentence(summary) or phrases.no_summary(report),
+        actions=len(phrases.actions(report)),
+        demo=report.footer.demo,
+        until=f"{report.until:%H:%M}" if report.until else "",
+    )
 
 
 def _body(report: DayReport) -> Iterator[str]:
-    title = f'<span class="job">{inline(report.title, TITLE)}<span class="comma">, </span></span>'
+    comma = '<span class="comma">, </span>'
+    title = f'<span class="job">{inline(report.title, TITLE)}{comma}</span>'
     weekday, _, day = phrases.long_day(report.day).partition(" ")
-    yield f'<header><h1>{title}{weekday} <span class="date">{day}</span></h1>'
+    so_far = f'<span class="so-far">{comma}{phrases.so_far(report)}</span>' if report.until else ""
+    yield f'<header><h1>{title}{weekday} <span class="date">{day}</span>{so_far}</h1>'
     if report.footer.demo:
         yield f'<p class="demo">{phrases.DEMO}</p>'
     yield "</header>"

@@ -22,7 +22,7 @@ def write(report: DayReport, folder: Path) -> Path:
     # All are made before any is written.
     page, sheet, text = html(report), findings_sheet(report), markdown(report)
     make_folder(folder)
-    path = folder / f"{report.day.isoformat()}.md"
+    path = folder / f"{report.stem}.md"
     write_whole(path.with_suffix(".html"), page)
     write_whole(path.with_suffix(".csv"), sheet)
     write_whole(path, text)

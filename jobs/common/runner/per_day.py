@@ -20,6 +20,7 @@ from common.delivery.triage import Reading
 from common.job_code import VALIDATOR
 from common.process.files import sweep
 from common.process.log import log
+from common.publish import outbox, reports_index
 from common.records.days import (
     Survey,
     days,
@@ -33,7 +34,7 @@ from common.records.days import (
 from common.times import Day
 
 if TYPE_CHECKING:
-    from common.report.compose import NotSaved
+    from common.report.put_down import NotSaved
 
 
 def run(context: Context, delivery: Delivery) -> None:
@@ -59,7 +60,10 @@ def run(context: Context, delivery: Delivery) -> None:
     if delivery.all_at_once:
         delivery.deliver(groups, use)
     context.expect(sum(found.wanted[day.date] for day in chosen))
-    not_saved = _reports(context, delivery, use, found, chosen, zone_name)
+    try:
+        not_saved = _reports(context, delivery, use, found, chosen, zone_name)
+    finally:
+        _publish(context)
     if looked_at and not any(found.records[day.date] for day in looked_at):
         context.tally.newest = times.stamp(found.newest) if found.newest else ""
         log.info("%s", none_found(looked_at, zone_name, found))
@@ -87,12 +91,13 @@ def _reports(
         if not found.records[day.date]:
             if days_named(context) or (made_from is None and not waiting):
                 log.info("%s: no records", day)
-                _note(context, day)
+                not_saved += _empty(context, day, zone_name, found)
             continue
         if found.wanted[day.date] and not delivery.all_at_once:
             delivery.deliver([_group(context, day)], use)
         if found.wanted[day.date] or days_named(context) or not made_from:
-            from common.report.compose import NotSaved, compose
+            from common.report.compose import compose
+            from common.report.put_down import NotSaved
 
             try:
                 waiting |= not compose(context, delivery.loop, day, zone_name, found)
@@ -100,6 +105,30 @@ def _reports(
                 not_saved.append(error)
                 _note(context, day, "given up" if error.given_up else "")
     return not_saved
+
+
+def _empty(context: Context, day: Day, zone_name: str, found: Survey) -> list[NotSaved]:
+    """Write the page of a day without records; why it could not be saved, if it could not."""
+    from common.report.compose import compose_empty
+    from common.report.put_down import NotSaved
+
+    try:
+        compose_empty(context, day, zone_name, found)
+    except NotSaved as error:
+        return [error]
+    finally:
+        _note(context, day)
+    return []
+
+
+def _publish(context: Context) -> None:
+    """Bring the list of all reports up to date, and send what announces them, also where a run
+    before this one had no time to.
+    """
+    reports_index.bring_up_to_date(
+        context.settings.reports.parent, context.job.name, wrote=bool(context.tally.files)
+    )
+    outbox.send(context.settings, context.stop)
 
 
 def _group(context: Context, day: Day) -> Group:
@@ -118,6 +147,10 @@ def _digested(context: Context, request: Request, message: dict[str, Any]) -> Re
 
 
 def _note(context: Context, day: Day, made_from: str = "") -> None:
-    """A day that was looked at, and has no report that holds all of it."""
+    """A day that was looked at, and has no report that holds all of it. One that is not over is
+    looked at again in any case.
+    """
+    if context.options.today:
+        return
     with context.ledger.transaction():
         context.runs.set_reported(str(day), 0, made_from)

@@ -39,6 +39,8 @@ source "$parts/channels/pagerduty.sh" || return
 source "$parts/channels/email.sh" || return
 # shellcheck source=jobs/wrappers/alerts/channels/webhook.sh
 source "$parts/channels/webhook.sh" || return
+# shellcheck source=jobs/wrappers/alerts/channels/reports.sh
+source "$parts/channels/reports.sh" || return
 
 host=${HOSTNAME:-localhost}
 host=${host//[!A-Za-z0-9._-]/_} host=${host:0:100}
@@ -66,7 +68,7 @@ before() (
   list_outbox
   ((${#kept_files[@]})) && lock_outbox 1 || exit
   sweep_outbox
-  for channel in "${channels[@]}"; do (deadline=$((SECONDS + 40)) && flush "$channel") & done
+  for channel in "${all_channels[@]}"; do (deadline=$((SECONDS + 40)) && flush "$channel") & done
   wait
 )
 

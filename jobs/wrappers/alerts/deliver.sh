@@ -5,9 +5,16 @@
 #   X_payload   REPLY = the message, made from what describe() has set; it holds no secret
 #   X_send      send a message: 0 delivered, 1 refused for good, 2 not now; REPLY = the answer
 
+#
+# Alerts go to `channels`. What announces a finished report (channels/reports.sh) has the same
+# outbox.
+
 channels=(slack pagerduty email webhook)
+report_channels=(report_slack report_email)
+all_channels=("${channels[@]}" "${report_channels[@]}")
 declare -gA channel_setting=([slack]=SLACK_WEBHOOK_URL [pagerduty]=PAGERDUTY_ROUTING_KEY
-  [email]=ALERT_EMAIL [webhook]=ALERT_WEBHOOK_URL)
+  [email]=ALERT_EMAIL [webhook]=ALERT_WEBHOOK_URL [report_slack]=REPORT_SLACK_WEBHOOK_URL
+  [report_email]=REPORT_EMAIL)
 
 # Is this CHANNEL set?
 has_channel() {
@@ -78,8 +85,12 @@ test_channels() {
   counts='' reasons='' unusual='' log_tail='' log='' rerun=''
   describe
   find_channels
-  for channel in "${channels[@]}"; do
+  for channel in "${all_channels[@]}"; do
     [[ -z $1 || $1 == "$channel" ]] || continue
+    if [[ $channel == report_* ]]; then
+      [[ -n $1 ]] || has_channel "$channel" || continue
+      title="test from $host: reports of claude-batch-jobs arrive here" text=$title
+    fi
     if ! has_channel "$channel"; then
       printf '%-10s not set: %s\n' "$channel" "${channel_setting[$channel]}"
       [[ -z $1 ]] || worst=78
@@ -105,7 +116,7 @@ test_channels() {
       event='test'
     fi
   done
-  if ((${#configured[@]} == 0)); then
+  if ((${#configured[@]} == 0)) && [[ $1 != report_* ]]; then
     say 'no alert channel is set: put one into .env (see .env.example)'
     worst=78
   fi

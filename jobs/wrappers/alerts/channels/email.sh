@@ -26,19 +26,25 @@ $body"
 
 # email_send MESSAGE: 0 delivered, 1 refused for good, 2 not now; REPLY = what sendmail printed.
 email_send() {
+  mail ALERT_EMAIL < <(printf '%s' "$1")
+}
+
+# mail SETTING: send the message on stdin, which has no line To:, to the addresses in the SETTING.
+# Returns as email_send does.
+mail() {
   local addresses program status
-  setting ALERT_EMAIL ''
+  setting "$1" ''
   addresses=$REPLY
   local address='[A-Za-z0-9.!#$%&*+/=?^_{|}~-]+(@[A-Za-z0-9.-]+)?'
   if [[ ! $addresses =~ ^$address(\ *,\ *$address)*$ ]]; then
-    REPLY='ALERT_EMAIL is not an address, or addresses with commas between them'
+    REPLY="$1 is not an address, or addresses with commas between them"
     return 1
   fi
   program=$(PATH=$PATH:/usr/sbin:/usr/lib type -P sendmail) || {
     REPLY='sendmail is missing: apt-get install msmtp-mta (or postfix, exim4)'
     return 2
   }
-  REPLY=$({ printf 'To: %s\n%s' "$addresses" "$1" 2>/dev/null; } | (
+  REPLY=$({ { printf 'To: %s\n' "$addresses" && cat; } 2>/dev/null; } | (
     shed
     exec timeout 20 "$program" -t -i 2>&1 >/dev/null
   ) 2>&1)

@@ -36,14 +36,19 @@ slack_payload() {
 
 # slack_send MESSAGE: 0 delivered, 1 refused for good, 2 not now; REPLY = Slack's answer.
 slack_send() {
+  slack_post SLACK_WEBHOOK_URL "$1"
+}
+
+# slack_post SETTING MESSAGE: send it to the address in the SETTING. Returns as slack_send does.
+slack_post() {
   local address
-  setting SLACK_WEBHOOK_URL ''
+  setting "$1" ''
   address=$REPLY
   if ! is_url "$address"; then
-    REPLY='SLACK_WEBHOOK_URL is not an address (https://hooks.slack.com/services/...)'
+    REPLY="$1 is not an address (https://hooks.slack.com/services/...)"
     return 1
   fi
-  post "$address" "$1" || return
+  post "$address" "$2" || return
   [[ $REPLY == '200 ok' ]] || return 2 # a proxy or a login page has answered
 }
 

@@ -1,0 +1,1 @@
+"""What becomes of a report that is written: its place among the others, and who is told of it."""
