@@ -121,7 +121,7 @@ def _every_report_is_right(
         found.must(f"**{per_day[day]} records**" in text, f"{day}: the report counts otherwise")
         weights = [int(weight) for weight in re.findall(r"\*\*[^*]*?, (\d+) records?\*\*", text)]
         found.must(max(weights, default=0) <= per_day[day], f"{day}: a theme has more than all")
-        if reference is not None:
+        if reference is not None and _chunks(rig) == _chunks(reference):
             found.must(text == reference.report(number), f"{day}: the report is another one")
     owners = Counter(
         record_id
@@ -132,6 +132,16 @@ def _every_report_is_right(
     found.must(not found.doubled, f"{found.doubled} records are spoken for by two digests")
     silent = {row[0] for row in rows if row[1] == "done"} - owners.keys()
     found.must(not silent, f"{len(silent)} records are in no theme")
+
+
+def _chunks(rig: Rig) -> set[str]:
+    """The records that were asked about together.
+
+    What was alone in flight in a run that died is a suspect, whose chunk is halved: other digests
+    say the same in another way.
+    """
+    sql = "select record_ids from requests where status = 'done'"
+    return {row[0] for row in rig.ledger(sql)}
 
 
 def _spoken_for(request_id: str, rows: list[Any], requests: dict[str, Any]) -> set[str]:
