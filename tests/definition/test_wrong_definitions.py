@@ -41,6 +41,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "one text for columns": ({"attributes": "created_at"}, "attributes='created_at' must be names"),
     "no columns": ({"attributes": ("created_on",)}, "gives no created_on, which attributes=…"),
     "nearly a column": ({"elements": ("contents",)}, "did you mean content?"),
+    "a link in a job without a report": ({"link": "https://a.example.com/{id}"}, "leave it out"),
+    "a link that is none": ({"link": 7}, "link=7 must be an address with {id} in it"),
     "save with too few": ({"save": lambda db: None}, "save() is called as save(db, record"),
     "save with too many": ({"save": lambda a, b, c, d, e: None}, "or save(db, record, output, or"),
     "save that is none": ({"save": "labels"}, "save='labels' must be a function"),
@@ -178,3 +180,29 @@ def test_a_report_that_notes_something_is_78_since_it_only_reads(claude):
     assert result.code == 78
     assert "a report only reads RECORDS_DB" in result.log and result.log.count("\n") == 1
     assert site.standin.counts["requests"] == {}
+
+
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [
+        ("https://shop.example.com/messages/", "has no {id}"),
+        ("https://shop.example.com/messages/{ID}", "has no {id}"),
+        ("javascript:alert({id})", "is no http:// or https:// address"),
+        ("ftp://shop.example.com/{id}", "is no http:// or https:// address"),
+        ("shop.example.com/{id}", "is no http:// or https:// address"),
+        ("https:///{id}", "is no http:// or https:// address"),
+        ("https://[::1/{id}", "is no http:// or https:// address"),
+        ("https://{id}.example.com/", "has {id} in its host"),
+        ("https://shop.example.com/{id}>(x)", "has a character that no address has"),
+        ("https://shop.example.com/{day}/{id}", "has a character that no address has"),
+        ("https://shop.example.com/a b/{id}", "has a character that no address has"),
+    ],
+)
+@pytest.mark.sqlite("what is checked is the job's definition")
+def test_a_link_that_leads_nowhere_is_78_with_one_that_is_right(claude, link, expected):
+    site = claude()
+    site.events(events("2026-11-21", 3))
+    result = site.run(dataclasses.replace(daily_report.JOB, link=link), "--dry-run")
+    assert result.code == 78
+    assert f"link={link!r} {expected}" in result.log and result.log.count("\n") == 1
+    assert "write one such as link='https://shop.example.com/messages/{id}'" in result.log
