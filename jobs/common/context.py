@@ -63,6 +63,14 @@ class Context:
         records = records if limit is None else min(records, limit)
         self.progress.expect(records, self.tally.done + len(self.tally.dead))
 
+    def note_progress(self) -> None:
+        """Note how far this run is, every few seconds, in a transaction of the caller's.
+
+        Until a run has ended, `runs.records` is how many it is going to have ended with.
+        """
+        if self.progress.is_to_be_noted(self.clock.now()):
+            self.runs.so_far({**self.tally.columns(), "records": self.progress.records})
+
     def summary(self, status: str, exit_code: int, seconds: float) -> dict[str, Any]:
         """The summary as `--json` prints it."""
         return {

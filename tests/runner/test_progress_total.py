@@ -6,10 +6,12 @@ import os
 import pty
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
 from common.process import progress
+from common.process.progress import Progress
 from rigs.harness import Site
 from rigs.own_jobs import labels
 from rigs.report_site import events, night, report
@@ -74,3 +76,39 @@ def test_with_message_batches_too_it_is_all_records_of_the_run(claude, shown):
     site.events((n, f"parcel {n}", "2026-11-20 00:00:00") for n in range(40))
     assert site.run(labels(), "--message-batch", "--chunk-size", "2").code == 0
     assert totals(shown()) == {40}
+
+
+def test_the_ledger_says_while_a_run_goes_on_how_far_it_is(claude, monkeypatch):
+    site = claude()
+    site.events((n, f"parcel {n}", "2026-11-20 00:00:00") for n in range(8))
+    monkeypatch.setattr(progress, "_NOTED_EVERY", 0.0)
+    seen: list[tuple[int, int, int | None]] = []
+    job = labels()
+
+    def far() -> tuple[int, int, int | None]:
+        (row,) = site.ledger("select records, done, exit_code from runs", job.name)
+        return row[0], row[1], row[2]
+
+    def save(db, record, output):
+        job.save(db, record, output)
+        seen.append(far())
+
+    assert (
+        site.run(replace(job, save=save), "--live", "--chunk-size", "1", "--concurrency", "1").code
+        == 0
+    )
+    assert {records for records, _, _ in seen} == {8} and {code for *_, code in seen} == {None}
+    assert 0 < seen[-1][1] < 8
+    assert far() == (8, 8, 0)
+
+
+def test_a_run_with_nothing_to_do_notes_no_progress():
+    shown = Progress()
+    assert not shown.is_to_be_noted(0.0)
+    shown.expect(5, done=2)
+    assert shown.records == 7
+    assert [now for now in (0.0, 1.9, 2.0, 3.0, 4.5) if shown.is_to_be_noted(now)] == [
+        0.0,
+        2.0,
+        4.5,
+    ]

@@ -148,6 +148,7 @@ class Loop:
                 self._context.runs.prove(self._context.version)
                 self._seen.proven = True
             self._intend(chunks, going)
+            self._context.note_progress()
         self._context.tally.apply(verdicts)
         self._send(going)
         for bug in (outcome.bug for outcome in outcomes if outcome.bug):

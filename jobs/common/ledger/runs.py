@@ -34,6 +34,13 @@ class Runs:
                 (self.run_id, self.job, times.stamp(), delivery, model),
             )
 
+    def so_far(self, counts: Mapping[str, int | float]) -> None:
+        """Note how far this run is, in the caller's transaction; `counts` are columns of `runs`."""
+        assignments = ", ".join(f"{name} = ?" for name in counts)
+        self._file.db.execute(
+            f"update runs set {assignments} {_THIS_RUN}", (*counts.values(), self.job, self.run_id)
+        )
+
     def end(self, exit_code: int, counts: Mapping[str, int | float | str | None]) -> None:
         """Note how this run ended; `counts` are columns of `runs`."""
         ended = {"ended_at": times.stamp(), "exit_code": exit_code}

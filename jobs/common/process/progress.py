@@ -16,6 +16,7 @@ from common.process.words import duration
 
 _BAR = 24  # characters
 _EVERY = 0.2  # seconds between two updates: nobody reads faster
+_NOTED_EVERY = 2.0  # seconds between two notes in the ledger, for `status`
 _CLEAR = "\r\x1b[K"
 
 
@@ -29,6 +30,7 @@ class Progress:
         self._began = time.monotonic()
         self._records = 0  # of the whole run
         self._before = 0  # that had ended before these
+        self._noted = -_NOTED_EVERY
 
     def expect(self, records: int, done: int = 0) -> None:
         """Say how many records the whole run is going to send; `done` were before that.
@@ -38,6 +40,18 @@ class Progress:
         if not self._records:
             self._records, self._before = records, done
 
+    @property
+    def records(self) -> int:
+        """How many records will have ended when the run ends as expected; 0: nobody knows yet."""
+        return self._records and self._before + self._records
+
+    def is_to_be_noted(self, now: float) -> bool:
+        """Whether to note now, in seconds from any beginning, how far the run is: not too often."""
+        if not self._records or now - self._noted < _NOTED_EVERY:
+            return False
+        self._noted = now
+        return True
+
     def live(self, done: int, in_flight: int, usd: float) -> None:
         """Show how far a live delivery is: records that ended, requests in flight, USD spent."""
         records = self._records
@@ -45,12 +59,10 @@ class Progress:
             return
         done = min(records, max(0, done - self._before))
         share = done / records
-        filled = round(share * _BAR)
         spent = time.monotonic() - self._began
         left = f", {duration(spent / share - spent)} left" if 0 < share < 1 else ""
         self._draw(
-            f"{'█' * filled}{'░' * (_BAR - filled)} {done:,}/{records:,} records,"
-            f" {in_flight} in flight, ${usd:.4f}{left}"
+            f"{bar(share)} {done:,}/{records:,} records, {in_flight} in flight, ${usd:.4f}{left}"
         )
 
     def message_batch(self, state: str) -> None:
@@ -81,8 +93,16 @@ class Progress:
             self._shown = False
 
 
+def bar(share: float) -> str:
+    """A bar that shows how much of something is done: 0 for nothing, 1 for all of it."""
+    filled = round(min(1.0, max(0.0, share)) * _BAR)
+    return "█" * filled + "░" * (_BAR - filled)
+
+
 def _terminal() -> int | None:
-    """The descriptor of the terminal, or None."""
+    """The descriptor of a terminal that can take a line back, or None."""
+    if os.environ.get("TERM") == "dumb":
+        return None
     number = os.environ.get("JOB_TERMINAL_FD", "")
     if number.isdecimal() and os.isatty(int(number)):
         os.set_inheritable(int(number), False)
