@@ -30,6 +30,7 @@ from common.process.exits import JobExit
 from common.settings import ROOT
 from ops.examination.examination import examine, refused
 from ops.examination.lines import FAIL, closing, fail, shown
+from ops.facts import colours
 from ops.facts.known_jobs import meant, scripts
 
 
@@ -64,8 +65,8 @@ def _answer(given: argparse.Namespace, root: Path, environ: Mapping[str, str]) -
     else:
         terminal = sys.stdout.isatty()
         width = shutil.get_terminal_size().columns if terminal else 0
-        colour = terminal and "NO_COLOR" not in os.environ
-        say((shown(lines, colour=colour, width=width) + closing(lines)).rstrip("\n"))
+        text = shown(lines, colour=colours.wanted(sys.stdout, environ), width=width)
+        say((text + closing(lines)).rstrip("\n"))
     return exits.SETTINGS if failed else exits.DONE
 
 

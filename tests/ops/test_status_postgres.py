@@ -183,7 +183,7 @@ def test_a_run_on_another_machine_is_seen_with_its_host_and_pid(here):
     assert found["holder"]["holder"] == "elsewhere pid 7"
     assert found["holder"]["since"] == at
     assert found["runs"][0]["words"] == "under way"
-    assert "(47m), elsewhere pid 7, holds the lease in LEDGER_DB" in here.ask(status).out
+    assert ", 47m ago, elsewhere pid 7, holds the lease in LEDGER_DB" in here.ask(status).out
 
 
 def test_a_run_that_was_killed_here_is_not_running_until_its_lease_ends(here):

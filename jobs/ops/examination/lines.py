@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from common.process.log import one_line
 from common.process.redaction import redacted
+from ops.facts.colours import Tone, painted
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
-_COLOURS = {OK: "\033[32m", WARN: "\033[33m", FAIL: "\033[1;31m"}
-_PLAIN = "\033[0m"
+_TONES = {OK: Tone.GOOD, WARN: Tone.LOOK, FAIL: Tone.BAD}
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def shown(lines: Sequence[Line], *, colour: bool, width: int = 0) -> str:
             words = ("\n" + " " * indent).join(parts)
         level = f"{line.level:<4}"
         if colour:
-            level = f"{_COLOURS[line.level]}{level}{_PLAIN}"
+            level = painted(level, _TONES[line.level])
         text += f"{level}  {line.subject:<{subjects}}  {words}\n"
     return text
 

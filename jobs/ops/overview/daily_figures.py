@@ -6,7 +6,7 @@ Days and months are UTC, as the cap on a day's cost is.
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from common import times
 from ops.facts.history import Line, started_at
@@ -17,8 +17,18 @@ from ops.overview.run_list import merged
 DAYS = 30
 
 
-def costs(spent: list[Spent], at: str) -> Cost:
-    """What a job cost today, this month, and this month by model."""
+def since(at: str) -> str:
+    """The first day that days() and costs() want to know of: both last month and thirty days."""
+    month = times.instant(f"{at[:8]}01") - timedelta(days=1)
+    return min(times.stamp(month)[:8] + "01", times.stamp(_days_ago(at, DAYS - 1))[:10])
+
+
+def costs(spent: list[Spent], at: str, most: tuple[float | None, float | None]) -> Cost:
+    """What a job cost today, this month, this month by model, and last month.
+
+    `most`: MAX_COST_USD and MAX_COST_USD_MONTH.
+    """
+    last_month = times.stamp(times.instant(f"{at[:8]}01") - timedelta(days=1))[:7]
     today = [one for one in spent if one.day == at[:10]]
     month = [one for one in spent if one.day[:7] == at[:7]]
     models: dict[str, list[Spent]] = defaultdict(list)
@@ -32,6 +42,8 @@ def costs(spent: list[Spent], at: str) -> Cost:
     return Cost(
         _usd(today),
         _usd(month),
+        _usd([one for one in spent if one.day[:7] == last_month]),
+        *most,
         sum(one.unsettled for one in today),
         sum(one.unsettled for one in month),
         tuple(sorted(found, key=lambda model: (-(model.usd or 0), model.model))),
@@ -41,8 +53,7 @@ def costs(spent: list[Spent], at: str) -> Cost:
 
 def days(figures: Figures | None, lines: list[Line], at: str) -> tuple[Day, ...]:
     """The last thirty days, oldest first; none where nothing is known of them."""
-    end = times.instant(at)
-    names = [times.stamp(end - timedelta(days=n))[:10] for n in reversed(range(DAYS))]
+    names = [times.stamp(_days_ago(at, n))[:10] for n in reversed(range(DAYS))]
     recent = [line for line in lines if (started_at(line.run_id) or line.ended_at) >= names[0]]
     runs = defaultdict(list)
     for run in merged(figures.month_of_runs if figures else [], recent, ""):
@@ -50,7 +61,7 @@ def days(figures: Figures | None, lines: list[Line], at: str) -> tuple[Day, ...]
     usd: dict[str, float] = defaultdict(float)
     for one in figures.spent if figures else []:
         usd[one.day] += one.usd or 0.0
-    if not runs and not usd:
+    if not any(name in runs or name in usd for name in names):
         return ()
     return tuple(
         Day(
@@ -63,6 +74,10 @@ def days(figures: Figures | None, lines: list[Line], at: str) -> tuple[Day, ...]
         )
         for name in names
     )
+
+
+def _days_ago(at: str, days: int) -> datetime:
+    return times.instant(at) - timedelta(days=days)
 
 
 def _known(spent: list[Spent]) -> float | None:

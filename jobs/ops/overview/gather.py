@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from common import settings, times
+from common.option_values import usd_setting
 from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import shortened
-from common.settings import Settings
+from common.settings import CAPS, Settings
 from ops.facts import history, known_jobs
 from ops.facts.history import History, Line
 from ops.ledger.figures import Figures
-from ops.overview import alerts, locks
-from ops.overview.daily_figures import DAYS, costs, days
+from ops.overview import alerts, locks, report_files
+from ops.overview.daily_figures import costs, days, since
 from ops.overview.ledger_views import LedgerViews
 from ops.overview.model import JobStatus, MessageBatch, Run, Status, Versions
 from ops.overview.run_list import ended, merged
@@ -62,6 +63,8 @@ def gather(root: Path, environ: Mapping[str, str], *, demo: bool, asked: str = "
         min((alert.since for alert in waiting), default=""),
         asked,
         workers,
+        report_files.folder(base),
+        report_files.index(base),
     )
 
 
@@ -92,9 +95,7 @@ def _history(state: Path, notes: list[str]) -> History:
 def _job(
     found: Settings, ledgers: LedgerViews, told: History, waiting: list[alerts.Waiting], at: str
 ) -> JobStatus:
-    month_ago = times.instant(at) - timedelta(days=DAYS - 1)
-    since = min(times.stamp(month_ago)[:10], f"{at[:8]}01")
-    view = ledgers.of(found, since)
+    view = ledgers.of(found, since(at))
     figures, note, holder = view.figures, view.note, locks.living(view.holder)
     # A usage error was no run: nothing of the job began.
     all_lines = [line for line in told.lines if line.job == found.job and line.code != exits.USAGE]
@@ -138,7 +139,7 @@ def _job(
         last,
         good[0] if good else None,
         figures.records if figures else None,
-        costs(figures.spent, at) if figures else None,
+        costs(figures.spent, at, _caps(found, ledgers.notes)) if figures else None,
         _message_batches(figures),
         alerts.about(found.state, found.job, waiting),
         tuple(runs[:20]),
@@ -149,7 +150,19 @@ def _job(
         view.queues,
         versions_of(found, figures) if figures else Versions(),
         _warnings(rows),
+        report_files.of(found),
     )
+
+
+def _caps(found: Settings, notes: list[str]) -> tuple[float | None, float | None]:
+    """What the job may spend in a day and in a month; a setting that is wrong is a note."""
+    try:
+        day, month = (usd_setting(cap, found.get(cap)) for cap in CAPS)
+    except JobExit as error:
+        if error.message not in notes:
+            notes.append(error.message)
+        return None, None
+    return day, month
 
 
 def _measures(figures: Figures | None, lines: list[Line]) -> dict[str, str]:

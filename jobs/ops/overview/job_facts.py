@@ -6,36 +6,60 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from common.process.words import counted, span
+from ops.facts.colours import Tone
 from ops.ledger.work import Queue
 from ops.overview import sentences
-from ops.overview.model import JobStatus, MessageBatch, Run, Status
+from ops.overview.model import Cost, JobStatus, MessageBatch, Run, Status, Written
 
-# The page shows these as figures and tables of its own.
-FIGURES = ("records", "dead letters", "cost (UTC)")
+_NEARLY = 0.8  # of what may be spent
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number that the page shows large, and what it counts."""
+
+    value: str
+    name: str
+    tone: Tone | None = None
+
+
+@dataclass(frozen=True)
+class Link:
+    """A file in the folder of reports, and what is said of it."""
+
+    path: str
+    more: str = ""
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A label, and what is known under it, line by line."""
+    """A label, and what is known under it: figures, rows of a table, lines, links, in this order.
+
+    `done`: the share of a run that is done, for a bar.
+    """
 
     label: str
-    lines: tuple[str, ...]
-    needs_a_look: bool = False
+    lines: tuple[str, ...] = ()
+    tone: Tone | None = None
+    figures: tuple[Figure, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    links: tuple[Link, ...] = ()
+    done: float | None = None
 
 
-def facts(status: Status, job: JobStatus) -> Iterator[Fact]:
-    """What is known of a job, in the order in which a person asks."""
+def facts(status: Status, job: JobStatus, *, in_detail: bool = False) -> Iterator[Fact]:
+    """What is known of a job, in the order in which a person asks.
+
+    `in_detail`: its dead letters follow, with the way to ask them again.
+    """
     now = status.at
     if job.note:
-        yield Fact("note", (job.note,), needs_a_look=True)
-    if job.lock:
-        yield Fact("running", (_running(job, now),))
-    elif job.holder:
-        since = _since(job.holder.since, now)
-        yield Fact("running", (f"{since}, {job.holder.holder}, holds the lease in LEDGER_DB",))
+        yield Fact("note", (job.note,), Tone.LOOK)
+    yield from _running(job, now)
     if last := job.last_run:
         reason = (last.reason,) if last.reason else ()
-        yield Fact("last run", (_when(last, now), sentences.outcome(last), *reason))
+        tone = Tone.BAD if job.state in ("failed", "died") else None
+        yield Fact("last run", (_when(last, now), sentences.outcome(last), *reason), tone)
     elif not job.lock and not job.holder:
         yield Fact("last run", ("not known" if job.note else "none: it has never run",))
     if job.last_success and job.last_success != job.last_run:
@@ -43,35 +67,53 @@ def facts(status: Status, job: JobStatus) -> Iterator[Fact]:
     elif not job.last_success and job.last_run:
         yield Fact("last success", ("none that is known of",))
     if job.warnings:
-        yield Fact("looks wrong", job.warnings, needs_a_look=True)
+        yield Fact("looks wrong", job.warnings, Tone.LOOK)
     yield from _records(status, job)
+    if job.records and job.records.dead and not in_detail:
+        again = f"ask again: {sentences.retry_command(job, demo=status.demo)}"
+        hint = sentences.retry_hint(job)
+        yield Fact("dead letters", (again, f"({hint})") if hint else (again,), Tone.BAD)
     for message_batch in job.message_batches:
-        yield Fact("message batch", (_message_batch(message_batch, now),))
+        yield Fact("message batch", _message_batch(message_batch, now))
     for queue in job.queues:
         yield from _queue(queue, status)
     yield from _cost(job)
     if alert := _alert(job, now):
-        yield Fact("alert", alert, needs_a_look=True)
+        yield Fact("alert", alert, Tone.LOOK)
+    if job.written:
+        yield Fact("reports", links=tuple(map(_link, job.written)))
 
 
-def _running(job: JobStatus, now: str) -> str:
-    assert job.lock is not None
-    pid = f", pid {job.lock.pid}" if job.lock.pid else ""
-    measure = next((run.measure for run in job.runs if run.run_id == job.lock.run_id), "")
-    what = f", {measure}" if measure else ""
-    return f"{_since(job.lock.since, now)}{what}{pid}, holds state/{job.job}.lock"
+def _running(job: JobStatus, now: str) -> Iterator[Fact]:
+    run = next((run for run in job.runs if run.under_way), None)
+    if job.lock:
+        pid = f", pid {job.lock.pid}" if job.lock.pid else ""
+        what = f", {run.measure}" if run and run.measure else ""
+        lock = f"holds state/{job.job}.lock"
+        lines = [f"{_since(job.lock.since, now)}{what}{pid}, {lock}"]
+    elif job.holder:
+        since = _since(job.holder.since, now)
+        lines = [f"{since}, {job.holder.holder}, holds the lease in LEDGER_DB"]
+    else:
+        return
+    done = None
+    if run and (progress := sentences.progress(run, now)):
+        done, said = progress
+        lines.append(said)
+    yield Fact("running", tuple(lines), Tone.BUSY, done=done)
 
 
 def _since(stamp: str, now: str) -> str:
     if not stamp:
         return "since when is not known"
-    return f"since {sentences.plain(stamp)} ({sentences.age(stamp, now)})"
+    return f"since {sentences.moment(stamp, now)}"
 
 
 def _queue(queue: Queue, status: Status) -> Iterator[Fact]:
     oldest = ""
     if queue.age_seconds is not None:
-        oldest = f"; the oldest has waited {span(queue.age_seconds)}"
+        since = sentences.plain(queue.oldest_since)
+        oldest = f"; the oldest waits since {since}, for {span(queue.age_seconds)}"
     counts = f"{queue.waiting:,} waiting, {queue.claimed:,} with workers"
     yield Fact("queue", (f"{counts}{oldest} (queue {queue.queue})",))
     if queue.unclaimed_since:
@@ -82,74 +124,93 @@ def _queue(queue: Queue, status: Status) -> Iterator[Fact]:
             remedy = (
                 f"{counted(alive, 'worker')} alive: is Redis? ./run_job.sh doctor; restart them"
             )
-        yield Fact("workers", (said, remedy), needs_a_look=True)
+        yield Fact("workers", (said, remedy), Tone.LOOK)
 
 
 def _when(run: Run, now: str) -> str:
     took = f", took {sentences.took(run)}" if run.seconds is not None else ""
-    return f"{sentences.plain(run.started_at)}, {sentences.age(run.started_at, now)} ago{took}"
+    return f"{sentences.moment(run.started_at, now)}{took}"
 
 
 def _records(status: Status, job: JobStatus) -> Iterator[Fact]:
     if not (records := job.records):
         return
-    counts = (
-        (records.done, "done"),
-        (records.failed, "failed"),
-        (records.dead, "dead"),
-        (records.waiting, "waiting"),
-    )
-    counted_by_status = "   ".join(f"{count:,} {name}" for count, name in counts)
+    figures = [
+        Figure(f"{records.done:,}", "done"),
+        Figure(f"{records.failed:,}", "failed", Tone.LOOK if records.failed else None),
+        Figure(f"{records.dead:,}", "dead", Tone.BAD if records.dead else None),
+        Figure(f"{records.waiting:,}", "waiting"),
+    ]
     if records.corrected:
-        counted_by_status += f"   {records.corrected:,} corrected by a person"
-    yield Fact("records", (counted_by_status,))
+        figures.append(Figure(f"{records.corrected:,}", "corrected by a person"))
+    next_run = sentences.next_run(records)
+    yield Fact("records", (next_run,) if next_run else (), figures=tuple(figures))
     if lines := sentences.older(job, demo=status.demo):
         yield Fact("versions", tuple(lines))
-    if records.dead:
-        again = f"ask again: {sentences.retry_command(job, demo=status.demo)}"
-        yield Fact("dead letters", (again,), needs_a_look=True)
 
 
-def _message_batch(one: MessageBatch, now: str) -> str:
+def _message_batch(one: MessageBatch, now: str) -> tuple[str, str]:
     requests = counted(one.requests, "request")
     if one.purpose != "run":
         requests += f" for {sentences.purpose(one.purpose)}"
-    age = f"{sentences.age(one.created_at, now)} old"
-    expiry = _expiry(one.expires_at, now)
-    return f"{one.message_batch_id}, {requests}, {one.status}, {age}, {expiry}"
+    made = f"made {sentences.moment(one.created_at, now)}"
+    return f"{one.message_batch_id}, {requests}, {one.status}", f"{made}; {_expiry(one, now)}"
 
 
-def _expiry(expires_at: str, now: str) -> str:
-    left, at = sentences.age(now, expires_at), sentences.at(expires_at)
-    today = sentences.at(now)
-    if at is None or today is None:
+def _expiry(one: MessageBatch, now: str) -> str:
+    ends, today = sentences.at(one.expires_at), sentences.at(now)
+    if ends is None or today is None:
         return "expiry unknown"
-    return f"expires in {left}" if at > today else f"expired {sentences.age(expires_at, now)} ago"
+    verb = "expires" if ends > today else "expired"
+    return f"{verb} {sentences.moment(one.expires_at, now)}"
 
 
 def _cost(job: JobStatus) -> Iterator[Fact]:
-    if not job.cost or not job.records:
+    cost = job.cost
+    if not cost or not job.records:
         return
-    lines = [f"{sentences.usd(job.cost.today)} today   {sentences.usd(job.cost.month)} this month"]
-    if job.cost.models:
-        width = max(len(model.model) for model in job.cost.models)
-        lines += [
-            f"{model.model:<{width}}  {sentences.usd(model.usd):>10}"
-            f"  {counted(model.requests, 'request'):>15}"
-            for model in job.cost.models
-        ]
-    lines += filter(None, (sentences.beside_runs(job.cost), sentences.unsettled(job.cost)))
-    yield Fact("cost (UTC)", tuple(lines))
+    figures = (
+        _spent(cost.today, "today", cost.most_today),
+        _spent(cost.month, "this month", cost.most_month),
+        Figure(sentences.usd(cost.last_month), "last month"),
+    )
+    rows = tuple(
+        (model.model, sentences.usd(model.usd), counted(model.requests, "request"))
+        for model in cost.models
+    )
+    used = tuple(_used(cost))
+    more = filter(None, (*used, sentences.beside_runs(cost), sentences.unsettled(cost)))
+    yield Fact("cost (UTC)", tuple(more), Tone.LOOK if used else None, figures, rows)
+
+
+def _spent(usd: float, when: str, most: float | None) -> Figure:
+    name = when if most is None else f"{when}, budget {sentences.usd(most)}"
+    return Figure(sentences.usd(usd), name)
+
+
+def _used(cost: Cost) -> Iterator[str]:
+    """The caps that are nearly reached: attempts of unknown outcome count as the most they cost."""
+    for name, when, spent, most in (
+        ("MAX_COST_USD", "today", cost.today + cost.unsettled_today, cost.most_today),
+        ("MAX_COST_USD_MONTH", "this month", cost.month + cost.unsettled_month, cost.most_month),
+    ):
+        if most is not None and spent >= _NEARLY * most:
+            yield f"{spent / most:.0%} of {name} is used {when}: a request that could pass it waits"
+
+
+def _link(written: Written) -> Link:
+    of_many = f"the newest of {written.count:,}" if written.count > 1 else ""
+    what = {"report": "", "evaluation": "evaluation", "review": "to be filled in: review"}
+    return Link(written.path, ", ".join(filter(None, (what[written.kind], of_many))))
 
 
 def _alert(job: JobStatus, now: str) -> tuple[str, ...]:
     alert, lines = job.alert, []
     if alert.alerted_since:
-        began, age = sentences.plain(alert.alerted_since), sentences.age(alert.alerted_since, now)
-        lines.append(f"sent; the trouble began {began}, {age} ago")
+        lines.append(f"sent; the trouble began {sentences.moment(alert.alerted_since, now)}")
     if alert.undelivered:
         lines.append(
-            f"{alert.undelivered} NOT DELIVERED since {sentences.plain(alert.undelivered_since)},"
+            f"{alert.undelivered} NOT DELIVERED {_since(alert.undelivered_since, now)},"
             " kept in state/outbox/ for the next run of any job"
         )
     return tuple(lines)

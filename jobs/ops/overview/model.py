@@ -19,6 +19,7 @@ class Run:
     words: str  # the code in words
     reason: str  # the last thing it complained about
     in_ledger: bool  # False: refused before it began, or a --dry-run
+    # While it runs (`under_way`): how many it is going to have ended with; the others, so far.
     records: int = 0
     done: int = 0
     failed: int = 0
@@ -27,6 +28,7 @@ class Run:
     usd: float = 0.0
     # "" for a run of the job; --try, --eval, or what else saves nothing.
     measure: str = ""
+    under_way: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,14 @@ class Cost:
     """What a job cost, by UTC day and month, whatever it was paid for.
 
     `unsettled`: the most that attempts of unknown outcome can have cost. `purposes`: the part of
-    the month that was not for runs.
+    the month that was not for runs. `most`: what may be spent, None without a cap.
     """
 
     today: float = 0.0
     month: float = 0.0
+    last_month: float = 0.0
+    most_today: float | None = None  # MAX_COST_USD
+    most_month: float | None = None  # MAX_COST_USD_MONTH
     unsettled_today: float = 0.0
     unsettled_month: float = 0.0
     models: tuple[Model, ...] = ()
@@ -112,6 +117,15 @@ class Lock:
 
 
 @dataclass(frozen=True)
+class Written:
+    """The newest of the files of one kind that a job has written for people."""
+
+    kind: str  # report, evaluation, review
+    path: str  # in the folder of reports
+    count: int  # of that kind
+
+
+@dataclass(frozen=True)
 class Alert:
     """The alerts about a job: sent, and waiting to be sent."""
 
@@ -144,6 +158,7 @@ class JobStatus:
     versions: Versions = field(default_factory=Versions)
     # What looks wrong in the outputs of the last run that had enough of them to tell.
     warnings: tuple[str, ...] = ()
+    written: tuple[Written, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,3 +174,5 @@ class Status:
     undelivered_since: str = ""
     asked: str = ""  # the job that somebody asked about
     workers: tuple[Worker, ...] = ()
+    reports: str = "reports"  # the folder, as seen from the root
+    index: str = ""  # the page in it that lists all reports; "" where there is none

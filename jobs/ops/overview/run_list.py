@@ -12,6 +12,7 @@ from ops.overview.model import Run
 from ops.overview.sentences import code_in_words
 
 _COUNTS = ("records", "done", "failed", "dead", "requests", "usd")
+_UNDER_WAY = "under way"
 
 
 def merged(
@@ -33,8 +34,9 @@ def merged(
     ]
     if running and not any(run.run_id == running for run in runs):
         began, measure = started_at(running), measures.get(running, "")
-        under_way = Run(running, began, None, None, "under way", "", False, measure=measure)
-        runs.append(under_way)
+        runs.append(
+            Run(running, began, None, None, _UNDER_WAY, "", False, measure=measure, under_way=True)
+        )
     return sorted(runs, key=lambda run: (run.started_at, run.run_id), reverse=True)
 
 
@@ -54,16 +56,27 @@ def seconds_of(row: dict[str, Any]) -> float | None:
 
 def _of_row(row: dict[str, Any], line: Line | None, running: str) -> Run:
     code = line.code if line else row["exit_code"]
+    under_way = code is None and row["run_id"] == running
     if code is not None:
         words = code_in_words(code)
-    elif row["run_id"] == running:
-        words = "under way"
+    elif under_way:
+        words = _UNDER_WAY
     else:
         words = "died without a word: killed, or the machine went down"
     reason = line.reason if line and line.reason != words else ""
     seconds = line.seconds if line else seconds_of(row)
     counts = {name: row[name] for name in _COUNTS}
-    return Run(row["run_id"], row["started_at"], seconds, code, words, reason, True, **counts)
+    return Run(
+        row["run_id"],
+        row["started_at"],
+        seconds,
+        code,
+        words,
+        reason,
+        True,
+        **counts,
+        under_way=under_way,
+    )
 
 
 def _of_line(line: Line, measures: Mapping[str, str]) -> Run:

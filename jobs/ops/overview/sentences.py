@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from common import times
 from common.process import words
 from common.process.words import counted, duration, span
+from ops.facts.colours import MEANINGS, Tone
 from ops.ledger.figures import Records
 from ops.ledger.work import Worker
 from ops.overview.model import Cost, JobStatus, Run, Status
@@ -31,15 +33,19 @@ _CODES = {
 }
 # The runs that only look at answers, by what their requests were for; "" where they asked nothing.
 MEASURES = {"try": "--try", "eval": "--eval", "": "--try or --eval"}
+# The states of a job: in words, and in which colour.
 STATES = {
-    "running": "running",
-    "failed": "FAILED",
-    "died": "DIED",
-    "not now": "not now",
-    "ok": "ok",
-    "never ran": "never ran",
-    "unknown": "unknown",
+    "running": ("running", Tone.BUSY),
+    "failed": ("FAILED", Tone.BAD),
+    "died": ("DIED", Tone.BAD),
+    "not now": ("not now", Tone.BUSY),
+    "ok": ("ok", Tone.GOOD),
+    "never ran": ("never ran", Tone.NOTHING),
+    "unknown": ("unknown", Tone.LOOK),
 }
+
+
+WORKERS = {True: ("alive", Tone.GOOD), False: ("silent", Tone.LOOK)}
 
 
 def code_in_words(code: int) -> str:
@@ -63,13 +69,28 @@ def plain(stamp: str) -> str:
 
 
 def age(stamp: str, now: str) -> str:
-    """How long ago, for a person: `just now`, `47m`, `3h 10m`, `12d 4h`; "" where the time cannot
-    be read.
+    """How long ago, for a person: `12s`, `47m`, `3h 10m`, `12d 4h`; "" where no time can be
+    read.
     """
     then, today = at(stamp), at(now)
     if then is None or today is None:
         return ""
     return span((today - then).total_seconds())
+
+
+def moment(stamp: str, now: str) -> str:
+    """An instant with its distance: `2026-11-22 02:00:01, 3h 10m ago`, or `…, in 20h 3m`."""
+    then, today = at(stamp), at(now)
+    if then is None or today is None:
+        return plain(stamp)
+    if then > today:
+        return f"{plain(stamp)}, in {age(now, stamp)}"
+    return f"{plain(stamp)}, {age(stamp, now)} ago"
+
+
+def job_name(job: JobStatus) -> str:
+    """What a job is called; of one whose script was removed, with that."""
+    return job.job if job.has_script else f"{job.job} (there is no jobs/{job.job}.py)"
 
 
 def took(run: Run) -> str:
@@ -107,6 +128,26 @@ def remark(run: Run) -> str:
     if run.code == 0 and not run.in_ledger:
         return "changed nothing (--dry-run, --help)"
     return said
+
+
+def progress(run: Run, now: str) -> tuple[float, str] | None:
+    """How far a run under way is: the share of it that is done, and that in words.
+
+    None where it has not said yet how much there is to do.
+    """
+    ended, began, today = run.done + run.dead, at(run.started_at), at(now)
+    if not run.records or began is None or today is None:
+        return None
+    share = min(1.0, ended / run.records)
+    said = f"{ended:,} of {counted(run.records, 'record')}, {usd(run.usd)}"
+    if run.failed:
+        said += f", {run.failed:,} failed"
+    if run.dead:
+        said += f", {run.dead:,} dead"
+    passed = (today - began).total_seconds()
+    if 0 < share < 1:
+        said += f", about {span(passed / share - passed)} left"
+    return share, said
 
 
 def unsettled(cost: Cost) -> str:
@@ -171,50 +212,73 @@ def next_run(records: Records) -> str:
     return f"In the next run: {'; '.join(plans)}." if plans else ""
 
 
-def troubles(status: Status) -> list[str]:
+@dataclass(frozen=True)
+class Trouble:
+    """What a person should look at, and in which colour."""
+
+    text: str
+    tone: Tone = Tone.LOOK
+
+
+def troubles(status: Status) -> list[Trouble]:
     """What a person should look at, the worst first; empty when nothing needs them."""
     said = [
-        f"{job.job} {'failed' if job.state == 'failed' else 'died'} "
-        f"{age(ended_at(job.last_run), status.at)} ago"
+        Trouble(f"{job.job} {job.state} {moment(ended_at(job.last_run), status.at)}", Tone.BAD)
         for job in status.jobs
         if job.state in ("failed", "died") and job.last_run
     ]
     said += [
-        f"no worker has claimed anything of {job.job} for {age(queue.unclaimed_since, status.at)}"
+        Trouble(f"no worker has claimed anything of {job.job} since {since}")
         for job in status.jobs
         for queue in job.queues
-        if queue.unclaimed_since
+        if queue.unclaimed_since and (since := moment(queue.unclaimed_since, status.at))
     ]
     if status.undelivered:
-        said.append(f"{counted(status.undelivered, 'alert')} not delivered")
+        said.append(Trouble(f"{counted(status.undelivered, 'alert')} not delivered"))
     dead = sum(job.records.dead for job in status.jobs if job.records)
     if dead:
-        said.append(counted(dead, "dead letter"))
-    said += [f"{job.job}: answers look wrong" for job in status.jobs if job.warnings]
-    return said + [f"{job.job}'s ledger cannot be read" for job in status.jobs if job.note]
+        said.append(Trouble(counted(dead, "dead letter"), Tone.BAD))
+    said += [Trouble(f"{job.job}: answers look wrong") for job in status.jobs if job.warnings]
+    said += [Trouble(f"{job.job}'s ledger cannot be read") for job in status.jobs if job.note]
+    return sorted(said, key=lambda one: one.tone is not Tone.BAD)
 
 
-def headline(status: Status) -> str:
-    """How things are, in one line."""
-    said = troubles(status)
-    line = "; ".join(said) if said else "Nothing needs you"
+def headline(status: Status) -> tuple[list[str], Tone | None]:
+    """How things are: the first sentence, then what else there is to say; and in which colour."""
+    found = troubles(status)
+    said = [trouble.text for trouble in found] or ["Nothing needs you"]
     running = [job.job for job in status.jobs if job.state == "running"]
     if running:
-        line += f"; running now: {', '.join(running)}"
-    return line[:1].upper() + line[1:] if not said else line
+        said.append(f"running now: {', '.join(running)}")
+    return said, found[0].tone if found else None
+
+
+def legend() -> list[tuple[Tone, str]]:
+    """What each colour means."""
+    return [(tone, f"{name}: {meaning}") for tone, (name, meaning) in MEANINGS.items()]
+
+
+DEMO = "Demo: no model was asked, and nothing was paid for."
+
+
+def worth(status: Status) -> str:
+    """Of which instant all of it is."""
+    return f"{plain(status.at)} UTC, as are all times and days"
 
 
 def worker(one: Worker, now: str) -> str:
     """What is known of a worker."""
-    claim = f"{age(one.claimed_at, now)} ago" if one.claimed_at else "never"
+    claim = moment(one.claimed_at, now) if one.claimed_at else "never"
     return (
-        f"queue {one.queue}, {one.concurrency} at once; last heard of {age(one.heartbeat_at, now)}"
-        f" ago; last claim {claim}; {one.answered:,} answered"
+        f"queue {one.queue}, {one.concurrency} at once; last heard of"
+        f" {moment(one.heartbeat_at, now)}; last claim {claim}; {one.answered:,} answered"
     )
 
 
-def spent_today(status: Status) -> str:
-    """What all jobs cost today and this month."""
+def spent(status: Status) -> str:
+    """What all jobs cost today, this month, and last month."""
     costs = [job.cost for job in status.jobs if job.cost]
-    today, month = sum(cost.today for cost in costs), sum(cost.month for cost in costs)
-    return f"{usd(today)} today, {usd(month)} this month"
+    today, month, last = (
+        usd(sum(getattr(cost, name) for cost in costs)) for name in ("today", "month", "last_month")
+    )
+    return f"{today} today, {month} this month, {last} last month"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 from common.settings import DEFAULT_MODEL, Settings
@@ -49,11 +50,22 @@ def _today(found: Settings, figures: Figures) -> tuple[str, ...]:
 
 def _asked(found: Settings, model: str) -> tuple[str, ...]:
     """The versions that the script says, none where it cannot be imported."""
+    path = found.root / "jobs" / f"{found.job}.py"
+    try:
+        written = path.stat()
+    except OSError:
+        return ()
+    return _asked_of(path, (written.st_mtime_ns, written.st_size), model)
+
+
+# --watch asks every two seconds.
+@lru_cache(maxsize=64)
+def _asked_of(path: Path, _: tuple[int, int], model: str) -> tuple[str, ...]:
     from ops.examination.scripts import Unusable, job_of
 
     writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # to look leaves no trace
     try:
-        job = job_of(found.root / "jobs" / f"{found.job}.py")
+        job = job_of(path)
     except Unusable:
         return ()
     finally:
