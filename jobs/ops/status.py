@@ -1,7 +1,9 @@
 """What happened, what is stuck, what it cost: every job at a glance, or one job in detail. Reads
 only.
 
-Usage   ./run_job.sh status [JOB] [--json | --html] [--demo]
+Usage   ./run_job.sh status [JOB] [--json | --html | --watch] [--demo]
+Exit    0; 2 for a job that is not there, and for --watch without a terminal; 73 where the page
+        cannot be written
 """
 
 from __future__ import annotations
@@ -17,32 +19,60 @@ import argparse
 import json
 import os
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 
 from common.process import exits
 from common.process.command_line import Parser, say
 from common.process.exits import JobExit
 from common.settings import ROOT
+from ops.facts import colours
 from ops.overview.gather import gather
-from ops.overview.text import Look, job_text, overview
+from ops.overview.model import Status
+from ops.overview.text import Look, in_short, job_text, overview
+from ops.overview.watch import Clock, check, watch
 
 
 def main(
-    arguments: Sequence[str], root: Path = ROOT, environ: Mapping[str, str] | None = None
+    arguments: Sequence[str],
+    root: Path = ROOT,
+    environ: Mapping[str, str] | None = None,
+    clock: Clock = time,
 ) -> int:
-    """Look, print, and return the exit code."""
+    """Look, print, and return the exit code. `clock` is what --watch waits by."""
+    environ = os.environ if environ is None else environ
     try:
-        return _answer(_parse(arguments), root, os.environ if environ is None else environ)
+        given = _parse(arguments)
+        if given.watch:
+            check(environ)
+            return watch(partial(_views, given, root, environ), environ, clock)
+        return _answer(given, root, environ)
     except JobExit as end:
         sys.stderr.write(f"status: {end.message}\n")
         return end.code
 
 
-def _answer(given: argparse.Namespace, root: Path, environ: Mapping[str, str]) -> int:
+def _gathered(given: argparse.Namespace, root: Path, environ: Mapping[str, str]) -> Status:
     status = gather(root, environ, demo=given.demo, asked=given.job)
     if given.job and not given.html:  # the page always shows all of them
         status = replace(status, jobs=tuple(job for job in status.jobs if job.job == status.asked))
+    return status
+
+
+def _views(
+    given: argparse.Namespace, root: Path, environ: Mapping[str, str], look: Look
+) -> list[str]:
+    """What --watch shows, for a large terminal and for a small one."""
+    status = _gathered(given, root, environ)
+    if given.job:
+        return [job_text(status, look)]
+    return [overview(status, look), in_short(status, look)]
+
+
+def _answer(given: argparse.Namespace, root: Path, environ: Mapping[str, str]) -> int:
+    status = _gathered(given, root, environ)
     if given.json:
         say(json.dumps(asdict(status), indent=2))
     elif given.html:
@@ -50,9 +80,8 @@ def _answer(given: argparse.Namespace, root: Path, environ: Mapping[str, str]) -
 
         return write(status, root, say)
     else:
-        terminal = sys.stdout.isatty()
-        width = shutil.get_terminal_size().columns if terminal else 100
-        look = Look(min(100, max(60, width)), terminal and not environ.get("NO_COLOR"))
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
+        look = Look(min(100, max(60, width)), colours.wanted(sys.stdout, environ))
         say(job_text(status, look) if given.job else overview(status, look))
     return exits.DONE
 
@@ -66,6 +95,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="all of it as one JSON object")
     how.add_argument("--html", action="store_true", help="write reports/status.html")
+    how.add_argument(
+        "--watch", action="store_true", help="show it again every 2 seconds, until Ctrl-C"
+    )
     add("--demo", action="store_true", help="what --demo left in state/demo/")
     return parser.parse_args(arguments)
 
