@@ -34,22 +34,16 @@ class Runs:
                 (self.run_id, self.job, times.stamp(), delivery, model),
             )
 
-    def so_far(self, counts: Mapping[str, int | float]) -> None:
+    def so_far(self, counts: Mapping[str, int | float | str | None]) -> None:
         """Note how far this run is, in the caller's transaction; `counts` are columns of `runs`."""
+        values = (*counts.values(), self.job, self.run_id)
         assignments = ", ".join(f"{name} = ?" for name in counts)
-        self._file.db.execute(
-            f"update runs set {assignments} {_THIS_RUN}", (*counts.values(), self.job, self.run_id)
-        )
+        self._file.db.execute(f"update runs set {assignments} {_THIS_RUN}", values)
 
     def end(self, exit_code: int, counts: Mapping[str, int | float | str | None]) -> None:
         """Note how this run ended; `counts` are columns of `runs`."""
-        ended = {"ended_at": times.stamp(), "exit_code": exit_code}
-        assignments = ", ".join(f"{name} = :{name}" for name in (*ended, *counts))
         with self._file.transaction():
-            self._file.db.execute(
-                f"update runs set {assignments} where job = :job and run_id = :run_id",
-                {**counts, **ended, "job": self.job, "run_id": self.run_id},
-            )
+            self.so_far({**counts, "ended_at": times.stamp(), "exit_code": exit_code})
 
     def outputs_before(self, limit: int) -> list[str]:
         """What the outputs of the last runs looked like, the newest first, without this one's."""
