@@ -65,7 +65,8 @@ def test_every_option_the_readme_names_is_in_a_help(capsys):
         with pytest.raises(SystemExit):
             options.parse(job, ["--help"])
     known = capsys.readouterr().out
-    for script in ("run_job.sh", "notify_on_failure.sh", "jobs/ops/prune.py", "jobs/ops/worker.py"):
+    scripts = ("jobs/ops/prune.py", "jobs/ops/status.py", "jobs/ops/worker.py")
+    for script in ("run_job.sh", "notify_on_failure.sh", *scripts):
         known += (REPOSITORY / script).read_text(encoding="utf-8")
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert len(named) > 12
