@@ -1,9 +1,12 @@
 """Forget old answers, outputs, runs and logs, and give the disk space back. What is done stays
-done.
+done. Or erase everything that is kept about one record.
 
 Usage   ./run_job.sh prune [JOB] --older-than 90d [--dry-run] [--demo]
-        Without --older-than it says what 90d would remove, and removes nothing.
-Exit    0; 75 where every job was running; otherwise the first code of what could not be pruned
+        ./run_job.sh prune --record ID [--record ID2 …] [--dry-run] [--demo]
+        Without either it says what 90d would remove, and removes nothing.
+Exit    0; 75 where every job was running; otherwise the first code of what could not be pruned.
+        With --record: 2 where no ledger knows the record, 75 where a job was running or not all of
+        it could be erased yet: run it again
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from common.process import exits
 from common.process.command_line import Parser, say
 from common.process.exits import JobExit
 from common.process.lock import hold, sign
+from common.process.log import brief
 from common.process.words import counted
 from common.settings import ROOT
 from ops.facts import history
@@ -46,6 +50,8 @@ def main(
     codes = []
     try:
         given = _parse(arguments)
+        if given.record:
+            return _erase(given, root, environ)
         asks_only = given.older_than is None
         if asks_only:
             given.older_than, given.dry_run = timedelta(days=90), True
@@ -72,6 +78,32 @@ def main(
     if broken:
         return broken[0]
     return exits.NOT_NOW if codes and set(codes) == {exits.NOT_NOW} else exits.DONE
+
+
+def _erase(given: argparse.Namespace, root: Path, environ: Mapping[str, str] | None) -> int:
+    """Erase records, say what went, and return the exit code. Raises JobExit, OSError."""
+    from ops.erasing.erase import erase_everywhere, in_lines, reword_history
+
+    base = settings.load("", demo=given.demo, root=root, environ=environ)
+    told = history.read(base.state / "history.tsv")
+    jobs = known_jobs(base, {line.job for line in told.lines})
+    logs = (base.state if given.demo else root) / "logs"
+    codes: list[int] = []
+    for record_id in dict.fromkeys(given.record):
+        shown = brief(record_id)
+        erased = []
+        for one in erase_everywhere(base, logs, jobs, record_id, dry_run=given.dry_run):
+            erased.append(one)
+            for line in in_lines(one, dry_run=given.dry_run):
+                say(f"{shown}: {line}")
+        if lines := reword_history(base, record_id, dry_run=given.dry_run):
+            say(f"{shown}: history.tsv: {counted(lines, 'line')} {_would(given.dry_run)}reworded")
+        codes += [one.code for one in erased]
+        if not any(one.known for one in erased) and not any(codes):
+            sys.stderr.write(f"prune: no ledger of these jobs knows a record {shown}\n")
+            codes.append(exits.USAGE)
+    first = next((code for code in codes if code not in (exits.DONE, exits.NOT_NOW)), exits.DONE)
+    return first or (exits.NOT_NOW if exits.NOT_NOW in codes else exits.DONE)
 
 
 def _prune(found: settings.Settings, logs: Path, before: str, *, dry_run: bool) -> tuple[int, str]:
@@ -201,14 +233,24 @@ def in_bytes(count: int) -> str:
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         prog="./run_job.sh prune",
-        description="Forget old answers, outputs, runs and logs. What is done stays done.",
+        description="Forget old answers, outputs, runs and logs: what is done stays done. Or erase"
+        " everything about one record.",
     )
     add = parser.add_argument
     add("job", nargs="?", default="", metavar="JOB", help="of this job alone")
     add("--older-than", type=_days, metavar="90d", help="what is older goes; without: see 90d")
+    add(
+        "--record",
+        action="append",
+        metavar="ID",
+        help="erase all that any job keeps about this record; its id and its cost stay",
+    )
     add("--dry-run", action="store_true", help="say what would go; change nothing")
     add("--demo", action="store_true", help="in state/demo/")
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    if given.record and (given.job or given.older_than):
+        parser.error("--record is about all jobs, and any age: leave out JOB and --older-than")
+    return given
 
 
 def _days(text: str) -> timedelta:

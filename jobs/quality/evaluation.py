@@ -33,7 +33,7 @@ from quality.evaluation_json import as_json
 from quality.labels import CORRECTIONS, Labels, labels
 from quality.other_versions import collect_others
 from quality.record_text import text_of
-from quality.sample import everything
+from quality.sample import everything, not_erased
 from quality.scores import score
 from quality.side_by_side import side_by_side
 from quality.summary import finish, status_of
@@ -99,7 +99,7 @@ def _evaluated(context: Context, parts: list[Context], began: float) -> Evaluati
     for model in models:
         delivery = "message_batch" if by_message_batch else "live"
         parts.append(apart(context, Purpose.EVAL, model=model, delivery=delivery))
-    ids = expected.expected.keys()
+    ids = not_erased(context, [*expected.expected])
     records = Spool(
         (record for record in once(everything(context)) if record["record_id"] in ids),
         context.settings.state,

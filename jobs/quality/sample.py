@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
 from common.context import Context
 from common.job import Record
 from common.ledger.apart import KeptAnswers
+from common.ledger.erasure.other_parts import ERASED
 from common.ledger.states import ENDED
 from common.ledger.tries import Sample
 from common.records.repeated import once
@@ -68,7 +69,7 @@ def _waiting(context: Context) -> Selected:
 
 
 def _again(context: Context, last: Sample, waiting: Selected, number: int) -> Taken:
-    ids = {*last.record_ids}
+    ids = not_erased(context, last.record_ids)
     found = [record for record in once(everything(context)) if record["record_id"] in ids]
     gone = len(ids) - len(found)
     records = [found[place] for place in spread(number, len(found))]
@@ -103,6 +104,12 @@ def _done(context: Context, number: int, without: Collection[str] = ()) -> Taken
         records = [*done.at(spread(number, len(done)))]
         of = f"of the {len(done):,} that are done, since none waits; what is saved stays"
         return Taken(records, context.version, of)
+
+
+def not_erased(context: Context, record_ids: Sequence[str]) -> set[str]:
+    """These records without those that a person had erased: nobody asks about them again."""
+    states = context.ledger.states(record_ids)
+    return {one for one in record_ids if one not in states or states[one].error != ERASED}
 
 
 def everything(context: Context) -> Iterator[Record]:

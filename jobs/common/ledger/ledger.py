@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from common import times
+from common.ledger.erasure.erased_records import ErasedRecords
 from common.ledger.ledger_database import LedgerDatabase
 from common.ledger.lookup import looked_up
 from common.ledger.not_done import NotDone, has_stale, not_done
@@ -39,11 +40,11 @@ class Ledger(StoredRequests):
         `second` is the version of a model that gives a second opinion, "" where none does.
         """
         super().__init__(file, job, run_id)
-        self._file = file
+        self._file = self.database = file
         self.aside = file.answers
-        self.database = file
         self.version = version
         self.purpose = purpose
+        self._erased = ErasedRecords(file.db, job)
         self.second_answers = SecondAnswers(file.db, job, run_id, version, second)
         # Commits everything inside together; see LedgerDatabase.
         self.transaction = file.transaction
@@ -52,7 +53,7 @@ class Ledger(StoredRequests):
 
     def states(self, record_ids: Sequence[str]) -> dict[str, RecordState]:
         """What it holds of these records, by id; a fresh record is not in the answer."""
-        return looked_up(self._db, self.job, record_ids)
+        return looked_up(self._db, self.job, record_ids) | self._erased.apart(record_ids)
 
     def not_done(self, versions: Collection[str] = (), room: int | None = None) -> NotDone | None:
         """What finds those of many ids whose records are not done; None where few are done.
@@ -123,8 +124,8 @@ class Ledger(StoredRequests):
         )
 
     def answered(self, answers: Sequence[Answer]) -> None:
-        """Keep answers as they came."""
-        now = times.stamp()
+        """Keep answers as they came, without what they say about records that were erased."""
+        now, answers = times.stamp(), self._erased.left_of(answers)
         self._db.executemany(
             "update requests set status = 'answered', answer = ?, api_request_id = ?,"
             " input_tokens = ?, output_tokens = ?, cache_write_tokens = ?, cache_read_tokens = ?,"

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from common.context import Context
 from common.job import Record
+from common.ledger.erasure.other_parts import ERASED
 from common.ledger.ledger import Ledger
 from common.ledger.states import RecordState, RecordStatus
 from common.records.chunks import Chunk, packed
@@ -48,7 +49,7 @@ def is_wanted(context: Context, state: RecordState | None) -> bool:
     if state.run_id == context.run_id:
         return False
     if state.status is RecordStatus.DEAD:
-        return options.retry_dead
+        return options.retry_dead and state.error != ERASED
     if state.status is RecordStatus.CORRECTED:
         return options.reprocess
     return state.status is RecordStatus.DONE and (options.reprocess or is_stale(context, state))

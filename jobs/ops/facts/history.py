@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from common.process.files import check_ours, open_ours, write_whole
 from common.process.log import shortened
@@ -121,13 +122,41 @@ def forget(path: Path, is_old: Callable[[Line], bool], *, dry_run: bool) -> tupl
             lines, freed = len(rows) - len(kept), whole - sum(map(len, kept))
             if lines and not dry_run:
                 write_whole(path, b"".join(kept).decode("utf-8", "replace"))
-                file.seek(whole)
-                for seconds in _LATE:
-                    time.sleep(seconds)
-                    _append(path, file.read())
+                _add_late(path, file, whole)
             return lines, freed
     except FileNotFoundError:
         return 0, 0
+
+
+def reword(path: Path, change: Callable[[str], str], *, dry_run: bool) -> int:
+    """Change the reasons of lines: how many changed. Raises as read() does; see forget()."""
+    check_ours(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read()
+            whole = content.rfind(b"\n") + 1
+            before = content[:whole].decode("utf-8", "replace").split("\n")
+            after = [_reworded(line, change) for line in before]
+            count = sum(one != other for one, other in zip(before, after, strict=True))
+            if count and not dry_run:
+                write_whole(path, "\n".join(after))
+                _add_late(path, file, whole)
+            return count
+    except FileNotFoundError:
+        return 0
+
+
+def _reworded(line: str, change: Callable[[str], str]) -> str:
+    start, tab, reason = line.rpartition("\t")
+    return f"{start}{tab}{change(reason)}"
+
+
+def _add_late(path: Path, file: BinaryIO, whole: int) -> None:
+    """Add what was still written to the file that was replaced."""
+    file.seek(whole)
+    for seconds in _LATE:
+        time.sleep(seconds)
+        _append(path, file.read())
 
 
 def _append(path: Path, late: bytes) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from common.context import Context
 from common.job import Record
+from common.ledger.erasure.other_parts import ERASED
 from common.ledger.states import RecordStatus
 from common.ledger.tries import AnsweredRecord, Tries
 from ops.ledger.other_answers import OtherAnswers
@@ -150,6 +151,8 @@ class Choice:
         kept: dict[Group, _Smallest],
     ) -> None:
         answer, others = answers
+        if answer.error == ERASED:
+            return
         if answer.status is RecordStatus.DEAD:
             group, why, output = Group.DEAD, f"dead letter: {answer.error[:_LONGEST]}", {}
         elif _is_done(answer):

@@ -18,6 +18,7 @@ from common.context import Context
 from common.job import Record
 from common.job_code import DUMP, VALIDATOR
 from common.ledger.corrections import corrected_fields
+from common.ledger.erasure.other_parts import ERASED
 from common.ledger.states import ENDED, RecordStatus
 from common.ledger.tries import AnsweredRecord, Tries
 from common.process.command_line import quoted
@@ -200,6 +201,8 @@ class Judge:
         status = answer.status if answer else None
         if status in (RecordStatus.SUBMITTED, RecordStatus.ANSWERED):
             raise ValueError("it is under way: import it when its answer is in")
+        if answer and answer.error == ERASED:
+            raise ValueError("it was erased (prune --record)")
         stands = status in ENDED
         output = json.loads(answer.output) if stands and answer and answer.output else {}
         values = self._values(one)
