@@ -8,22 +8,33 @@
 #   ./run_job.sh JOB --demo --celery
 #                                   the same by two workers, with a PostgreSQL and a Valkey that
 #                                   are started for it, and gone with it
+#   ./run_job.sh --new NAME         make jobs/NAME.py, a job of your own, from the one that is
+#                                   nearest: --from JOB; --table T makes its SELECT from the columns of a
+#                                   table in RECORDS_DB (--id, --text, --time name them)
+#   ./run_job.sh status [JOB]       what happened, what is stuck, what it cost, for all jobs or one
+#   ./run_job.sh doctor [JOB]       will it work tonight? What could be in the way, and the remedy
+#   ./run_job.sh prune --older-than 90d
+#                                   forget old answers and logs; what is done stays done
 #   ./run_job.sh review JOB         write reports/review/JOB.csv, a table of the answers that are
 #                                   most in doubt, 200 at most (--rows N); --import FILE takes in
 #                                   what a person has filled in there
 #   ./run_job.sh worker             send what runs with --celery have queued, until TERM: its log is
 #                                   stderr
+#   ./run_job.sh move_ledger [JOB]  take ledgers along from SQLite files to PostgreSQL
 #   ./run_job.sh --list             list the jobs
 #   ./run_job.sh --setup            make venv/ from requirements.txt (the first run does it, too)
 #   ./run_job.sh --setup --with postgres --with celery
 #                                   also install requirements-postgres.txt, requirements-celery.txt
 #                                   (`--with demo`: what --demo --celery needs, which installs it)
-#   ./run_job.sh --install-cron     put the lines of crontab.example into your crontab; everything
-#                                   else in it stays
+#   ./run_job.sh --install-cron     put the lines of crontab.example, and those of your own in
+#                                   crontab.local, into your crontab; everything else in it stays
 #   ./run_job.sh --remove-cron      take them out again
 #   ./run_job.sh --backup FILE      write one tar with what a fresh clone lacks: .env, ledgers,
 #                                   reports, your own jobs; jobs may run meanwhile (docs/day-30.md
 #                                   says how to restore it, or to move to another machine)
+#   source <(./run_job.sh --completion)
+#                                   for ~/.bashrc: the Tab key completes jobs, options, days and
+#                                   dead letters
 #   ./run_job.sh --help             print this text
 #
 # What the job writes to stderr goes to logs/JOB.log, between a START and an END line; at a terminal
@@ -62,11 +73,12 @@ main() {
 
   case ${1-} in
     '')
-      printf 'usage: ./run_job.sh JOB [options] | --list | --setup | --install-cron | --help\n' >&2
+      printf 'usage: ./run_job.sh JOB [options] | --list | --new NAME | --setup | --help\n' >&2
       exit 2
       ;;
     -h | --help) manual; exit ;;
     --list) list_jobs; exit ;;
+    --completion) completion; exit ;;
   esac
   prepare_environment
   utc %Y%m%dT%H%M%SZ
@@ -91,7 +103,9 @@ main() {
     exit
   fi
 
-  [[ $1 != --backup ]] || set -- backup "${@:2}"
+  case $1 in
+    --new | --backup) set -- "${1#--}" "${@:2}" ;; # scripts of the operator's, by another name
+  esac
   find_script "$1"
   shift
 

@@ -34,12 +34,13 @@ def check(installation: Installation) -> Iterator[Line]:
             yield fail(subject, unusable.text, unusable.remedy)
             continue
         try:
-            yield from _source(subject, job, installation.settings(name).records_db())
+            yield from check_job(subject, job, installation.settings(name).records_db())
         except JobExit as error:
             yield fail(subject, error.message)
 
 
-def _source(subject: str, job: Job, url: str) -> Iterator[Line]:
+def check_job(subject: str, job: Job, url: str) -> Iterator[Line]:
+    """Whether a job fits the database at `url`. Raises JobExit where that cannot be used."""
     database = open_source(url, writable=False)
     try:
         columns = database.columns(job.select)

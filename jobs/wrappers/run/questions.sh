@@ -12,6 +12,15 @@ manual() {
   answer "$text"
 }
 
+# Print what `source <(./run_job.sh --completion)` reads. The Tab key asks complete.sh of the
+# installation whose run_job.sh stands on the line, else of this one.
+completion() {
+  local text
+  printf -v text 'claude_batch_jobs_root=%q\n' "$root"
+  text+=$(<"$root/jobs/wrappers/run/completion.sh")
+  answer "$text"$'\n'
+}
+
 # Set `files`: the paths of all jobs, then of all scripts for the operator.
 job_files() {
   local file
@@ -63,7 +72,7 @@ with a letter; rename the file"
   files=("${files[@]##*/}")
   files=("${files[@]%.py}")
   if [[ $1 == -* ]]; then
-    nearest "$1" --list --setup --install-cron --remove-cron --backup --help
+    nearest "$1" --list --new --setup --install-cron --remove-cron --backup --completion --help
     shown+=": the job's name comes first"
   else
     nearest "$plain" "${files[@]}"
