@@ -138,6 +138,35 @@ def test_schedule_a_job_of_your_own(reader):
     reader.types(doctor, code=None)
 
 
+def test_erase_one_customer(reader, claude):
+    would, erase, again, own = commands(SECTIONS["Erase one customer"])
+    site = claude()
+    events(site, 12)
+    lead_to(site, reader)
+    run(reader, "--live")
+    report = reader.here.job("daily_report", "--date", "2026-11-20")
+    assert report.returncode == 0, report.stderr
+    paid = len(site.billed())
+    said = reader.types(would)
+    assert "7: bulk_classifier: would be erased (1 answer, 1 output" in said
+    assert "7: daily_report: would be erased" in said
+    said = reader.types(erase)
+    assert "7: bulk_classifier: erased (1 answer, 1 output" in said
+    assert "table event_labels, record_id = '7'" in said
+    command = re.search(r"run_job.sh daily_report --date \S+", said)
+    assert command and again == f"./{command[0]}"
+    assert not [*(reader.folder / "reports/daily_report").glob("2026-11-20*")]
+    run(reader, "--live", "--reprocess")
+    assert [line for line in site.billed()[paid:] if "7" in line["records"]] == []
+    paid = len(site.billed())
+    reader.types(again)
+    assert [line["records"] for line in site.billed()[paid:]] == [[]]
+    assert "erased" in (reader.folder / "reports/daily_report/2026-11-20.md").read_text()
+    reader.types(own.replace("records.db", str(site.source)))
+    assert site.saved("select * from event_labels where record_id = '7'") == []
+    assert site.saved("select count(*) from event_labels") == [(11,)]
+
+
 def test_back_up_restore_move(reader, claude):
     back_up, clone, unpack, doctor, install, remove, move = commands(
         SECTIONS["Back up, restore, move"]

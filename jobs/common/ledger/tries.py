@@ -11,8 +11,7 @@ from common.ledger.ledger_database import LedgerDatabase
 from common.ledger.lookup import groups, marks
 from common.ledger.states import NOT_SENT, RecordStatus
 
-# Two tries of one second have an order, too.
-_STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
+_STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"  # two tries of one second have an order, too
 
 
 @dataclass(frozen=True)
