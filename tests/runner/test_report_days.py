@@ -69,6 +69,44 @@ def test_a_day_without_records_is_said_once(claude):
     assert days_reported(site) == ["2026-11-19", "2026-11-20", "2026-11-21"]
 
 
+def test_a_day_without_records_has_a_page_and_its_neighbours_link_to_it(claude):
+    site = claude()
+    for day in (19, 21):
+        site.events(events(f"2026-11-{day}", 2, first=day * 10))
+    report(site, today=night(20))
+    assert report(site, today=night(22)).code == 0
+    assert "No summary: the day has no records" in site.report("2026-11-20")
+    folder = site.root / "reports/daily_report"
+    page = (folder / "2026-11-20.html").read_text(encoding="utf-8")
+    assert 'href="2026-11-19.html"' in page and 'href="2026-11-21.html"' in page
+    index = (site.root / "reports/index.html").read_text(encoding="utf-8")
+    assert [f"2026-11-{day}.html" in index for day in (19, 20, 21)] == [True] * 3
+    assert len(site.billed()) == 4
+
+
+def test_a_report_stays_where_its_records_are_gone_from_the_database(claude):
+    site = claude()
+    site.events(events("2026-11-21", 2))
+    report(site)
+    before = site.report("2026-11-21")
+    site.change("delete from events")
+    assert report(site, "--date", "2026-11-21").code == 0
+    assert site.report("2026-11-21") == before
+
+
+def test_a_save_that_fails_for_a_day_without_records_is_told_of(claude):
+    site = claude()
+    site.events(events("2026-11-19", 1))
+
+    def save(folder, report):
+        report.sections[0]
+
+    site.today = night(21)
+    job = dataclasses.replace(daily_report.JOB, save=save)
+    result = site.run(job)
+    assert result.code == 78 and "2026-11-20: save() failed" in result.log
+
+
 def test_a_day_without_records_is_said_each_time_it_is_named(claude):
     site = claude()
     site.events(events("2026-11-19", 1))

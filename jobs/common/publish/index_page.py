@@ -74,16 +74,15 @@ def _row(page: Page, job: str) -> str:
     facts = page.facts
     so_far = f' <span class="so-far">so far, {escape(facts.until)}</span>' if facts.until else ""
     link = f"{quote(job)}/{page.stem}.html"
-    records = "" if facts.records is None else counted(facts.records, "record")
+    # Of a day without records, the sentence says so.
+    records = counted(facts.records, "record") if facts.records else ""
     actions = f"{counted(facts.actions, 'action')} open" if facts.actions else ""
     figures = "".join(f"<span>{words}</span>" for words in (records, actions) if words)
     said = f'<p dir="auto">{escape(facts.sentence, quote=True)}</p>' if facts.sentence else ""
     look = ' class="none"' if facts.records == 0 else ""
     named = f'<a href="{link}">{_name(page.stem)}</a>{so_far}'
-    return (
-        f'<li{look}><p class="day">{named}</p>'
-        f'<div>{said}<p class="figures">{figures}</p></div></li>'
-    )
+    below = f'<p class="figures">{figures}</p>' if figures else ""
+    return f'<li{look}><p class="day">{named}</p><div>{said}{below}</div></li>'
 
 
 def _month(stem: str) -> str:

@@ -53,6 +53,8 @@ def actions(report: DayReport) -> tuple[Entry, ...]:
 
 def no_summary(report: DayReport) -> str:
     """Why there is no summary, as one sentence."""
+    if not report.records:
+        return "No records so far." if report.until else "No records."
     reason = plain(report.summary_missing, DETAIL)
     return f"No summary: {reason}" if reason else "No summary."
 

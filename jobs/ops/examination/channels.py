@@ -1,4 +1,6 @@
-"""Who is told when a run fails: the form of each address, and with --send whether it answers."""
+"""Who is told when a run fails, and where reports are announced: the form of each address, and with
+--send whether it answers.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ from ops.examination.installation import Installation
 from ops.examination.lines import FAIL, OK, WARN, Line, ending, fail, ok, warn
 
 _SUBJECT = "alerts"
+_REPORTS = "reports"  # the subject of what announces a report
 _SLACK = re.compile(
     r"https://hooks\.slack(-gov)?\.com/services/T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9]+"
 ).fullmatch
@@ -35,7 +38,8 @@ def check(installation: Installation, places: str = _SENDMAIL_PLACES) -> Iterato
         kind = KNOWN[general]
         if kind in ("slack", "routing_key", "email", "webhook", "ping"):
             level, text, remedy = form(kind, value, len(installation.all_jobs), places)
-            yield Line(level, _SUBJECT, f"{name}: {text}", remedy)
+            subject = _REPORTS if general.startswith("REPORT_") else _SUBJECT
+            yield Line(level, subject, f"{name}: {text}", remedy)
     if not installation.has_channel():
         yield warn(
             _SUBJECT,
@@ -124,8 +128,9 @@ def _answer(said: str, code: int) -> Line | None:
     answer = answer.strip()
     if not channel or answer.startswith("not set"):
         return None
+    subject = _REPORTS if channel.startswith("report_") else _SUBJECT
     if answer.startswith(("REFUSED", "NOT REACHED")):
-        return fail(_SUBJECT, f"{channel}: {answer}")
+        return fail(subject, f"{channel}: {answer}")
     if answer.startswith("ok"):
-        return ok(_SUBJECT, f"{channel}: sent: {answer.removeprefix('ok').lstrip(': ')}")
+        return ok(subject, f"{channel}: sent: {answer.removeprefix('ok').lstrip(': ')}")
     return ok(_SUBJECT, said.strip()) if not code else warn(_SUBJECT, said.strip())
