@@ -210,7 +210,7 @@ def test_a_script_that_is_missing_or_an_outbox_that_cannot_be_written_is_a_warni
     assert len(outbox(site)) == 1
 
 
-def mailed(site: Site, tools: Path, **environ: str) -> Result:
+def mailed(site: Site, tools: Path, **environ: Any) -> Result:
     """A run whose sendmail keeps what it gets; `environ` are settings."""
     tools.mkdir(exist_ok=True)
     program = tools / "sendmail"

@@ -104,7 +104,8 @@ def test_a_save_that_fails_for_a_day_without_records_is_told_of(claude):
     site.today = night(21)
     job = dataclasses.replace(daily_report.JOB, save=save)
     result = site.run(job)
-    assert result.code == 78 and "2026-11-20: save() failed" in result.log
+    assert result.code == 78, result.log
+    assert "2026-11-20: save() raised IndexError" in result.log
 
 
 def test_a_day_without_records_is_said_each_time_it_is_named(claude):
