@@ -42,7 +42,8 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 # The rooms and files whose tests run on both databases, except those that are marked as SQLite's.
 ON_BOTH = (
     "delivery end_to_end ledger ops/test_erase.py ops/test_new_job.py ops/test_prune.py"
-    " ops/test_review ops/test_status.py ops/test_status_apart.py quality records report runner source"
+    " ops/test_review ops/test_status.py ops/test_status_apart.py quality records report runner"
+    " source"
 ).split()
 
 

@@ -126,9 +126,8 @@ class Runs:
 
         The hash is "" where a day has no report, or one that lacks records.
         """
-        rows = self._file.db.execute(
-            'select "window", made_from from windows where job = ?', (self.job,)
-        )
+        sql = 'select "window", made_from from windows where job = ?'
+        rows = self._file.db.execute(sql, (self.job,))
         return {row["window"]: row["made_from"] for row in rows}
 
     def reported_records(self) -> dict[str, int]:
