@@ -125,10 +125,6 @@ def test_remove_a_job(reader, claude):
     assert left == []
 
 
-@pytest.mark.skipif(
-    "crontab.local" not in (REPOSITORY / "jobs/wrappers/run/install_cron.sh").read_text(),
-    reason="--install-cron does not read crontab.local yet",
-)
 def test_schedule_a_job_of_your_own(reader):
     writes, install, doctor = commands(SECTIONS["Schedule a job of your own"])
     (reader.folder / "jobs/ticket_triage.py").write_text('"""Triage."""\n')
@@ -237,7 +233,12 @@ def test_read_the_ledger_in_sql(reader, claude):
 
 
 def test_the_crontab_line_of_the_page_makes_a_backup(reader):
-    (line,) = re.findall(r"^47 7 \* \* \* (.+)$", SECTIONS["Back up, restore, move"], re.MULTILINE)
+    (whole, line) = re.findall(
+        r"^(47 7 \* \* \* (.+))$", SECTIONS["Back up, restore, move"], re.MULTILINE
+    )[0]
+    (reader.folder / "crontab.local").write_text(f"{whole}\n")
+    reader.types("./run_job.sh --install-cron")
+    assert whole.replace("/opt/claude-batch-jobs", str(reader.folder)) in reader.crontab
     folder = reader.home / "mnt"
     folder.mkdir()
     command = line.replace("\\%", "%").replace("/mnt/backup", str(folder))
