@@ -41,6 +41,7 @@ from ops.keeping.own_files import OwnFiles, own_files
 from ops.keeping.state_files import NOTE, Kept, keep_reports, keep_state
 from ops.prune import in_bytes
 
+_SHOWN = 8  # of one's own files, at a terminal
 _GOES_IN = ("state", "reports", "logs", "jobs")
 
 
@@ -98,7 +99,7 @@ def _note(root: Path, made: _Made) -> list[str]:
     return [
         f"A backup of {root} on {socket.gethostname()}, made at {times.stamp()}.",
         f"Version (commit): {commit}",
-        *_contents(made),
+        *_contents(made, len(made.own.names)),
     ]
 
 
@@ -106,13 +107,13 @@ def _in_words(path: Path, made: _Made) -> list[str]:
     size = in_bytes(path.stat().st_size)
     return [
         f"{path}: {size}, for you alone (0600): keys and customers' text are in it",
-        *_contents(made),
+        *_contents(made, _SHOWN),
         f"To go on from it, in the folder of a fresh clone: tar -xpf {path}",
     ]
 
 
-def _contents(made: _Made) -> list[str]:
-    """What is in it and what is not, a line for each."""
+def _contents(made: _Made, most: int) -> list[str]:
+    """What is in it and what is not, a line for each; of one's own files, so many at most."""
     own, apart = made.own, made.elsewhere
     ledgers = ", ".join(name.removeprefix("state/") for name in made.state.ledgers)
     settings_in_words = ".env" if made.has_settings else "no .env: there is none"
@@ -121,7 +122,7 @@ def _contents(made: _Made) -> list[str]:
         f"  settings     {settings_in_words}",
         f"  state/       {in_state}, {counted(made.state.others, 'other file')}",
         f"  reports/     {counted(made.reports.others, 'file')}",
-        f"  your own     {', '.join(own.names) or 'nothing: git knows all jobs as they are'}",
+        f"  your own     {_some(own.names, most) or 'nothing: git knows all jobs as they are'}",
     ]
     if own.note:
         lines.append(f"               {own.note}: all jobs are in it")
@@ -138,12 +139,20 @@ def _contents(made: _Made) -> list[str]:
     return lines
 
 
+def _some(names: Sequence[str], most: int) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def _target(text: str, root: Path) -> Path:
     """The file to be made. Raises JobExit (2) where it is in a folder that goes in."""
-    path = Path(text).expanduser().absolute()
-    resolved = path.parent.resolve() / path.name
+    if text == "-":
+        only = "a backup is a file, which is there only when it is whole"
+        raise JobExit(exits.USAGE, f"{only}: name one in the place of -")
+    given = Path(text).expanduser()
+    path = given.parent.resolve() / given.name
     for name in _GOES_IN:
-        if resolved.is_relative_to((root / name).resolve()):
+        if path.is_relative_to((root / name).resolve()):
             inside = f"{path} is in {name}/"
             remedy = "name a file outside this installation, best on another disk"
             raise JobExit(exits.USAGE, f"{inside}, a folder of this installation: {remedy}")

@@ -260,6 +260,23 @@ def test_what_was_committed_here_and_is_nowhere_else_is_in_it_and_what_was_remov
     )
 
 
+def test_of_many_files_of_ones_own_some_are_named_and_all_are_in_it(here, site):
+    for n in range(12):
+        (here.root / f"jobs/mood_{n:02}.py").write_text(OWN_JOB)
+    made = here.job("--backup", str(site.root / "claude.tar"))
+    assert "jobs/mood_07.py and 4 more\n" in made.stdout
+    assert {f"jobs/mood_{n:02}.py" for n in range(12)} <= names(site.root / "claude.tar")
+    assert restored_note(site.root / "claude.tar").count("jobs/mood_") == 12
+
+
+def restored_note(tar: Path) -> str:
+    """What the backup says of itself."""
+    with tarfile.open(tar) as opened:
+        note = opened.extractfile("state/backup.txt")
+        assert note
+        return note.read().decode()
+
+
 def test_without_git_all_jobs_are_in_it(here, site):
     (here.root / ".git").rename(site.root / "git")
     made = here.job("--backup", str(site.root / "claude.tar"))
@@ -320,6 +337,7 @@ def test_what_cannot_be_the_backup_is_said_in_one_line_and_nothing_is_changed(he
         (here.root / "state/claude.tar", 2, "is in state/, a folder of this installation"),
         (here.root / "reports/claude.tar", 2, "is in reports/"),
         ("/proc/claude.tar", 73, "cannot be made"),
+        ("-", 2, "name one in the place of -"),
     ):
         ended = here.job("--backup", str(file))
         assert ended.returncode == code, (file, ended.stderr)
