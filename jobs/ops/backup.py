@@ -141,7 +141,7 @@ def _contents(made: _Made, most: int) -> list[str]:
 
 def _some(names: Sequence[str], most: int) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return ", ".join(name if name.isprintable() else ascii(name) for name in names[:most]) + more
 
 
 def _target(text: str, root: Path) -> Path:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from common.claude import models_api
+from common.delivery.message_batch import results
 from rigs.clone import Clone, origin
 from rigs.documents import Reader, commands, sections
 from rigs.harness import REPOSITORY, Site
@@ -230,6 +232,21 @@ def test_read_the_ledger_in_sql(reader, claude):
     assert "done" in record and '"results"' in answer.replace("\\", "")
     assert "claude-haiku-5-5" in costs and len(runs.splitlines()) == 6
     assert "msgbatch_" in under_way
+
+
+def test_what_runs_out_when_has_the_numbers_of_the_code():
+    text = SECTIONS["What runs out when"]
+    for days, words in (
+        (models_api._SOON.days, "warns from {} days before"),
+        (results._KEPT.days, "{} days after it was submitted"),
+        (results._WARNED_AFTER.days, "from the {}th day each run"),
+    ):
+        assert words.format(days) in text
+    manual = (REPOSITORY / "run_job.sh").read_text(encoding="utf-8")
+    assert "LOG_KEEP=8" in manual and "LOG_MAX_BYTES=52428800" in manual
+    assert "8 old ones of 50 MB" in text
+    outbox = (REPOSITORY / "jobs/wrappers/alerts/outbox.sh").read_text(encoding="utf-8")
+    assert "after three days" in text and "after three days" in outbox
 
 
 def test_the_crontab_line_of_the_page_makes_a_backup(reader):
