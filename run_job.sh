@@ -9,16 +9,19 @@
 #                                   the same by two workers, with a PostgreSQL and a Valkey that
 #                                   are started for it, and gone with it
 #   ./run_job.sh --new NAME         make jobs/NAME.py, a job of your own, from the one that is
-#                                   nearest: --from JOB; --table T makes its SELECT from the columns of a
-#                                   table in RECORDS_DB (--id, --text, --time name them)
-#   ./run_job.sh status [JOB]       what happened, what is stuck, what it cost, for all jobs or one
+#                                   nearest: --from JOB; --table T makes its SELECT from the
+#                                   columns of a table in RECORDS_DB (--id, --text, --time name them)
+#   ./run_job.sh status [JOB]       what happened, what is stuck, what it cost, for all jobs or one;
+#                                   --html: as a page, --watch: again every 2 seconds, --json
 #   ./run_job.sh doctor [JOB]       will it work tonight? What could be in the way, and the remedy
 #   ./run_job.sh prune --older-than 90d
 #                                   forget old answers and logs; what is done stays done
+#   ./run_job.sh prune --record ID  erase all that is kept about one record (docs/day-30.md)
 #   ./run_job.sh review JOB         write reports/review/JOB.csv, a table of the answers that are
 #                                   most in doubt, 200 at most (--rows N); --import FILE takes in
 #                                   what a person has filled in there
-#   ./run_job.sh worker             send what runs with --celery have queued, until TERM: its log is
+#   ./run_job.sh worker [--concurrency N] [--queue Q]
+#                                   send what runs with --celery have queued, until TERM: its log is
 #                                   stderr
 #   ./run_job.sh move_ledger [JOB]  take ledgers along from SQLite files to PostgreSQL
 #   ./run_job.sh --list             list the jobs

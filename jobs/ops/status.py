@@ -73,7 +73,10 @@ def _views(
 
 def _answer(given: argparse.Namespace, root: Path, environ: Mapping[str, str]) -> int:
     status = _gathered(given, root, environ)
-    if given.json:
+    if given.dead_letters:
+        ids = [letter.record_id for job in status.jobs for letter in job.dead_letters]
+        say("\n".join(dict.fromkeys(ids)))
+    elif given.json:
         say(json.dumps(asdict(status), indent=2))
     elif given.html:
         from ops.overview.status_page import write
@@ -99,6 +102,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--watch", action="store_true", help="show it again every 2 seconds, until Ctrl-C"
     )
     add("--demo", action="store_true", help="what --demo left in state/demo/")
+    add("--dead-letters", action="store_true", help=argparse.SUPPRESS)  # for completion
     return parser.parse_args(arguments)
 
 

@@ -59,15 +59,27 @@ read_names() {
 
 # Set `options`: those that a script of ours hands to its parser, as its text has them.
 read_options() {
-  local text line
+  local line call=''
   options=()
-  [[ -f $1 ]] || return 0
-  text=$(<"$1")
   while IFS= read -r line; do
-    [[ $line != *SUPPRESS* ]] || continue
-    [[ ! $line =~ (add|add_argument|flag)\(\"(--[a-z-]+)\" ]] || options+=("${BASH_REMATCH[2]}")
-  done <<<"$text"
+    [[ -n $call || $line =~ (add|add_argument|flag)\( ]] || continue
+    call+=${line#"${line%%[! ]*}"}
+    [[ $line == *')' || $line == *') '* ]] || continue # the call goes on
+    [[ $call == *SUPPRESS* || ! $call =~ (add|add_argument|flag)\(\"(--[a-z-]+)\" ]] ||
+      options+=("${BASH_REMATCH[2]}")
+    call=''
+  done <"$1"
   options+=(--help)
+}
+
+# Set `commands`: what run_job.sh does besides running a script, as its manual has them.
+read_commands() {
+  local line
+  commands=()
+  while IFS= read -r line && [[ $line == '#'* ]]; do
+    [[ ! $line =~ run_job\.sh\ (--[a-z-]+) || " ${commands[*]} " == *" ${BASH_REMATCH[1]} "* ]] ||
+      commands+=("${BASH_REMATCH[1]}")
+  done <"$root/run_job.sh"
 }
 
 # Take from `options` those that the job of FILE does not have.
@@ -98,7 +110,7 @@ days() {
     printf -v day '%(%F)T' "$((now - number * 86400))"
     seen[$day]=yes
   done
-  candidate "${!seen[@]}"
+  for day in "${!seen[@]}"; do candidate "$day"; done | sort
 }
 
 # Print the ids of dead letters: of the job NAME, or of all jobs.
@@ -124,9 +136,11 @@ files() {
 
 models() {
   local text
+  local -A seen=()
   text=$(<"$root/jobs/common/claude/prices.json")
   while [[ $text =~ \"(claude-[a-z0-9.-]+)\" ]]; do
-    candidate "${BASH_REMATCH[1]}"
+    [[ -n ${seen[${BASH_REMATCH[1]}]-} ]] || candidate "${BASH_REMATCH[1]}"
+    seen[${BASH_REMATCH[1]}]=yes
     text=${text#*"${BASH_REMATCH[0]}"}
   done
 }
@@ -159,10 +173,7 @@ main() {
   export LC_ALL=C.UTF-8
   root=$(readlink -f -- "${BASH_SOURCE[0]}")
   root=${root%/jobs/wrappers/run/*}
-  local own=(--list --new --setup --install-cron --remove-cron --completion --help) file
-  [[ ! -f $root/jobs/ops/backup.py ]] || own+=(--backup)
-  [[ ! -f $root/jobs/wrappers/run/upgrade.sh && ! -f $root/jobs/ops/upgrade.py ]] ||
-    own+=(--upgrade --version)
+  local file
   read_line "$@"
   read_names
   local script=${words[0]##*/} name=${words[1]-} previous=''
@@ -172,7 +183,8 @@ main() {
     if [[ $script == notify_on_failure.sh ]]; then
       candidate "${jobs[@]}" --test --help
     else
-      candidate "${jobs[@]}" "${scripts[@]}" "${own[@]}"
+      read_commands
+      candidate "${jobs[@]}" "${scripts[@]}" "${commands[@]}"
     fi
     return
   fi
