@@ -36,6 +36,7 @@ def _known_urgency(value: object) -> str:
 
 
 def _ask_for_urgency(schema: dict[str, Any]) -> None:
+    schema.pop("description", None)  # the words for readers of this file: each request pays for it
     schema["required"] = [*schema["required"], "urgency"]
 
 
