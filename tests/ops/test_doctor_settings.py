@@ -171,6 +171,10 @@ SLACK = "https://hooks.slack.com/services/T012AB/B345CD/aSecretOfSlacks"
         ("PAGERDUTY_ROUTING_KEY", "0123456789abcdef0123456789abcde", "FAIL"),
         ("ALERT_EMAIL", "me@example.com, you@example.com", "ok"),
         ("ALERT_EMAIL", "root", "ok"),
+        ("REPORT_EMAIL", "me@example.com, you@example.com", "ok"),
+        ("REPORT_EMAIL", "me@example.com\nBcc: you@example.com", "FAIL"),
+        ("REPORT_EMAIL_ONE", "Me <me@example.com>", "FAIL"),
+        ("REPORT_SLACK_WEBHOOK_URL_TWO", "#reports", "FAIL"),
         ("ALERT_EMAIL", "me@example.com you@example.com", "FAIL"),
         ("ALERT_WEBHOOK_URL", "https://n8n.example.com/webhook/0123456789abcdef", "ok"),
         ("ALERT_WEBHOOK_URL", "http://127.0.0.1:5678/webhook/0123456789abcdef", "ok"),
@@ -192,7 +196,8 @@ def test_each_channel_has_a_form_and_no_secret_of_it_is_shown(tmp_path, name, va
     sendmail.touch(mode=0o755)
     line = next(iter(channels.check(installation(tmp_path, {name: value}), str(tmp_path))))
     assert (line.level, line.text.startswith(f"{name}: ")) == (level, True), line
-    if name != "ALERT_EMAIL":
+    assert line.subject == ("reports" if name.startswith("REPORT_") else "alerts")
+    if "EMAIL" not in name:
         assert value[-5:] not in line.text + line.remedy
 
 

@@ -8,7 +8,8 @@
 #
 # The settings REPORT_SLACK_WEBHOOK_URL and REPORT_EMAIL hold the addresses.
 
-report_mail_most=7000000 # bytes of a page: in base64 it is a third longer, and many servers take 10 MB
+# Bytes of a page: in base64 it is a third longer, and many servers take 10 MB.
+report_mail_most=7000000
 
 # A test message, for --test. Nothing else is made here.
 report_slack_payload() {
@@ -33,7 +34,8 @@ report_email_send() {
     return
   fi
   subject=${subject%%$'\n'*}
-  if [[ ! $report =~ ^reports/[a-z][a-z0-9_]*/[0-9A-Za-z-]+$ || ! $subject =~ ^[\ -~]{1,200}$ ]]; then
+  if [[ $1 != *$'\n'* || ! $report =~ ^reports/[a-z][a-z0-9_]*/[0-9A-Za-z-]+$ ||
+    ! $subject =~ ^[\ -~]{1,200}$ ]]; then
     REPLY='what waits in state/outbox/ is no announcement of a report'
     return 1
   fi
