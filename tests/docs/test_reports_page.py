@@ -1,0 +1,119 @@
+"""docs/reports.md: each command does what the page says, typed by somebody who reads it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from rigs.clone import Clone, origin
+from rigs.documents import Reader, commands, sections
+from rigs.harness import REPOSITORY
+
+SECTIONS = sections("reports.md")
+ROOT = "/opt/claude-batch-jobs"
+DAY = "2026-11-21"
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is cloned."""
+    return origin(tmp_path_factory.mktemp("origin"))
+
+
+@pytest.fixture
+def reader(repository: Path, tmp_path: Path, claude) -> Reader:
+    """An installation whose last finished day has a report, and today has records."""
+    here = Reader(Clone(repository, tmp_path / "jobs"), repository)
+    site = claude()
+    now = datetime.now(UTC)
+    times = [now - timedelta(days=1), now - timedelta(days=1), now]
+    site.events([(n, f"Where is parcel {n}?", f"{at:%F %T}") for n, at in enumerate(times, 1)])
+    here.here.settings(
+        {
+            "ANTHROPIC_API_KEY": "sk-ant-test-key-000000",
+            "ANTHROPIC_BASE_URL": site.standin.url,
+            "RECORDS_DB": str(site.source),
+            "REPORT_TZ": "UTC",
+        }
+    )
+    assert here.here.job("daily_report").returncode == 0
+    return here
+
+
+def tool(reader: Reader, name: str, text: str) -> None:
+    """A program of that name, found before any other."""
+    path = reader.home / "tools" / name
+    path.write_text(f"#!/bin/bash\n{text}\n")
+    path.chmod(0o755)
+
+
+def written(reader: Reader, pattern: str) -> str:
+    """The name of the one report that there is of this form."""
+    (path,) = (reader.here.root / "reports/daily_report").glob(pattern)
+    return path.stem
+
+
+def test_where_they_are(reader):
+    (listing,) = commands(SECTIONS["Where they are"])
+    day = written(reader, "*.md")
+    said = reader.types(listing)
+    assert f"{day}.csv\n{day}.html\n{day}.md" in said and "index.html" in said
+
+
+def test_copying_a_page_to_another_machine(reader):
+    copy, *_ = commands(SECTIONS["From another machine, or a phone"])
+    day = written(reader, "*.md")
+    tool(reader, "scp", 'cp -- "${1#*:}" "$2"')
+    reader.types(copy.replace(ROOT, str(reader.here.root)).replace(DAY, day))
+    assert f"{day}.csv" in (reader.folder / f"{day}.html").read_text(encoding="utf-8")
+
+
+def test_a_tunnel_shows_the_list_on_loopback_alone(reader):
+    tunnel = commands(SECTIONS["From another machine, or a phone"])[1]
+    assert "-b 127.0.0.1 8000" in tunnel and "-L 8000:127.0.0.1:8000" in tunnel
+    there = re.findall("'(.*)'", tunnel)[0].replace(ROOT, str(reader.here.root))
+    served = there.replace("python3 -m", "exec python3 -u -m").replace(" 8000", " 0")
+    with subprocess.Popen(["bash", "-c", served], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout
+            (port,) = re.findall(r"127\.0\.0\.1 port (\d+)", server.stdout.readline())
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as reply:
+                assert b"<h1>Reports</h1>" in reply.read()
+        finally:
+            server.terminate()
+
+
+def test_a_test_of_the_channels_and_what_waits(reader):
+    _, _, doctor, outbox = commands(SECTIONS["From another machine, or a phone"])
+    mails = reader.home / "mails"
+    tool(reader, "sendmail", "cat >/dev/null; exit 75")
+    settings = reader.folder / ".env"
+    settings.write_text(settings.read_text() + "REPORT_EMAIL=boss@example.org\n")
+    settings.chmod(0o600)
+    assert "report_email: NOT REACHED" in reader.types(doctor, code=78)
+    day = written(reader, "*.md")
+    reader.types(f"./run_job.sh daily_report --date {day} --reprocess")
+    assert len([*(reader.folder / "state/outbox").glob("[0-9]*.report_email.*")]) == 1
+    tool(reader, "sendmail", f"cat >>{mails}")
+    said = reader.types(outbox)
+    assert "report_email: the announcement of a report of daily_report is sent" in said
+    assert mails.read_text().count("Subject: Daily report, ") == 1
+    assert reader.types(outbox) == ""
+
+
+def test_the_day_so_far(reader):
+    (today,) = commands(SECTIONS["The day so far"])
+    reader.types(today)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d-so-far", written(reader, "*-so-far.html"))
+
+
+def test_the_page_names_each_file_of_a_report_and_every_command_is_run_here():
+    text = Path(__file__).read_text(encoding="utf-8")
+    assert [title for title in SECTIONS if f'SECTIONS["{title}"]' not in text] == []
+    assert len([one for title in SECTIONS.values() for one in commands(title)]) == 6
+    assert (REPOSITORY / "tests/bench/reports_index.py").exists()
