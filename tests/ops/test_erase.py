@@ -9,8 +9,9 @@ import io
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import closing, redirect_stderr, redirect_stdout, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +20,10 @@ import pytest
 import bulk_classifier
 import daily_report
 import data_enrichment
+from common.ledger.ledger import Ledger
+from common.ledger.set_aside import Answer, left_aside, set_aside
 from common.process.lock import hold
-from ops import prune
+from ops import prune, review
 from ops.ledger import erased_space, erasing
 from rigs.databases import SqliteFiles
 from rigs.harness import REPOSITORY, Result, Site
@@ -54,7 +57,7 @@ def filled(site: Site, count: int = 8) -> Site:
         shutil.copy(REPOSITORY / f"jobs/{job.name}.py", site.root / "jobs")
     site.events(
         (
-            ID if n == 4 else f"customer-{n:04}-b",
+            ID if n == 4 else f"buyer-{n:04}",
             TEXT if n == 4 else f"I want a refund for order {n}, the mug arrived damaged.",
             f"{DAY} 10:{n:02}:00",
         )
@@ -105,7 +108,9 @@ def _in_tables(site: Site, wanted: bytes) -> Iterator[str]:
             path
             for row in db.execute(
                 "select pg_relation_filepath(c.oid), pg_relation_filepath(c.reltoastrelid)"
-                " from pg_class c where relname like 'event%' and relkind = 'r'"
+                " from pg_class c where relkind = 'r'"
+                # The planner's notes are of the records, too.
+                " and (relname like 'event%' or relname = 'pg_statistic')"
             )
             for path in row
         }
@@ -163,7 +168,7 @@ def test_it_is_never_asked_again(claude, options):
 def test_an_evaluation_and_a_review_leave_it_out(claude):
     site = filled(claude())
     labels = site.root / "labels.csv"
-    labels.write_text(f"record_id,label\n{ID},delivery\ncustomer-0001-b,refund\n")
+    labels.write_text(f"record_id,label\n{ID},delivery\nbuyer-0001,refund\n")
     assert run(site, bulk_classifier.JOB).code == 0
     assert site.run(bulk_classifier.JOB, "--eval", str(labels)).code == 0
     assert erase(site, ID).code == 0
@@ -173,7 +178,7 @@ def test_an_evaluation_and_a_review_leave_it_out(claude):
     assert result.code == 0, result.log
     assert asked(site) == billed + 1
     (ids,) = site.ledger("select record_ids from requests order by created_at", job.name)[-1]
-    assert json.loads(ids) == ["customer-0001-b"]
+    assert json.loads(ids) == ["buyer-0001"]
     assert places(site) == []
 
 
@@ -185,6 +190,8 @@ def test_nobody_pays_again_for_the_others_and_a_report_counts_it_as_erased(claud
     announced.parent.mkdir()
     announced.write_text(f"What {SECRET} says")
     assert erase(site, ID).code == 0
+    merges = "select status, answer from requests where record_ids = '[]'"
+    assert site.ledger(merges) == [("failed", None)]
     assert not announced.exists()
     assert not [*site.root.glob(f"reports/daily_report/{DAY}*")] and places(site) == []
     index = site.root / "reports/index.html"
@@ -229,6 +236,98 @@ def test_an_answer_that_waits_is_saved_for_the_others(claude):
     assert asked(site) == billed
     del rows[ID]
     assert dict(site.saved("select record_id, label from event_labels")) == rows
+
+
+def test_an_answer_about_it_alone_waits_no_more(claude):
+    site = filled(claude())
+    assert site.run(data_enrichment.JOB, "--live", "--chunk-size", "1").code == 0
+    site.change_ledger("data_enrichment", "update records set status = 'answered', output = null")
+    site.change_ledger("data_enrichment", "update requests set status = 'answered'")
+    assert erase(site, ID).code == 0
+    about = f"select status, answer from requests where record_ids like '%{ID}%'"
+    assert site.ledger(about, "data_enrichment") == [("done", None)]
+    result = run(site, data_enrichment.JOB)
+    assert (result.code, asked(site)) == (0, 8) and "not in the SELECT" not in result.log
+
+
+def test_a_later_try_of_the_same_records_leaves_it_out(claude):
+    site = filled(claude())
+    assert run(site, bulk_classifier.JOB, "--try", "8").code == 0
+    assert erase(site, ID).code == 0
+    job = replace(bulk_classifier.JOB, instructions="Another version.")
+    result = run(site, job, "--try", "8")
+    assert result.code == 0, result.log
+    assert ID not in result.stdout and "buyer-0005" in result.stdout
+
+
+def test_it_is_erased_under_every_name_of_the_job(claude):
+    site = filled(claude())
+    run(site, bulk_classifier.JOB)
+    erase(site, ID)
+    with closing(site.databases.open_ledger("bulk_classifier")) as file:
+        found = Ledger(file, "bulk_classifier@0123456789ab", "r").states([ID, "buyer-0005"])
+    assert {one: state.error for one, state in found.items()} == {ID: "erased"}
+
+
+def test_a_review_leaves_it_out_and_refuses_a_row_about_it(claude):
+    site = filled(claude())
+    run(site, bulk_classifier.JOB)
+    erase(site, ID)
+    given = site.databases.settings()
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        review.main(["bulk_classifier"], site.root, given)
+        table = site.root / "mine.csv"
+        table.write_text(f"record_id,correct_label,correct_explanation\n{ID},refund,so\n")
+        code = review.main(["bulk_classifier", "--import", str(table)], site.root, given)
+    assert code == 78 and "it was erased" in err.getvalue(), err.getvalue()
+    assert places(site) == [] and "dead letter" not in out.getvalue()
+    assert states(site, bulk_classifier.JOB)[ID] == "dead"
+
+
+@pytest.mark.sqlite("PostgreSQL's tables are written anew whatever stands in them")
+def test_what_was_deleted_long_before_is_gone_from_the_file_too(claude):
+    site = filled(claude())
+    run(site, bulk_classifier.JOB)
+    with site.databases.ledger("bulk_classifier") as db:
+        db.execute("pragma secure_delete = off")
+        for sql in ("update requests set error = ?", "update requests set error = null"):
+            db.execute(sql, (SECRET * 1000,) if "?" in sql else ())
+            db.commit()
+    assert places(site)
+    assert erase(site, ID).code == 0
+    assert places(site) == []
+
+
+@pytest.mark.sqlite("on PostgreSQL nobody's reading keeps a log")
+def test_while_somebody_reads_the_ledger_it_is_75(claude):
+    site = filled(claude())
+    run(site, data_enrichment.JOB)
+    with closing(sqlite3.connect(site.root / "state/data_enrichment.db")) as db:
+        db.execute("begin")
+        db.execute("select count(*) from records").fetchone()
+        said = erase(site, ID)
+    assert said.code == 75 and "data_enrichment.db-wal still holds what was erased" in said.out
+    assert erase(site, ID).code == 0 and places(site) == []
+
+
+def test_answers_that_wait_in_a_file_lose_it_too(claude):
+    site = filled(claude())
+    run(site, data_enrichment.JOB)
+    answers = "select request_id, record_ids, answer from requests where record_ids like"
+    found = site.ledger(f"{answers} '%{ID}%'", "data_enrichment")
+    path = site.root / "state/data_enrichment.answers"
+    set_aside(path, [Answer(name, json.loads(ids), text) for name, ids, text in found])
+    assert SECRET in path.read_text()
+    erase(site, ID)
+    if isinstance(site.databases, SqliteFiles):
+        return  # it has none
+    (left,) = left_aside(path)
+    assert SECRET not in path.read_text()
+    assert left.record_ids == [one for one in json.loads(found[0][1]) if one != ID]
+    assert len(json.loads(json.loads(left.text)["content"][0]["text"])["results"]) == len(
+        left.record_ids
+    )
 
 
 def test_a_message_batch_still_at_work_brings_nothing_about_it(claude, tmp_path):

@@ -168,8 +168,8 @@ class _Erasing:
             self._erased.lines.append(f"{tables} ({left})")
             self._erased.code = self._erased.code or exits.NOT_NOW
         else:
-            wal = "the server's write-ahead log, replicas and backups hold the old rows for as"
-            self._erased.lines.append(f"{wal} long as they are kept: that is the server's to end")
+            wal = "the server's write-ahead log, its old statistics, replicas and backups hold the"
+            self._erased.lines.append(f"{wal} old rows for as long as the server keeps them")
 
     def _set_aside_again(self, file: LedgerDatabase) -> None:
         """Answers that wait in a file until the ledger takes them lose the record's part, too."""

@@ -63,7 +63,8 @@ def rewrite(address: str) -> str:
             for table in _TABLES:
                 if (before := _place(connection, table)) is None:
                     continue
-                connection.execute(f"vacuum full {table}")
+                # Also what the planner has noted of its values.
+                connection.execute(f"vacuum (full, analyze) {table}")
                 if _place(connection, table) == before:
                     return f"the role of LEDGER_DB does not own the table {table}"
             connection.execute("reset lock_timeout")
