@@ -95,3 +95,13 @@ def test_prune_is_shown_as_it_is_taken(tmp_path):
     assert shown
     for arguments in shown:
         assert prune.main(arguments.split(), tmp_path, {}) == 0
+
+
+def test_the_way_from_a_table_to_rows_goes_as_the_readme_says(tickets):
+    [block] = re.findall(r"```console\n(\$ \./run_job\.sh --new .*?)```", README, re.DOTALL)
+    commands = re.findall(r"^\$ \./run_job\.sh (.*?)  +#", block, re.MULTILINE)
+    assert len(commands) == 4
+    for command in commands:
+        ended = tickets.by_wrapper(*command.split())
+        assert ended.returncode == 0, ended.stderr
+    assert len(tickets.site.saved("select * from ticket_labels_outputs")) == 4

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from ops import new
 from rigs.installation import Installation
 from rigs.record_jobs import events
+from rigs.wrapper_fixtures import Terminal
 
 TICKETS = [
     (n, f"About order {n}", text, "open", f"2026-11-21 10:00:0{n}")
@@ -192,3 +195,25 @@ def test_a_copy_whose_select_does_not_fit_yet_is_made_and_says_so(here):
     said = made(here, "mine")
     assert "It does not fit yet: " in said and "events" in said
     assert (here.root / "jobs/mine.py").exists()
+
+
+@pytest.mark.sqlite("about the terminal")
+def test_at_a_terminal_it_asks_and_enter_takes_what_it_has_found(here):
+    here.site.table("tickets", COLUMNS, TICKETS)
+    assert here.by_wrapper("--list").returncode == 0  # there is a venv/ now
+    site: Any = SimpleNamespace(root=here.root, env=here.environ())
+    terminal = Terminal(site, "--new", "mine")
+    try:
+        for question, answer in [
+            ("nearest job [bulk_classifier]: ", ""),
+            ("reads): ", "tickets"),
+            ("id [ticket_no]: ", ""),
+            ("sent to Claude [subject, body]: ", "body"),
+            ("when [opened_at]: ", ""),
+        ]:
+            terminal.read(question, 40)
+            terminal.type(f"{answer}\n")
+        assert terminal.end() == 0
+    finally:
+        terminal.close()
+    assert "select ticket_no as record_id, body as content" in script(here, "mine")

@@ -36,9 +36,9 @@ def which_columns(table: Table, choice: Choice, chosen: Chosen) -> Choice:
     while True:
         ids = _several("id", choice.ids)
         texts = _several("sent to Claude", choice.texts)
-        time = _answer(f"when [{choice.time or 'none'}]: ") or choice.time
+        time = _answer(f"when [{choice.time or 'no column'}]: ") or choice.time
         try:
-            return chosen(ids, texts, "" if time == "none" else time)
+            return chosen(ids, texts, time)
         except JobExit as error:
             say(error.message)
 

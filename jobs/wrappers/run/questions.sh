@@ -45,6 +45,8 @@ list_jobs() {
     while IFS= read -r line && [[ $line != '"""'?* ]]; do :; done <"$file"
     line=${line#'"""'} line=${line%'"""'} name=${file##*/} name=${name%.py}
     [[ $file == */ops/* || -z ${refused[$name]-} ]] || line="CANNOT RUN: ${refused[$name]}"
+    # As one types it.
+    [[ $file != */ops/@(new|backup).py ]] || name=--$name
     printf -v line '%-20s %s\n' "$name" "$line"
     text+=$line
   done
