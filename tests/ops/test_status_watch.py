@@ -121,10 +121,11 @@ def test_a_terminal_that_is_too_small_for_all_shows_what_needs_a_look(here, monk
 
 
 @pytest.mark.parametrize("option", [[], ["sorter"], ["--demo"]], ids=str)
-def test_without_a_terminal_it_is_refused_on_one_line(here, option):
+def test_without_a_terminal_it_is_refused_on_one_line(here, option, capsys):
     here.job("sorter")
-    said = here.ask(status, "--watch", *option, **XTERM)
-    assert (said.code, said.out) == (2, "")
+    assert status.main(["--watch", *option], here.root, XTERM, Clock(1)) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
     assert said.err.startswith("status: --watch needs a terminal") and said.err.count("\n") == 1
     assert "stdout is none" in said.err
 
@@ -135,7 +136,8 @@ def test_a_terminal_without_a_cursor_is_refused(here, monkeypatch):
 
 
 @pytest.mark.parametrize("other", ["--json", "--html"])
-def test_it_is_no_other_form_at_once(here, other):
+def test_it_is_no_other_form_at_once(here, monkeypatch, other):
+    monkeypatch.setattr(sys, "stdout", Terminal())
     assert status.main(["--watch", other], here.root, XTERM, Clock(1)) == 2
 
 
