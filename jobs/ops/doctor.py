@@ -24,14 +24,21 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from common.process import exits
-from common.process.command_line import Parser, say
-from common.process.exits import JobExit
-from common.settings import ROOT
-from ops.examination.examination import examine, refused
-from ops.examination.lines import FAIL, closing, fail, shown
-from ops.facts import colours
-from ops.facts.known_jobs import meant, scripts
+try:
+    from common.process import exits
+    from common.process.command_line import Parser, say
+    from common.process.exits import JobExit
+    from common.settings import ROOT
+    from ops.examination.examination import examine, refused
+    from ops.examination.lines import FAIL, closing, fail, new_complaints, shown
+    from ops.facts import colours
+    from ops.facts.known_jobs import meant, scripts
+except SyntaxError as error:  # what all commands need has a conflict in it, or half an edit
+    sys.stderr.write(
+        f"doctor: {error.filename}, line {error.lineno}: {(error.text or '').strip()[:60]}: this is"
+        " no Python: an edit, or a conflict that nobody has resolved (git status)\n"
+    )
+    raise SystemExit(78) from None
 
 
 def main(
@@ -54,6 +61,11 @@ def _answer(given: argparse.Namespace, root: Path, environ: Mapping[str, str]) -
     if given.as_cron:
         return _as_cron(root, given)
     lines = list(examine(root, environ, given.job, offline=given.offline, send=given.send))
+    if given.since:
+        lines = new_complaints(lines, given.since)
+        if not lines:
+            say("doctor complains of nothing that it did not complain of before")
+            return exits.DONE
     failed = any(line.level == FAIL for line in lines)
     if given.json:
         found = {
@@ -80,6 +92,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--json", action="store_true", help="the findings as one JSON object")
     add("--within-cron", action="store_true", help=argparse.SUPPRESS)
     add("--refused", action="store_true", help=argparse.SUPPRESS)  # for run_job.sh --list
+    # For run_job.sh --upgrade, also that of any older version: what --json has written before.
+    add("--since", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
 

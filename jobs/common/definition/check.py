@@ -22,6 +22,7 @@ from common.definition.own_tables import faults_of_tables
 from common.delivery.deliver import DEFERRED
 from common.job import Job
 from common.process import exits
+from common.process.conflicts import conflict_in
 from common.process.exits import JobExit
 from common.process.words import close_to, nearest
 from common.report.digests import misfits_of_digest
@@ -33,6 +34,8 @@ _SHOWN = 3  # mistakes that one line names
 def check(job: object) -> None:
     """Raises JobExit (78) for a job that cannot run, with the reasons and the remedies."""
     script = script_of_run()
+    if script and (reason := conflict_in(script)):  # within a text, where Python is content with it
+        raise JobExit(exits.SETTINGS, f"jobs/{script.name} {reason}")
     if found := list(faults(job, script)):
         more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         name = script.name if script else f"{getattr(job, 'name', None) or 'JOB'}.py"

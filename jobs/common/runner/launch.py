@@ -13,6 +13,7 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
+_JOBS = Path(__file__).resolve().parents[2]
 _GUARD = 'end it with `if __name__ == "__main__": raise SystemExit(run(JOB))`'
 
 
@@ -45,24 +46,40 @@ def main(path: Path) -> int:
     now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     run_id = os.environ.get("RUN_ID") or f"{now}-{os.getpid()}"  # the run takes it out
     sys.argv[:] = [str(path), *sys.argv[2:]]
+    fault = _conflict(path)
     try:
-        _import_what_runs_need()
-        left = runpy.run_path(str(path), run_name="__main__")
+        if not fault:
+            _import_what_runs_need()
+            left = runpy.run_path(str(path), run_name="__main__")
+            if "JOB" not in left:
+                return 0
+            fault = f"ends without an exit code, so that nobody learns how its run went: {_GUARD}"
     except Exception as error:
-        fault = f"{import_fault(error, path)}: mend it"
-    else:
-        if "JOB" not in left:
-            return 0
-        fault = f"ends without an exit code, so that nobody learns how its run went: {_GUARD}"
+        at = Path(getattr(error, "filename", None) or path)
+        if isinstance(error, SyntaxError) and (fault := _conflict(at)):
+            path = at
+        fault = fault or f"{import_fault(error, path)}: mend it"
 
-    from common.process import exits
-    from common.process.log import configure, log
+    where = path.relative_to(_JOBS.parent) if path.is_relative_to(_JOBS) else path.name
+    try:
+        from common.process.log import configure, log
 
-    configure(run_id, demo=False)
-    log.error("%s", f"jobs/{path.name} {fault}")
-    return exits.SETTINGS
+        configure(run_id, demo=False)
+        log.error("%s", f"{where} {fault}")
+    except SyntaxError:
+        sys.stderr.write(f"{where} {fault}\n")
+    return 78
+
+
+def _conflict(path: Path) -> str:
+    """What conflict_in() says, where that can be imported."""
+    with suppress(Exception):
+        from common.process.conflicts import conflict_in
+
+        return conflict_in(path)
+    return ""
 
 
 if __name__ == "__main__":
-    sys.path.append(str(Path(__file__).resolve().parents[2]))
+    sys.path.append(str(_JOBS))
     raise SystemExit(main(Path(sys.argv[1])))

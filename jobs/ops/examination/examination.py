@@ -9,7 +9,7 @@ from pathlib import Path
 
 from common import times
 from common.process.redaction import hide
-from ops.examination import dotenv_file, folders, packages
+from ops.examination import conflicted_files, dotenv_file, folders, packages
 from ops.examination.installation import Installation
 from ops.examination.lines import Line, clean, fail, idle, warn
 from ops.facts.known_jobs import scripts
@@ -38,6 +38,7 @@ def examine(
         yield from about_dotenv
         yield from _guarded(".env", lambda: dotenv_file.check(path, values, all_jobs))
         yield from _guarded("settings", lambda: _settings(installation))
+        yield from _guarded("files", lambda: conflicted_files.check(root))
         yield from _guarded("folders", lambda: folders.check(root))
         yield from _guarded("disk", lambda: folders.disk(root))
         yield from _guarded("postgresql", lambda: _postgres(installation))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from common.process.log import one_line
 from common.process.redaction import redacted
@@ -43,6 +46,27 @@ def idle(subject: str, text: str, remedy: str = "") -> Line:
 def fail(subject: str, text: str, remedy: str = "") -> Line:
     """It will not run. The remedy is empty where the text, such as a JobExit's, names it."""
     return Line(FAIL, subject, text, remedy)
+
+
+def new_complaints(lines: Sequence[Line], before: Path) -> list[Line]:
+    """The FAIL lines of subjects that have more of them than in `before`, a file that
+    `doctor --json` has written.
+
+    Versions word what they find differently, so that a subject with as many as before has none that
+    is new. Where it has more, those that it had word for word are left out.
+    """
+    known = [(one["subject"], one["text"]) for one in _failed_checks(before)]
+    counts = Counter(subject for subject, _ in known)
+    now = [line for line in lines if line.level == FAIL]
+    grown = Counter(line.subject for line in now) - counts
+    return [
+        line for line in now if line.subject in grown and (line.subject, line.text) not in known
+    ]
+
+
+def _failed_checks(file: Path) -> list[dict[str, str]]:
+    checks = json.loads(file.read_text(encoding="utf-8"))["checks"]
+    return [one for one in checks if one["level"] == FAIL]
 
 
 def ending(secret: str) -> str:

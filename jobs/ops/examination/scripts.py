@@ -15,6 +15,7 @@ from typing import NoReturn
 from common.definition.check import faults
 from common.definition.names import taken
 from common.job import Job
+from common.process.conflicts import conflict_in
 from common.process.exits import JobExit
 from common.runner.launch import import_fault
 
@@ -35,6 +36,8 @@ def job_of(path: Path) -> Job:
     """The JOB of a script. Raises Unusable where it cannot be had."""
     if reason := taken(path.stem):
         raise Unusable(reason, f"rename {path}")
+    if reason := conflict_in(path):
+        raise Unusable(reason, "git status")
     # A name of its own in sys.modules: pydantic looks there for the module that a class comes from.
     name = f"job_script_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
