@@ -68,6 +68,11 @@ main() {
     exit 2
   fi
 
+  # An upgrade that has died is undone first: until then nothing here belongs together. While one is
+  # under way, run_job.sh ends with 75.
+  if [[ -e $root/state/.upgrade ]] && bash "$root/state/.upgrade/undo.sh" 2>/dev/null; then
+    exec "$root/notify_on_failure.sh" "$@"
+  fi
   # shellcheck source=jobs/wrappers/alerts/alerts.sh
   if source "$root/jobs/wrappers/alerts/alerts.sh"; then
     prepare_environment

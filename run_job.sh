@@ -38,6 +38,11 @@
 #   source <(./run_job.sh --completion)
 #                                   for ~/.bashrc: the Tab key completes jobs, options, days and
 #                                   dead letters
+#   ./run_job.sh --upgrade [--dry-run]
+#                                   the newest version of the branch that this clone follows, with
+#                                   your edits kept, or everything exactly as it was; --dry-run says
+#                                   what would change
+#   ./run_job.sh --version          which version this is
 #   ./run_job.sh --help             print this text
 #
 # What the job writes to stderr goes to logs/JOB.log, between a START and an END line; at a terminal
@@ -69,6 +74,12 @@ main() {
   [[ -e /dev/fd/2 ]] || exec 2>/dev/null
   root=$(readlink -f -- "${BASH_SOURCE[0]}")
   root=${root%/*}
+  # While an upgrade is under way, nothing begins. One that has died is undone first, by what it has
+  # left for that.
+  if [[ -e $root/state/.upgrade && ${UPGRADE_OF-} != "$root" ]]; then
+    bash "$root/state/.upgrade/undo.sh" || exit
+    exec "$root/run_job.sh" "$@"
+  fi
   # shellcheck source=jobs/wrappers/run/parts.sh
   source "$root/jobs/wrappers/run/parts.sh" || exit 78
 
@@ -82,6 +93,7 @@ main() {
     -h | --help) manual; exit ;;
     --list) list_jobs; exit ;;
     --completion) completion; exit ;;
+    --version) tell_version; exit ;;
   esac
   prepare_environment
   utc %Y%m%dT%H%M%SZ
@@ -109,6 +121,13 @@ main() {
   case $1 in
     --new | --backup) set -- "${1#--}" "${@:2}" ;; # scripts of the operator's, by another name
   esac
+  if [[ $1 == --upgrade ]]; then
+    # shellcheck source=jobs/wrappers/run/upgrade.sh
+    source "$root/jobs/wrappers/run/upgrade.sh" || exit 78
+    upgrade "${@:2}"
+    exit
+  fi
+
   find_script "$1"
   shift
 

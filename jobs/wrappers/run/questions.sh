@@ -21,6 +21,17 @@ completion() {
   answer "$text"$'\n'
 }
 
+# Print the version, which stands in VERSION and nowhere else, and the commit.
+tell_version() {
+  local version='' commit='no git clone' edits=''
+  read -r version 2>/dev/null <"$root/VERSION"
+  if [[ -e $root/.git ]] && commit=$(git -C "$root" rev-parse --short HEAD 2>/dev/null); then
+    git -C "$root" --no-optional-locks diff --quiet HEAD 2>/dev/null || edits=', with edits'
+    commit="commit $commit"
+  fi
+  answer "claude-batch-jobs ${version:-without a number} (${commit:-no git clone}$edits)"$'\n'
+}
+
 # Set `files`: the paths of all jobs, then of all scripts for the operator.
 job_files() {
   local file
@@ -74,7 +85,8 @@ with a letter; rename the file"
   files=("${files[@]##*/}")
   files=("${files[@]%.py}")
   if [[ $1 == -* ]]; then
-    nearest "$1" --list --new --setup --install-cron --remove-cron --backup --completion --help
+    nearest "$1" --list --new --setup --install-cron --remove-cron --upgrade --backup \
+      --completion --version --help
     shown+=": the job's name comes first"
   else
     nearest "$plain" "${files[@]}"
