@@ -11,7 +11,7 @@ import pytest
 
 from common.claude import models_api
 from common.delivery.message_batch import results
-from rigs.clone import Clone, origin
+from rigs.clone import Clone, git, origin
 from rigs.documents import Reader, commands, sections
 from rigs.harness import REPOSITORY, Site
 from rigs.record_jobs import events
@@ -134,6 +134,29 @@ def test_schedule_a_job_of_your_own(reader):
     assert "ticket_triage" in reader.types(install)
     assert f"11 5 * * * {reader.folder}/notify_on_failure.sh ticket_triage" in reader.crontab
     reader.types(doctor, code=None)
+
+
+def test_upgrade(reader):
+    version, looks, upgrades = commands(SECTIONS["Upgrade"])
+    folder = reader.folder
+    upstream = folder.parent / "upstream"
+    git(folder, "clone", "-q", str(folder), str(upstream))
+    git(folder, "remote", "set-url", "origin", str(upstream))
+    (upstream / "VERSION").write_text("99.0.0\n")
+    changes = (upstream / "CHANGELOG.md").read_text()
+    newer = changes.replace("\n## ", "\n## [99.0.0] - 2026-12-24\n\n- Snow.\n\n## ", 1)
+    (upstream / "CHANGELOG.md").write_text(newer)
+    git(upstream, "commit", "-q", "-a", "-m", "99.0.0")
+    job = folder / "jobs/bulk_classifier.py"
+    job.write_text(job.read_text() + "# mine\n")
+    own = (REPOSITORY / "VERSION").read_text().strip()
+    assert f"claude-batch-jobs {own} (commit" in reader.types(version)
+    said = reader.types(looks)
+    assert "- Snow.\n" in said and "edited     jobs/bulk_classifier.py" in said
+    assert f"claude-batch-jobs {own} " in reader.types(version)
+    assert "Version 99.0.0 is in place" in reader.types(upgrades)
+    assert "claude-batch-jobs 99.0.0 " in reader.types(version)
+    assert job.read_text().endswith("# mine\n")
 
 
 def test_erase_one_customer(reader, claude):

@@ -17,7 +17,7 @@ from rigs.harness import REPOSITORY
 
 _FILES = (
     "run_job.sh", "notify_on_failure.sh", "crontab.example", "requirements.txt", ".gitignore",
-    ".env.example", "README.md",
+    ".env.example", "README.md", "VERSION", "CHANGELOG.md",
 )  # fmt: skip
 _FOLDERS = ("jobs", "docs")
 _WHO = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
