@@ -207,6 +207,9 @@ def test_nobody_pays_again_for_the_others_and_a_report_counts_it_as_erased(claud
     assert site.ledger("select record_ids from requests order by created_at")[-1] == ("[]",)
     page = (site.root / f"reports/daily_report/{DAY}.html").read_text()
     assert ID in page and "erased" in page and SECRET not in page
+    said = erase(site, ID)
+    assert "was erased before, again erased" in said.out
+    assert (site.root / f"reports/daily_report/{DAY}.html").read_text() == page
     assert places(site) == []
 
 

@@ -135,7 +135,9 @@ class _Erasing:
         # Of several days that were merged together, none has to be guessed where a page names the
         # record, nor where an earlier call has erased it and removed that page.
         is_clear = len(merged) == 1 or (not named and held.left > 0)
-        return named | (merged if is_clear else set())
+        days = named | (merged if is_clear else set())
+        # A report that was written since then is without the record.
+        return days if held.left else days & erasing.unwritten(file.db, job)
 
     def _count(self, held: Held) -> None:
         shared = held.shared
@@ -254,7 +256,6 @@ def in_lines(erased: Erased, *, dry_run: bool) -> list[str]:
             return [f"{erased.job}: {line}" for line in erased.lines]
     would = "would be " if dry_run else ""
     if not erased.was_left and erased.known:
-        would = f"was erased before, and {would}again"
-        what = what or "nothing was left"
+        would = f"was erased before, again {would}"
     first = f"{erased.job}: {would}erased ({what})" if what else f"{erased.job}: {would}erased"
     return [first, *(f"  {line}" for line in erased.lines)]

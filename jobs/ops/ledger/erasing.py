@@ -151,6 +151,12 @@ def reported(db: Statements, job: str) -> bool:
     return db.execute(sql, (job,)).fetchone() is not None
 
 
+def unwritten(db: Statements, job: str) -> set[str]:
+    """The days whose report is to be written again."""
+    sql = "select \"window\" from windows where job = ? and made_from = ''"
+    return {day for (day,) in db.execute(sql, (job,)).fetchall()}
+
+
 def erase(file: LedgerDatabase, job: str, found: Held, days: Collection[str]) -> int:
     """Forget the record, and what was merged of the days that its text may stand in.
 
