@@ -60,6 +60,11 @@ TABLES = {
                 sent_on=("text", ("not yet", "no", "never"))),
         ("id",), ("note",), "",
     ),
+    "addresses": (
+        columns(id=("integer", (1, 2, 3), 1), words=("text", PROSE),
+                home_address=("text", tuple(f"{n} Long Street, some large town" for n in "123"))),
+        ("id",), ("words",), "",
+    ),
     "internal notes beside the text": (
         columns(id=("integer", (1, 2, 3), 1), content=("text", PROSE),
                 internal_steps=("text", tuple(text * 9 for text in PROSE))),

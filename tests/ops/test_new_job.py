@@ -84,6 +84,7 @@ def test_the_select_has_id_time_and_texts_and_says_what_is_not_sent(here):
     made(here, "triage", "--table", "tickets")
     text = script(here, "triage")
     assert "select ticket_no as record_id, subject, body, opened_at as created_at\n" in text
+    assert max(map(len, text.splitlines())) <= 100
     assert "Not sent: status." in text and "    show=show,\n" in text
 
 

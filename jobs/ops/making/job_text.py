@@ -30,7 +30,11 @@ def copied(text: str, old: str, name: str, tables: str) -> str:
         return f'{title}"""\n\n{text}'
     lines = text.splitlines(keepends=True)
     start, end = first.lineno - 1, first.end_lineno or first.lineno
-    rest = [re.sub(rf"\b{old}\b", name, line) for line in lines[start + 1 : end]]
+    rest = [
+        # The new names may be longer than the gap before them.
+        re.sub(r"\) {2,}", ") ", re.sub(rf"\b{old}\b", name, line))
+        for line in lines[start + 1 : end]
+    ]
     closing = "\n" if rest else '"""\n'
     return "".join([*lines[:start], title, closing, *rest, *lines[end:]])
 
@@ -79,7 +83,7 @@ def with_table(text: str, old: str, table: Table, choice: Choice, *, per_day: bo
             del lines[first + 2]
         lines.insert(first + 2, "\n\n")
     plain = table.name.replace('"', "")
-    reads = f"Reads   {plain} ({', '.join(_shown_columns(choice))})      in RECORDS_DB"
+    reads = f"Reads   {plain} ({', '.join(_shown_columns(choice))}) in RECORDS_DB"
     changed = "".join(lines)
     return re.sub(r"^Reads +\S.*$", lambda _: reads, changed, count=1, flags=re.MULTILINE)
 
