@@ -21,6 +21,7 @@ def here(tmp_path):
 
 def test_the_new_version_is_put_in_place_and_told_of(here):
     here.next_version(**{"crontab.example": "# some\n"})
+    assert here.run("hello").returncode == 0  # its lock stays, and nobody holds it
     done = here.run("--upgrade")
     assert done.returncode == 0, done.stderr
     assert "version 1.0.0" in done.stdout and "- The second." in done.stdout
@@ -34,6 +35,8 @@ def test_the_new_version_is_put_in_place_and_told_of(here):
     assert sorted(path.name for path in (here.root / "state").iterdir()) == [
         "_setup.lock",
         "_upgrade.lock",
+        "hello.lock",
+        "history.tsv",
     ]
     again = here.run("--upgrade")
     assert again.returncode == 0 and "is the newest" in again.stdout

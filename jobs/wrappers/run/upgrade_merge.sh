@@ -194,7 +194,7 @@ list_changes() {
     if [[ -f $root/$path && ! -L $root/$path ]] && cmp -s -- "$root/$path" "$part/new/$path"; then
       replaced+=("$path") # the very file is there already
     elif [[ -L $root/$path || -e $root/$path && ! -d $root/$path ]] ||
-      [[ -n $(git ls-files --others -- "$path" | head -n 1) ]]; then
+      [[ -n $(git ls-files --others -- "$path" 2>/dev/null | head -n 1) ]]; then
       in_the_way "$path"
     else
       added+=("$path")

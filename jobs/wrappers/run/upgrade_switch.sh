@@ -30,7 +30,7 @@ started_for_us() {
 who_runs() {
   local lock pid since process word parts name
   for lock in "$state"/[a-z]*.lock "$state"/demo/[a-z]*.lock; do
-    [[ -f $lock && ! -L $lock ]] || continue
+    [[ -f $lock && ! -L $lock && -z ${locks_are_ours-} ]] || continue
     name=${lock##*/} name=${name%.lock}
     if ! flock -n "$lock" true 7>&-; then
       read -r pid since _ <"$lock"
@@ -81,6 +81,7 @@ stop_jobs() {
     exec {descriptor}>>"$lock"
     flock -n "$descriptor" || refuse 75 "${lock##*/} has just been taken: nothing was upgraded"
   done
+  locks_are_ours=yes
 }
 
 # Save all that will change. Nothing is changed yet.
