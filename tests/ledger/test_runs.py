@@ -33,8 +33,9 @@ def test_a_second_run_sends_nothing_imports_nothing_heavy_and_writes_its_summary
         "print(code, *(heavy - {'asyncio'} if 'psycopg' in sys.modules else heavy))"
     )
     environ = {"ANTHROPIC_API_KEY": "sk-x", "ANTHROPIC_BASE_URL": site.standin.url}
-    ended = python(code, REPORT_TZ="UTC", **site.databases.settings(), **environ)
-    assert ended.stdout == "0\n", ended.stderr
+    for _ in range(2):  # the first of them writes the pages of the last days, which have no records
+        ended = python(code, REPORT_TZ="UTC", **site.databases.settings(), **environ)
+        assert ended.stdout == "0\n", ended.stderr
     assert "nothing to do" in ended.stderr
     assert "SUMMARY job=daily_report" in ended.stderr and " requests=0 attempts=0 " in ended.stderr
     assert site.standin.counts == sent
