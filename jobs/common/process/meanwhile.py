@@ -43,7 +43,10 @@ class Aside:
         if not asyncio.all_tasks(loop):
             return work()
         if self._thread is None:
-            self._thread = self._closing.enter_context(ThreadPoolExecutor(1, "commits"))
+            thread = self._closing.enter_context(ThreadPoolExecutor(1, "commits"))
+            # A signal while the thread starts would leave it uncounted, and work in a second one.
+            thread.submit(lambda: None).result()
+            self._thread = thread
         self._rests = self._rests or asyncio.Event()
         try:
             self._rests.clear()
