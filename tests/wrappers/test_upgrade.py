@@ -16,7 +16,10 @@ from rigs.wrapper_fixtures import until
 
 @pytest.fixture
 def here(tmp_path):
-    return Clone(tmp_path)
+    # A run in this process, of another test, has left its own: nobody else reads what it writes.
+    before = os.umask(0o022)
+    yield Clone(tmp_path)
+    os.umask(before)
 
 
 def test_the_new_version_is_put_in_place_and_told_of(here):
