@@ -12,7 +12,7 @@ from pathlib import Path
 from common.process.words import counted
 from common.publish import outbox
 from common.report import phrases
-from common.report.day_report import DayReport
+from common.report.day_report import Report
 from common.report.markdown_escape import parted
 from common.report.plain_text import SUMMARY, TITLE, plain
 from common.settings import Settings
@@ -21,7 +21,7 @@ _ACTIONS = 3
 _MOST_CHARACTERS = 2_900  # of one Slack section, counted after escaping
 
 
-def announce(settings: Settings, report: DayReport, path: Path, *, again: bool) -> None:
+def announce(settings: Settings, report: Report, path: Path, *, again: bool) -> None:
     """Put a report's announcements into the outbox.
 
     `path`: of its page, or of its Markdown where it has no page. `again`: it was announced before,
@@ -41,7 +41,7 @@ def announce(settings: Settings, report: DayReport, path: Path, *, again: bool) 
         outbox.keep(settings, channel, report.stem, message)
 
 
-def _in_slack(report: DayReport, path: Path, verb: str) -> str:
+def _in_slack(report: Report, path: Path, verb: str) -> str:
     """The text as Slack shows it to the letter: no mention, no link of its own making."""
     where = "\n" + escape(str(path), quote=False)
     shown, room = "", _MOST_CHARACTERS - len(where)
@@ -53,9 +53,9 @@ def _in_slack(report: DayReport, path: Path, verb: str) -> str:
     return escape(shown, quote=False) + where
 
 
-def _lines(report: DayReport, verb: str) -> Iterator[str]:
+def _lines(report: Report, verb: str) -> Iterator[str]:
     title = plain(report.title, TITLE)
-    yield f"{title}, {report.day}{verb}: {counted(report.records, 'record')}"
+    yield f"{title}, {report.period}{verb}: {counted(report.records, 'record')}"
     # The model's words: nothing in them may become a line, a link or a mention of its own.
     yield parted(plain(report.summary, SUMMARY) or phrases.no_summary(report))
     actions = phrases.actions(report)
@@ -65,8 +65,7 @@ def _lines(report: DayReport, verb: str) -> Iterator[str]:
         yield f"and {counted(more, 'more action')}"
 
 
-def _subject(report: DayReport, verb: str) -> str:
+def _subject(report: Report, verb: str) -> str:
     """The mail's subject, on one line of ASCII: it holds no word of the model's."""
-    day = f"{report.day:%A} {report.day.day} {report.day:%B %Y}"
     title = plain(report.title, TITLE).encode("ascii", "replace").decode()
-    return f"{title}, {day}{verb}: {counted(report.records, 'record')}"
+    return f"{title}, {report.period_in_words}{verb}: {counted(report.records, 'record')}"

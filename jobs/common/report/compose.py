@@ -109,7 +109,7 @@ def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Surve
         footer=_footer(context, requests),
         until=until,
     )
-    put_down(context, day, report, merged.request_ids, gathered.made_from)
+    put_down(context, report, merged.request_ids, gathered.made_from)
     return True
 
 
@@ -138,7 +138,7 @@ def compose_empty(context: Context, day: Day, zone_name: str, found: Survey) -> 
         footer=_footer(context, []),
         until=so_far_at(context, day),
     )
-    put_down(context, day, report, [], "")
+    put_down(context, report, [], "")
 
 
 def _gather(context: Context, day: Day) -> Gathered:

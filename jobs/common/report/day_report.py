@@ -7,6 +7,7 @@ it may come from a record or from the model, and is shown as text, never as mark
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -65,35 +66,59 @@ class Footer:
     demo: bool  # True: written with the stand-in, not with Claude
 
 
-@dataclass(frozen=True)
-class DayReport:
-    """All that the report of one day says."""
+@dataclass(frozen=True, kw_only=True)
+class Report(ABC):
+    """What the report of a day and that of a longer time have in common."""
 
     title: str  # the job's name in words, "Daily report"
-    day: date
     timezone: str  # as the user wrote it, "Europe/Berlin", or "UTC"
     records: int
+    summary: str  # what matters, three sentences
+    summary_missing: str  # why there is no summary; "" when there is one
+    sections: tuple[Section, ...]  # in the order of a morning: action items, anomalies, the others
+    footer: Footer
+    link: str = ""  # where a record can be looked at, with {id} for its id; "": nowhere
+    # --today: the local time at which the day was looked at, which is not over; None: it is.
+    until: datetime | None = None
+
+    @property
+    @abstractmethod
+    def period(self) -> str:
+        """The time that it is about, as the ledger calls it: "2026-11-21"."""
+
+    @property
+    @abstractmethod
+    def period_in_words(self) -> str:
+        """The same for a person: "Saturday 21 November 2026"."""
+
+    @property
+    def stem(self) -> str:
+        """What its files are called: "2026-11-21", or "2026-11-21-so-far"."""
+        return f"{self.period}{SO_FAR if self.until else ''}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayReport(Report):
+    """All that the report of one day says."""
+
+    day: date
     by_hour: tuple[
         tuple[str, int], ...
     ]  # ("00", 3) … ("23", 9), in order; 23 or 25 of them where clocks change
     previous: tuple[
         tuple[date, int], ...
     ]  # earlier days, oldest first, at most 7; empty where none is known
-    summary: str  # what matters, three sentences
-    summary_missing: str  # why there is no summary; "" when there is one
-    sections: tuple[Section, ...]  # in the order of a morning: action items, anomalies, the others
     unread: tuple[Unread, ...]
     ids_removed: int  # ids named by the model that were not in the chunk it was given
     undated: int  # records of the source whose time could not be read: they belong to no day
-    footer: Footer
     findings_removed: int = 0  # findings that named no record of their chunk: they are not shown
     # The same weekday of the weeks before, oldest first, at most 4; empty where none is known.
     same_weekday: tuple[tuple[date, int], ...] = ()
-    link: str = ""  # where a record can be looked at, with {id} for its id; "": nowhere
-    # --today: the local time at which the day was looked at, which is not over; None: it is.
-    until: datetime | None = None
 
     @property
-    def stem(self) -> str:
-        """What its files are called: "2026-11-21", or "2026-11-21-so-far"."""
-        return f"{self.day.isoformat()}{SO_FAR if self.until else ''}"
+    def period(self) -> str:
+        return self.day.isoformat()
+
+    @property
+    def period_in_words(self) -> str:
+        return f"{self.day:%A} {self.day.day} {self.day:%B} {self.day.year}"

@@ -7,7 +7,7 @@ from datetime import date
 from urllib.parse import quote as escaped_in_address
 
 from common.process.words import counted, usd
-from common.report.day_report import DayReport, Entry, Footer, Quote, Section
+from common.report.day_report import DayReport, Entry, Footer, Quote, Report, Section
 from common.report.plain_text import DETAIL, HOUR, WORD, plain
 
 ACTION_ITEMS = "action_items"  # the section shown as check boxes
@@ -31,17 +31,17 @@ def long_day(day: date) -> str:
     return f"{day:%A} {day.day} {day:%B} {day.year}"
 
 
-def so_far(report: DayReport) -> str:
+def so_far(report: Report) -> str:
     """ "so far: what was there at 14:05"; "" for a day that is over."""
     return f"so far: what was there at {report.until:%H:%M}" if report.until else ""
 
 
-def whole_day(report: DayReport) -> str:
+def whole_day(report: Report) -> str:
     """The report's day, and that it is not over where it is not."""
-    return ", ".join(filter(None, (long_day(report.day), so_far(report))))
+    return ", ".join(filter(None, (report.period_in_words, so_far(report))))
 
 
-def actions(report: DayReport) -> tuple[Entry, ...]:
+def actions(report: Report) -> tuple[Entry, ...]:
     """What somebody should do, in the report's order."""
     return tuple(
         entry
@@ -51,7 +51,7 @@ def actions(report: DayReport) -> tuple[Entry, ...]:
     )
 
 
-def no_summary(report: DayReport) -> str:
+def no_summary(report: Report) -> str:
     """Why there is no summary, as one sentence."""
     if not report.records:
         return "No records so far." if report.until else "No records."
@@ -125,12 +125,12 @@ def gone(entry: Entry) -> str:
     return f"{counted(count, 'record')} {'is' if count == 1 else 'are'} no longer in the source."
 
 
-def address(report: DayReport, record_id: str) -> str:
+def address(report: Report, record_id: str) -> str:
     """Where a record can be looked at; "" where the job does not say."""
     return report.link.replace("{id}", escaped_in_address(record_id, safe="", errors="replace"))
 
 
-def table_name(report: DayReport) -> str:
+def table_name(report: Report) -> str:
     """The file beside the page that has all records of all findings."""
     return f"{report.stem}.csv"
 

@@ -19,7 +19,7 @@ from common.process.log import log
 from common.process.words import counted
 from common.publish.page_facts import SO_FAR
 from common.report.announce import announce
-from common.report.day_report import DayReport
+from common.report.day_report import Report
 from common.times import Day
 
 
@@ -39,9 +39,7 @@ def so_far_at(context: Context, day: Day) -> datetime | None:
     return context.clock.utc_now().astimezone(day.zone) if context.options.today else None
 
 
-def put_down(
-    context: Context, day: Day, report: DayReport, merges: list[str], made_from: str
-) -> None:
+def put_down(context: Context, report: Report, merges: list[str], made_from: str) -> None:
     """Put a report down and announce it; then it counts as written, unless its day is not over.
 
     `merges`: the requests that it was merged by. `made_from`: a hash of what it was made from, ""
@@ -49,18 +47,18 @@ def put_down(
     """
     path = context.settings.reports / f"{report.stem}.md"
     again = path.exists()
-    _save(context, day, report)
+    _save(context, report)
     announce(context.settings, report, _page_at(path), again=again)
     with context.ledger.transaction():
         context.ledger.closed(merges, RequestStatus.DONE)
         if not report.until:
-            context.runs.set_reported(str(day), report.records, made_from)
+            context.runs.set_reported(report.period, report.records, made_from)
     context.tally.wrote(str(path))
     verb = "written again" if again else "written"
     what = f"report of {counted(report.records, 'record')}{' so far' if report.until else ''}"
-    log.info("%s: %s %s: %s", day, what, verb, path)
+    log.info("%s: %s %s: %s", report.period, what, verb, path)
     if not report.until:
-        _remove_what_was_so_far(context, day)
+        _remove_what_was_so_far(context, report)
 
 
 def _page_at(path: Path) -> Path:
@@ -69,25 +67,26 @@ def _page_at(path: Path) -> Path:
     return page if page.exists() else path
 
 
-def _remove_what_was_so_far(context: Context, day: Day) -> None:
+def _remove_what_was_so_far(context: Context, report: Report) -> None:
     """Remove the report of a part of the day, now that there is one of the whole day."""
-    for left in context.settings.reports.glob(f"{day}{SO_FAR}.*"):
+    for left in context.settings.reports.glob(f"{report.period}{SO_FAR}.*"):
         left.unlink(missing_ok=True)
 
 
-def _save(context: Context, day: Day, report: DayReport) -> None:
+def _save(context: Context, report: Report) -> None:
     """Put the report down.
 
     Raises NotSaved where save() fails, JobExit (73, 74) where the disk does not take it. The
     digests stay.
     """
-    what = f"{SAVE} of {day}"
+    period = report.period
+    what = f"{SAVE} of {period}"
     mend = f"mend jobs/{context.job.name}.py; the digests stay"
     died_at = context.recovery.died_at
     deaths = died_at.deaths if died_at and died_at.function == what else 0
     if deaths == DEATHS:
-        again = f"mend jobs/{context.job.name}.py, then --date {day} writes it"
-        reason = f"{day}: {SAVE} ended the process in {DEATHS} runs, the report is given up on"
+        again = f"mend jobs/{context.job.name}.py, then --date {period} writes it"
+        reason = f"{period}: {SAVE} ended the process in {DEATHS} runs, the report is given up on"
         raise NotSaved(exits.SETTINGS, f"{reason}: {again}", given_up=True)
     try:
         with context.code.at_work(what, [], deaths):
@@ -99,8 +98,8 @@ def _save(context: Context, day: Day, report: DayReport) -> None:
             failing = error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
             raise JobExit(
                 exits.CANNOT_WRITE if failing else exits.CANNOT_CREATE,
-                f"{day}: the report cannot be written to {context.settings.reports}:"
+                f"{period}: the report cannot be written to {context.settings.reports}:"
                 f" {error.strerror}",
             ) from error
         fault = error.fault if isinstance(error, CodeError) else raised(SAVE, error)
-        raise NotSaved(exits.SETTINGS, f"{day}: {fault.reason}: {mend}") from error
+        raise NotSaved(exits.SETTINGS, f"{period}: {fault.reason}: {mend}") from error
