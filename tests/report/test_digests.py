@@ -199,5 +199,5 @@ def test_the_most_urgent_come_first_and_of_these_the_heaviest_and_none_is_lost()
 
 
 def test_a_merge_asks_for_every_section():
-    schema = merge_schema(SECTIONS)
+    schema = merge_schema(SECTIONS, "2026-11-21")
     assert schema["required"] == ["summary", *SECTIONS] == list(schema["properties"])

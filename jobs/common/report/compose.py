@@ -83,7 +83,7 @@ def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Surve
     if digested is None:
         _say_pruned(context, day, path)
         return True
-    merged = merge.merge(context, loop, day, gathered.records, digested.groups)
+    merged = merge.merge(context, loop, str(day), gathered.records, digested.groups)
     if digested.findings_removed:
         _say_removed(context, day, gathered, digested)
         if not digested.groups:

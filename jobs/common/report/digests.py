@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from html import escape
 from typing import Annotated, Any, get_args, get_origin
 
@@ -72,6 +73,7 @@ class Group:
     detail: str
     record_ids: frozenset[str]
     urgency: str = ""  # one of URGENCIES, or ""
+    days: frozenset[date] = frozenset()  # of a week's report: the days whose reports have it
 
 
 def sections_of(output: type[BaseModel]) -> list[str]:
@@ -147,14 +149,19 @@ def packs(groups: list[Group]) -> list[list[Group]]:
     return result
 
 
-def merge_text(day: str, records: int, groups: list[Group]) -> str:
+def merge_text(period: str, records: int, groups: list[Group]) -> str:
     """The user message of a merge request: findings under the keys "1", "2", …"""
-    lines = [f'<findings day="{day}" records="{records}">']
+    lines = [f'<findings {_kind(period)}="{period}" records="{records}">']
     lines += [_shown(str(number), group) for number, group in enumerate(groups, 1)]
     return "\n".join([*lines, "</findings>"])
 
 
-def merge_schema(sections: list[str]) -> dict[str, Any]:
+def _kind(period: str) -> str:
+    """What a period is that is called 2026-11-21 or 2026-W47."""
+    return "week" if "W" in period else "day"
+
+
+def merge_schema(sections: list[str], period: str) -> dict[str, Any]:
     """The JSON schema of a merge's answer: a summary, and for each section entries that list the
     keys they unite.
     """
@@ -173,7 +180,7 @@ def merge_schema(sections: list[str]) -> dict[str, Any]:
     }
     summary = {
         "type": "string",
-        "description": "what matters about the day, in three plain sentences",
+        "description": f"what matters about the {_kind(period)}, in three plain sentences",
     }
     return {
         "type": "object",
@@ -199,7 +206,8 @@ def united(merge: Mapping[str, Any], sections: list[str], groups: list[Group]) -
             if taken:
                 ids = frozenset().union(*(group.record_ids for group in taken))
                 urgency = min((group.urgency for group in taken), key=_rank)
-                result.append(Group(section, entry["title"], entry["detail"], ids, urgency))
+                days = frozenset[date]().union(*(group.days for group in taken))
+                result.append(Group(section, entry["title"], entry["detail"], ids, urgency, days))
     return result + list(left.values())
 
 
@@ -219,7 +227,9 @@ def _rank(urgency: str) -> float:
 def _shown(key: str, group: Group) -> str:
     text = escape(f"{group.title}: {group.detail}", quote=False)
     urgency = f' urgency="{group.urgency}"' if group.urgency else ""
+    days = ", ".join(f"{day:%a} {day.day}" for day in sorted(group.days))
+    on = f' days="{days}"' if days else ""
     return (
         f'<finding key="{key}" section="{group.section}" '
-        f'records="{len(group.record_ids)}"{urgency}>{text}</finding>'
+        f'records="{len(group.record_ids)}"{on}{urgency}>{text}</finding>'
     )

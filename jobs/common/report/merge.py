@@ -23,7 +23,6 @@ from common.delivery.loop import Loop
 from common.process.log import log
 from common.report import digests
 from common.report.digests import Group
-from common.times import Day
 
 _ASKED = 3  # times, where asking again can change the answer
 _BASE_TOKENS = 4_000
@@ -46,8 +45,11 @@ class Merged:
     request_ids: list[str] = field(default_factory=list)
 
 
-def merge(context: Context, loop: Loop, day: Day, records: int, groups: list[Group]) -> Merged:
-    """Unite the groups that say the same. Raises JobExit where the run has to end before that."""
+def merge(context: Context, loop: Loop, period: str, records: int, groups: list[Group]) -> Merged:
+    """Unite the groups of a day (2026-11-21) or a week (2026-W47) that say the same.
+
+    Raises JobExit where the run has to end before that.
+    """
     result = Merged(groups)
     if not groups:
         result.missing = "nothing was found in the records"
@@ -56,8 +58,8 @@ def merge(context: Context, loop: Loop, day: Day, records: int, groups: list[Gro
         packs = digests.packs(result.groups)
         united: list[Group] = []
         for number, pack in enumerate(packs, 1):
-            label = f"{day}: merge" + (f" {number}/{len(packs)}" if len(packs) > 1 else "")
-            answer = _ask(context, loop, day, records, pack, label, result)
+            label = f"{period}: merge" + (f" {number}/{len(packs)}" if len(packs) > 1 else "")
+            answer = _ask(context, loop, period, records, pack, label, result)
             if isinstance(answer, Fault):
                 result.missing = answer.reason
                 united += pack
@@ -71,10 +73,10 @@ def merge(context: Context, loop: Loop, day: Day, records: int, groups: list[Gro
     if result.missing or len(packs) > 1:
         result.missing = result.missing or "the findings were too many to be merged"
         result.summary = ""
-        context.tally.lack(f"{day}: the digests could not be merged: {result.missing}")
+        context.tally.lack(f"{period}: the digests could not be merged: {result.missing}")
         log.error(
             "%s: the digests could not be merged (%s): the report shows them as they are",
-            day,
+            period,
             result.missing,
         )
     return result
@@ -83,7 +85,7 @@ def merge(context: Context, loop: Loop, day: Day, records: int, groups: list[Gro
 def _ask(
     context: Context,
     loop: Loop,
-    day: Day,
+    period: str,
     records: int,
     pack: list[Group],
     label: str,
@@ -91,14 +93,14 @@ def _ask(
 ) -> dict[str, Any] | Fault:
     """One merge, from the ledger where it was answered before."""
     sections = digests.sections_of(context.job.output)
-    text = digests.merge_text(str(day), records, pack)
-    schema = digests.merge_schema(sections)
+    text = digests.merge_text(period, records, pack)
+    schema = digests.merge_schema(sections, period)
     model = create_model(
         "Merge", summary=(str, ...), **dict.fromkeys(sections, (list[_Entry], ...))
     )  # type: ignore[call-overload]
     # A copy of the job may share its ledger, and find the same.
     content = json.dumps([context.job.name, context.model, context.job.merge, text, schema])
-    base = f"merge-{day}-{hashlib.blake2b(content.encode(), digest_size=12).hexdigest()}"
+    base = f"merge-{period}-{hashlib.blake2b(content.encode(), digest_size=12).hexdigest()}"
     fault: Fault | None = None
     for asked in range(1, _ASKED + 1):
         request_id = f"{base}-{asked}"
