@@ -78,6 +78,7 @@ create table if not exists windows (                      -- what has been repor
     records    integer not null,
     made_from  text not null,               -- a hash of the report's digests and dead letters
     updated_at text not null,
+    report     text,                        -- JSON: what it says; see reported/stored_reports.py
     primary key (job, "window")
 );
 

@@ -15,6 +15,7 @@ from common.claude.answers import output_of_chunk
 from common.claude.message import stored_message
 from common.context import Context
 from common.delivery.loop import Loop
+from common.ledger.reported.stored_reports import StoredEntry, StoredReport, stored_reports
 from common.ledger.states import RecordStatus
 from common.process.log import log
 from common.process.words import counted
@@ -76,7 +77,8 @@ def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Surve
     until = so_far_at(context, day)
     before = context.runs.reported_days().get(str(day))
     path = context.settings.reports / f"{day}{SO_FAR if until else ''}.md"
-    if not until and before == gathered.made_from and path.exists():
+    is_written = before == gathered.made_from and path.exists() and _is_stored(context, day)
+    if not until and is_written:
         log.info("%s: the report is up to date: %s", day, path)
         return True
     digested = _findings(context, gathered)
@@ -109,7 +111,8 @@ def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Surve
         footer=_footer(context, requests),
         until=until,
     )
-    put_down(context, report, merged.request_ids, gathered.made_from)
+    stored = _stored(context, report, gathered.made_from, merged.groups)
+    put_down(context, report, merged.request_ids, stored)
     return True
 
 
@@ -118,7 +121,7 @@ def compose_empty(context: Context, day: Day, zone_name: str, found: Survey) -> 
     has removed them from the database since has not removed what they said.
     """
     path = context.settings.reports / f"{day}.md"
-    if path.exists():
+    if path.exists() and (context.runs.reported_days().get(str(day)) or _is_stored(context, day)):
         return
     newest = f"; the newest there is: {times.stamp(found.newest)}" if found.newest else ""
     report = DayReport(
@@ -138,7 +141,42 @@ def compose_empty(context: Context, day: Day, zone_name: str, found: Survey) -> 
         footer=_footer(context, []),
         until=so_far_at(context, day),
     )
-    put_down(context, report, [], "")
+    put_down(context, report, [], _stored(context, report, "", []))
+
+
+def _is_stored(context: Context, day: Day) -> bool:
+    """Whether the ledger keeps what the day's report says: one of an older version does not."""
+    db = context.ledger.database.db
+    return bool(stored_reports(db, context.job.name, str(day), str(day)))
+
+
+def _stored(
+    context: Context, report: DayReport, made_from: str, groups: list[Group]
+) -> StoredReport:
+    """A report as the ledger keeps it."""
+    footer = report.footer
+    return StoredReport(
+        window=report.period,
+        records=report.records,
+        summary=report.summary,
+        made_from=made_from,
+        entries=tuple(
+            StoredEntry(
+                section=section,
+                title=group.title,
+                detail=group.detail,
+                urgency=group.urgency,
+                record_ids=tuple(sorted(group.record_ids)),
+            )
+            for section in digests.sections_of_a_morning(context.job.output)
+            for group in digests.in_order(section, groups)
+        ),
+        unread=len(report.unread),
+        requests=footer.requests,
+        input_tokens=footer.input_tokens,
+        output_tokens=footer.output_tokens,
+        usd=footer.usd,
+    )
 
 
 def _gather(context: Context, day: Day) -> Gathered:

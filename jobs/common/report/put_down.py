@@ -12,6 +12,7 @@ from common.claude.code_faults import CodeError, ends_the_run, must_have_run, ra
 from common.context import Context
 from common.job_code import SAVE
 from common.ledger.recovery import DEATHS
+from common.ledger.reported.stored_reports import StoredReport, store_report
 from common.ledger.states import RequestStatus
 from common.process import exits
 from common.process.exits import JobExit
@@ -39,11 +40,11 @@ def so_far_at(context: Context, day: Day) -> datetime | None:
     return context.clock.utc_now().astimezone(day.zone) if context.options.today else None
 
 
-def put_down(context: Context, report: Report, merges: list[str], made_from: str) -> None:
+def put_down(context: Context, report: Report, merges: list[str], stored: StoredReport) -> None:
     """Put a report down and announce it; then it counts as written, unless its day is not over.
 
-    `merges`: the requests that it was merged by. `made_from`: a hash of what it was made from, ""
-    for a day without records. Raises as _save does.
+    `merges`: the requests that it was merged by. `stored`: what it says, as the ledger keeps it.
+    Raises as _save does.
     """
     path = context.settings.reports / f"{report.stem}.md"
     again = path.exists()
@@ -52,7 +53,8 @@ def put_down(context: Context, report: Report, merges: list[str], made_from: str
     with context.ledger.transaction():
         context.ledger.closed(merges, RequestStatus.DONE)
         if not report.until:
-            context.runs.set_reported(report.period, report.records, made_from)
+            context.runs.set_reported(report.period, report.records, stored.made_from)
+            store_report(context.ledger.database.db, context.job.name, stored)
     context.tally.wrote(str(path))
     verb = "written again" if again else "written"
     what = f"report of {counted(report.records, 'record')}{' so far' if report.until else ''}"

@@ -4,7 +4,8 @@ Version 1 (`pragma user_version`): the status `waiting` for records that nobody 
 version before called `failed` without an error; `missed_at` of a message batch, which the version
 before kept in `ended_at` of an intent. Version 2: `version` of a run. Version 3: `version` of
 records and requests, as far as it is known of their run; the status `corrected`; `purpose`; what
-the outputs of a run looked like; two jobs may have a run of the same id.
+the outputs of a run looked like; two jobs may have a run of the same id. Version 4: `report`, what
+the report of a day says.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import re
 import sqlite3
 
-VERSION = 3
+VERSION = 4
 
 _TABLES = frozenset({"records", "requests", "message_batches", "windows", "runs"})  # of version 0
 _LATER_TABLES = frozenset({"tries"})  # of version 3
@@ -31,6 +32,7 @@ _VERSION_OF_RUNS = """
         order by earlier.started_at desc, earlier.run_id desc limit 1)
         where version is null;
 """
+_FROM_3 = "alter table windows add column report text;"
 _BEFORE_SCHEMA = """
     drop index if exists records_done;
     drop index if exists records_stuck;
@@ -84,7 +86,10 @@ POSTGRES = f"""
     update records set version = requests.version from requests
         where requests.request_id = records.request_id and records.status = 'done'
         and requests.version is not null;
-    end if; end if; end if; end $$;
+    end if; end if;
+    if exists (select 1 from ledger_version having max(version) < 4) then
+    alter table if exists windows add column report text collate "C";
+    end if; end if; end $$;
 """
 
 
@@ -97,6 +102,8 @@ def script(schema: str, *, new: bool, version: int) -> str:
         before = f"{_FROM_1} {before}"
     if not new and version < 1:
         before = f"{_FROM_0} {before}"
+    if not new and version < 4:
+        before = f"{_FROM_3} {before}"
     # To set the same once more would write a page, and have it synced, in every run.
     mark = f"pragma user_version = {VERSION};" if new or version < VERSION else ""
     return f"{before} {schema} {after} {mark}"
@@ -111,7 +118,10 @@ def look_up_to_date(db: sqlite3.Connection) -> None:
 def _views(version: int) -> str:
     if version >= VERSION:
         return ""
-    views = """
+    views = "create temp view windows as select *, null as report from main.windows;"
+    if version == 3:
+        return views
+    views += """
         create temp view records as select *, null as version from main.records;
         create temp view requests as select *, 'run' as purpose, null as version from main.requests;
         create temp view tries as select '' as job, '' as version, '' as chosen_for,
@@ -155,4 +165,4 @@ def tables(schema: str, version: int) -> frozenset[str]:
     if version < 2:
         return _TABLES
     made = frozenset(re.findall(r"create table if not exists (\w+)", schema))
-    return made - _LATER_TABLES if version < VERSION else made
+    return made - _LATER_TABLES if version < 3 else made
