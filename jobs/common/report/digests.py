@@ -7,7 +7,7 @@ ids.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from html import escape
@@ -205,7 +205,7 @@ def united(merge: Mapping[str, Any], sections: list[str], groups: list[Group]) -
             taken = [left.pop(key) for key in map(str, entry["findings"]) if key in left]
             if taken:
                 ids = frozenset().union(*(group.record_ids for group in taken))
-                urgency = min((group.urgency for group in taken), key=_rank)
+                urgency = most_urgent(group.urgency for group in taken)
                 days = frozenset[date]().union(*(group.days for group in taken))
                 result.append(Group(section, entry["title"], entry["detail"], ids, urgency, days))
     return result + list(left.values())
@@ -217,6 +217,11 @@ def in_order(section: str, groups: list[Group]) -> list[Group]:
         (group for group in groups if group.section == section),
         key=lambda group: (_rank(group.urgency), -len(group.record_ids), group.title),
     )
+
+
+def most_urgent(urgencies: Iterable[str]) -> str:
+    """The most urgent of one or more urgencies."""
+    return min(urgencies, key=_rank)
 
 
 def _rank(urgency: str) -> float:

@@ -1,6 +1,6 @@
 """A day's report as Markdown, to be read in a terminal as well as in a preview.
 
-Every text of a record or of the model goes through `_text`; all else in here is ours. Blocks are
+Every text of a record or of the model goes through `text_of`; all else in here is ours. Blocks are
 joined by blank lines; each is one line, or a list or a code fence made here, so that no text can
 begin a line that belongs to another's block.
 """
@@ -27,14 +27,14 @@ def markdown(report: DayReport) -> str:
 
 
 def _blocks(report: DayReport) -> Iterator[str]:
-    yield f"# {_text(report.title, TITLE)}, {phrases.whole_day(report)}"
+    yield f"# {text_of(report.title, TITLE)}, {phrases.whole_day(report)}"
     if report.footer.demo:
         yield f"**{phrases.DEMO}**"
     yield "## What matters"
-    if summary := _text(report.summary, SUMMARY):
+    if summary := text_of(report.summary, SUMMARY):
         yield summary
     else:
-        reason = _text(report.summary_missing, DETAIL)
+        reason = text_of(report.summary_missing, DETAIL)
         yield f"No summary: {reason}" if reason else "No summary."
     for section in report.sections:
         yield from _section(section, report)
@@ -42,22 +42,22 @@ def _blocks(report: DayReport) -> Iterator[str]:
     yield from _missing(report)
     yield "---"
     yield f"Every finding with all of its records: {phrases.table_name(report)}"
-    yield _footer(report.footer)
+    yield footer_of(report.footer)
 
 
 def _glance(report: DayReport) -> Iterator[str]:
     compared = phrases.compared(report)
     first = f"**{counted(report.records, 'record')}**" + (f", {compared}" if compared else "")
     hours = [escaped(sentence) for sentence in phrases.hours_said(report)]
-    said = [f"{first}.", *hours, f"Times are in {_text(report.timezone, WORD)}."]
+    said = [f"{first}.", *hours, f"Times are in {text_of(report.timezone, WORD)}."]
     yield "## In figures"
     yield " ".join(said)
     if report.records and report.by_hour:
         yield "Records by hour:"
-        yield _chart([(_label(label), count, "") for label, count in report.by_hour])
+        yield chart([(_label(label), count, "") for label, count in report.by_hour])
     if days := phrases.all_days(report):
         yield "Records by day:"
-        yield _chart(
+        yield chart(
             [
                 (phrases.short_day(day), count, "← this day" if day == report.day else "")
                 for day, count in days
@@ -65,7 +65,7 @@ def _glance(report: DayReport) -> Iterator[str]:
         )
 
 
-def _chart(lines: list[tuple[str, int, str]]) -> str:
+def chart(lines: list[tuple[str, int, str]]) -> str:
     """A code fence with a bar for each line; numbers come before the bars, to align in any font."""
     labels = max(len(label) for label, _, _ in lines)
     counts = max(len(phrases.number(count)) for _, count, _ in lines)
@@ -106,29 +106,30 @@ def _section(section: Section, report: DayReport) -> Iterator[str]:
         share = (
             "" if section.name in phrases.NO_SHARE else phrases.share(entry.records, report.records)
         )
-        yield f"### {_title(entry)}"
+        yield f"### {title_of(entry)}"
         weight = phrases.weight(entry)
-        yield (f"**{share}**, {weight}" if share else f"**{weight}**") + _urgency(entry, ", ")
+        yield (f"**{share}**, {weight}" if share else f"**{weight}**") + urgency_of(entry, ", ")
         yield from _body(entry, first, report)
     if folded:
-        titles = "; ".join(_title(entry) for entry in folded)
+        titles = "; ".join(title_of(entry) for entry in folded)
         yield f"{phrases.folded(folded)}: {titles}"
 
 
-def _urgency(entry: Entry, before: str) -> str:
+def urgency_of(entry: Entry, before: str) -> str:
+    """How urgent it is, behind `before`; "" where nobody has said."""
     urgency = phrases.URGENCY.get(entry.urgency, "")
     return f"{before}{urgency.lower()}" if urgency else ""
 
 
 def _check_box(entry: Entry, quotes: list[Quote], report: DayReport) -> str:
     """A list element; what belongs to it is indented by two."""
-    first = f"- [ ] **{_title(entry)}** ({phrases.weight(entry)}{_urgency(entry, ', ')})"
+    first = f"- [ ] **{title_of(entry)}** ({phrases.weight(entry)}{urgency_of(entry, ', ')})"
     return "\n\n".join([first, *("  " + block for block in _body(entry, quotes, report))])
 
 
 def _body(entry: Entry, quotes: list[Quote], report: DayReport) -> Iterator[str]:
     """The detail, and a few of the quotes that stand nowhere before it, spread over the day."""
-    if detail := _text(entry.detail, DETAIL):
+    if detail := text_of(entry.detail, DETAIL):
         yield detail
     step = max(1, len(quotes) // _QUOTES)
     yield from (_quote(quote, report) for quote in quotes[::step][:_QUOTES])
@@ -136,8 +137,8 @@ def _body(entry: Entry, quotes: list[Quote], report: DayReport) -> Iterator[str]
 
 def _quote(quote: Quote, report: DayReport) -> str:
     """A quote with time and id first, so that the line runs left to right in any script."""
-    text = _text(quote.text, QUOTE) or "(no text)"
-    name = _text(quote.record_id, WORD)
+    text = text_of(quote.text, QUOTE) or "(no text)"
+    name = text_of(quote.record_id, WORD)
     if address := phrases.address(report, quote.record_id):
         name = f"[{name.replace(']', _BRACKET)}](<{address}>)"
     return f"> {quote.at:%H:%M}, record {name} — “{text}”"
@@ -150,8 +151,8 @@ def _missing(report: DayReport) -> Iterator[str]:
     yield "## What could not be read, and why"
     if report.unread:
         lines = [
-            f"- record {_text(unread.record_id, WORD)} — "
-            f"{_text(unread.reason, QUOTE) or phrases.NO_REASON}"
+            f"- record {text_of(unread.record_id, WORD)} — "
+            f"{text_of(unread.reason, QUOTE) or phrases.NO_REASON}"
             for unread in report.unread[: phrases.UNREAD_SHOWN]
         ]
         if more := phrases.unread_more(report):
@@ -161,20 +162,23 @@ def _missing(report: DayReport) -> Iterator[str]:
     yield from also
 
 
-def _footer(footer: Footer) -> str:
+def footer_of(footer: Footer) -> str:
+    """Where a report comes from, and what it cost."""
     facts = [
-        f"Model {_text(footer.model, WORD)}",
+        f"Model {text_of(footer.model, WORD)}",
         counted(footer.requests, "request"),
         phrases.tokens(footer),
         escaped(phrases.cost(footer)),
-        f"run {_text(footer.run_id, WORD)}",
+        f"run {text_of(footer.run_id, WORD)}",
     ]
     return " · ".join(facts) + (f"\n\n{phrases.DEMO}" if footer.demo else "")
 
 
-def _title(entry: Entry) -> str:
-    return _text(entry.title, TITLE) or "(untitled)"
+def title_of(entry: Entry) -> str:
+    """A finding's heading."""
+    return text_of(entry.title, TITLE) or "(untitled)"
 
 
-def _text(text: str, limit: int) -> str:
+def text_of(text: str, limit: int) -> str:
+    """A text of a record or a model as one that means nothing to Markdown."""
     return escaped(plain(text, limit))

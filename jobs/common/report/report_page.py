@@ -15,7 +15,7 @@ from common.html_document import document
 from common.process.words import counted
 from common.publish.page_facts import PageFacts, first_sentence, meta, nav
 from common.report import phrases
-from common.report.day_report import DayReport
+from common.report.day_report import DayReport, Report
 from common.report.page_entries import block, entries_of, inline
 from common.report.plain_text import DETAIL, HOUR, QUOTE, SUMMARY, TITLE, WORD, plain
 
@@ -24,7 +24,7 @@ def html(report: DayReport) -> str:
     """Return the report as a whole HTML document, ending in a newline."""
     title = escape(f"{plain(report.title, TITLE)}, {phrases.whole_day(report)}", quote=True)
     facts = _facts(report)
-    body = ["<main>", nav(facts), *_body(report), "</main>", _footer(report)]
+    body = ["<main>", nav(facts), *_body(report), "</main>", footer_of(report)]
     return document(title, Path(__file__).with_name("report_page.css"), body, [meta(facts)])
 
 
@@ -50,17 +50,17 @@ def _body(report: DayReport) -> Iterator[str]:
     if report.footer.demo:
         yield f'<p class="demo">{phrases.DEMO}</p>'
     yield "</header>"
-    yield from _section("What matters", "matters", _matters(report))
+    yield from section_of("What matters", "matters", matters(report))
     for section in report.sections:
         name = inline(phrases.section_name(section.name), WORD)
         kind = "actions" if section.name == phrases.ACTION_ITEMS else "entries"
-        yield from _section(name, kind, entries_of(section, report))
-    yield from _section("In figures", "glance", _glance(report))
+        yield from section_of(name, kind, entries_of(section, report))
+    yield from section_of("In figures", "glance", _glance(report))
     if report.unread or phrases.also_missing(report):
-        yield from _section("What could not be read, and why", "missing", _missing(report))
+        yield from section_of("What could not be read, and why", "missing", _missing(report))
 
 
-def _section(heading: str, kind: str, content: Iterator[str]) -> Iterator[str]:
+def section_of(heading: str, kind: str, content: Iterator[str]) -> Iterator[str]:
     """A heading and what stands beside it; the heading is escaped already."""
     yield f'<section class="{kind}"><h2>{heading}</h2>'
     yield "<div>"
@@ -85,19 +85,19 @@ def _glance(report: DayReport) -> Iterator[str]:
         labels = [escape(plain(label, HOUR), quote=True) for label, _ in report.by_hour]
         names = [escape(phrases.hour_name(label), quote=True) for label, _ in report.by_hour]
         counts = [count for _, count in report.by_hour]
-        yield from _chart(
+        yield from chart(
             "Records by hour", "hours", labels, names, counts, counts.index(max(counts))
         )
     if days:
         labels = [f"{phrases.weekday(day)}<br>{day.day}" for day, _ in days]
         names = [phrases.long_day(day) for day, _ in days]
-        yield from _chart(
+        yield from chart(
             "Records by day", "days", labels, names, [count for _, count in days], len(days) - 1
         )
     yield "</div>"
 
 
-def _chart(
+def chart(
     caption: str, kind: str, labels: list[str], names: list[str], counts: list[int], marked: int
 ) -> Iterator[str]:
     """A column for each count, one in the stronger colour; labels and names are escaped already."""
@@ -116,7 +116,8 @@ def _chart(
     yield "</ol></figure>"
 
 
-def _matters(report: DayReport) -> Iterator[str]:
+def matters(report: Report) -> Iterator[str]:
+    """The summary, or why there is none."""
     if plain(report.summary, SUMMARY):
         yield block("p", report.summary, SUMMARY)
     else:
@@ -142,7 +143,8 @@ def _missing(report: DayReport) -> Iterator[str]:
         yield f"<p>{sentence}</p>"
 
 
-def _footer(report: DayReport) -> str:
+def footer_of(report: Report) -> str:
+    """Where the report comes from, and what it cost."""
     footer, table = report.footer, phrases.table_name(report)
     said = f'<p>Every finding with all of its records: <a href="{table}">{table}</a></p>'
     facts = [
