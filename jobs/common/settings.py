@@ -24,8 +24,9 @@ from common.process.redaction import hide, password_in, tokens_in
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_MODEL = "claude-haiku-5-5"
 
-# The names of all settings, and what kind of value each takes: .env.example, the README and doctor
-# follow this list. Each may also stand as NAME_JOB (CLAUDE_MODEL_DAILY_REPORT), for that job alone.
+# The names of all settings, and what kind of value each takes: .env.example, docs/options.md and
+# doctor follow this list. Each may also stand as NAME_JOB (CLAUDE_MODEL_DAILY_REPORT), for that job
+# alone.
 KNOWN = {
     "ANTHROPIC_API_KEY": "key",
     "ANTHROPIC_BASE_URL": "base_url",

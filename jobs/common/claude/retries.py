@@ -23,7 +23,7 @@ _LOOKS_BY_ITSELF = 0.5  # seconds that an attempt waits for word of a place
 
 @dataclass(frozen=True)
 class Retry:
-    """How long a request is sent again when it was nobody's fault. README promises the seconds."""
+    """How long a request is sent again when it was nobody's fault: docs/how-it-works.md says it."""
 
     seconds: float = 900.0  # from the first attempt to the last
     attempts: int | None = None  # in all, the first included; None: as many as the time allows

@@ -1,6 +1,6 @@
 """Exit codes: what a run tells cron, the wrappers and whoever reads `echo $?`.
 
-Users script against them, so a code never changes its meaning. The table is in README.md, too.
+Users script against them, so a code never changes its meaning. The table is in docs/nights.md, too.
 """
 
 from __future__ import annotations

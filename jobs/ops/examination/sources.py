@@ -25,7 +25,7 @@ _SAFE_WAL = (3, 51, 3)
 def check(installation: Installation) -> Iterator[Line]:
     """Every job that is examined."""
     if not installation.jobs:
-        yield warn("job", "there is none in jobs/", "copy one from the README")
+        yield warn("job", "there is none in jobs/", "make one: ./run_job.sh --new NAME")
     for name in installation.jobs:
         subject = f"job {name}"
         try:
