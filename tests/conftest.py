@@ -12,6 +12,7 @@ import pytest
 
 from rigs import servers
 from rigs.databases import Databases, Mixed, SqliteFiles
+from rigs.documents import Command, commands, sections, typed_elsewhere
 from rigs.harness import Site
 from rigs.proxy import Proxy
 from standin.servers import PostgreSQL, Valkey
@@ -143,3 +144,21 @@ def proxy() -> Iterator[Callable[[str], Proxy]]:
     """A function that puts a proxy before a server's URL: its own `url` is the way through it."""
     with ExitStack() as closing:
         yield lambda url: closing.enter_context(Proxy(url))
+
+
+@pytest.fixture
+def shown(request: pytest.FixtureRequest) -> Iterator[list[Command]]:
+    """The commands of a page, or of some of its sections: @pytest.mark.types("docs/x.md", "Title").
+
+    The test has to type each of them, as it stands or with names of its own in it. Of several such
+    marks the one that is read first comes first.
+    """
+    found: list[Command] = []
+    for mark in reversed([*request.node.iter_markers("types")]):
+        page, *titles = mark.args
+        texts = [sections(page)[title] for title in titles or sections(page)]
+        found += [one for text in texts for one in commands(text) if not typed_elsewhere(page, one)]
+    failed = request.session.testsfailed
+    yield found
+    if request.session.testsfailed == failed:
+        assert [one for one in found if not one.is_typed] == []

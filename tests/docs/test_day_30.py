@@ -12,13 +12,13 @@ import pytest
 from common.claude import models_api
 from common.delivery.message_batch import results
 from rigs.clone import Clone, git, origin
-from rigs.documents import Reader, commands, sections
+from rigs.documents import Reader, sections
 from rigs.harness import REPOSITORY, Site
 from rigs.record_jobs import events
 from rigs.wrapper_fixtures import until
 from standin.samples import SAMPLES
 
-SECTIONS = sections("day-30.md")
+SECTIONS = sections("docs/day-30.md")
 
 
 @pytest.fixture(scope="session")
@@ -51,24 +51,17 @@ def run(reader: Reader, *options: str, code: int = 0) -> None:
     assert ended.returncode == code, ended.stderr
 
 
-def test_every_section_with_commands_is_run_by_a_test():
-    tests = [*(REPOSITORY / "tests").glob("docs/*.py"), *(REPOSITORY / "tests").glob("ops/*.py")]
-    texts = "".join(path.read_text(encoding="utf-8") for path in tests)
-    missing = [title for title, text in SECTIONS.items() if commands(text) and title not in texts]
-    assert missing == []
-    assert len(SECTIONS) == 10
-
-
 def test_the_table_at_the_top_leads_to_each_section():
     page = (REPOSITORY / "docs/day-30.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| \[(.+?)\]\(#(.+?)\)", page, re.MULTILINE)
-    assert [title for title, _ in listed] == [*SECTIONS]
+    assert ["", *(title for title, _ in listed)] == [*SECTIONS]
     for title, anchor in listed:
         assert anchor == re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
 
 
-def test_stop_a_run(reader, claude):
-    stop, remove, install = commands(SECTIONS["Stop a run"])
+@pytest.mark.types("docs/day-30.md", "Stop a run")
+def test_stop_a_run(reader, claude, shown):
+    stop, remove, install = shown
     site = claude(latency=0.1)
     events(site, 60)
     lead_to(site, reader)
@@ -89,8 +82,9 @@ def test_stop_a_run(reader, claude):
     assert reader.crontab == ""
 
 
-def test_rerun_the_failed_only(reader, claude):
-    status, why, again = commands(SECTIONS["Rerun the failed only"])
+@pytest.mark.types("docs/day-30.md", "Rerun the failed only")
+def test_rerun_the_failed_only(reader, claude, shown):
+    status, why, again = shown
     site = claude(faults=[{"kind": "refusal", "when": {"contains": "account 39 "}}])
     events(site)
     lead_to(site, reader)
@@ -104,8 +98,9 @@ def test_rerun_the_failed_only(reader, claude):
     assert reader.types(why) == ""
 
 
-def test_remove_a_job(reader, claude):
-    collect, remove, install, forget, history = commands(SECTIONS["Remove a job"])
+@pytest.mark.types("docs/day-30.md", "Remove a job")
+def test_remove_a_job(reader, claude, shown):
+    collect, remove, install, forget, history = shown
     site = claude(message_batch_seconds=3)
     events(site)
     lead_to(site, reader)
@@ -127,8 +122,9 @@ def test_remove_a_job(reader, claude):
     assert left == []
 
 
-def test_schedule_a_job_of_your_own(reader):
-    writes, install, doctor = commands(SECTIONS["Schedule a job of your own"])
+@pytest.mark.types("docs/day-30.md", "Schedule a job of your own")
+def test_schedule_a_job_of_your_own(reader, shown):
+    writes, install, doctor = shown
     (reader.folder / "jobs/ticket_triage.py").write_text('"""Triage."""\n')
     reader.types(writes.replace("/opt/claude-batch-jobs", str(reader.folder)))
     assert "ticket_triage" in reader.types(install)
@@ -136,8 +132,9 @@ def test_schedule_a_job_of_your_own(reader):
     reader.types(doctor, code=None)
 
 
-def test_upgrade(reader):
-    version, looks, upgrades = commands(SECTIONS["Upgrade"])
+@pytest.mark.types("docs/day-30.md", "Upgrade")
+def test_upgrade(reader, shown):
+    version, looks, upgrades = shown
     folder = reader.folder
     upstream = folder.parent / "upstream"
     git(folder, "clone", "-q", str(folder), str(upstream))
@@ -159,8 +156,9 @@ def test_upgrade(reader):
     assert job.read_text().endswith("# mine\n")
 
 
-def test_erase_one_customer(reader, claude):
-    would, erase, again, own = commands(SECTIONS["Erase one customer"])
+@pytest.mark.types("docs/day-30.md", "Erase one customer")
+def test_erase_one_customer(reader, claude, shown):
+    would, erase, again, own = shown
     site = claude()
     events(site, 12)
     lead_to(site, reader)
@@ -188,10 +186,9 @@ def test_erase_one_customer(reader, claude):
     assert site.saved("select count(*) from event_labels") == [(11,)]
 
 
-def test_back_up_restore_move(reader, claude):
-    back_up, clone, unpack, doctor, install, remove, move = commands(
-        SECTIONS["Back up, restore, move"]
-    )
+@pytest.mark.types("docs/day-30.md", "Back up, restore, move")
+def test_back_up_restore_move(reader, claude, shown):
+    back_up, clone, unpack, doctor, install, remove, move = shown
     site = claude()
     events(site)
     lead_to(site, reader)
@@ -215,10 +212,9 @@ def test_back_up_restore_move(reader, claude):
     assert len(site.billed()) == paid
 
 
-def test_change_the_model_the_key_the_workspace(reader, claude):
-    tries, measures, sets, replaces, doctor, collect = commands(
-        SECTIONS["Change the model, the key, the workspace"]
-    )
+@pytest.mark.types("docs/day-30.md", "Change the model, the key, the workspace")
+def test_change_the_model_the_key_the_workspace(reader, claude, shown):
+    tries, measures, sets, replaces, doctor, collect = shown
     site = claude(message_batch_seconds=0)
     with SAMPLES.open(encoding="utf-8", newline="") as file:
         texts = [row["content"] for row in csv.DictReader(file)]
@@ -243,15 +239,14 @@ def test_change_the_model_the_key_the_workspace(reader, claude):
     assert {*done} <= {*still}
 
 
-def test_read_the_ledger_in_sql(reader, claude):
+@pytest.mark.types("docs/day-30.md", "Read the ledger in SQL")
+def test_read_the_ledger_in_sql(reader, claude, shown):
     site = claude(message_batch_seconds=3600)
     events(site)
     lead_to(site, reader)
     run(reader, "--live", "--limit", "20")
     run(reader, "--limit", "20", "--wait", "0s", code=75)
-    record, answer, costs, runs, under_way = map(
-        reader.types, commands(SECTIONS["Read the ledger in SQL"])
-    )
+    record, answer, costs, runs, under_way = map(reader.types, shown)
     assert "done" in record and '"results"' in answer.replace("\\", "")
     assert "claude-haiku-5-5" in costs and len(runs.splitlines()) == 6
     assert "msgbatch_" in under_way

@@ -11,10 +11,8 @@ from pathlib import Path
 import pytest
 
 from rigs.clone import Clone, origin
-from rigs.documents import Reader, commands, sections
-from rigs.harness import REPOSITORY
+from rigs.documents import Reader
 
-SECTIONS = sections("reports.md")
 ROOT = "/opt/claude-batch-jobs"
 DAY = "2026-11-21"
 
@@ -58,24 +56,8 @@ def written(reader: Reader, pattern: str) -> str:
     return path.stem
 
 
-def test_where_they_are(reader):
-    (listing,) = commands(SECTIONS["Where they are"])
-    day = written(reader, "*.md")
-    said = reader.types(listing)
-    assert f"{day}.csv\n{day}.html\n{day}.md" in said and "index.html" in said
-
-
-def test_copying_a_page_to_another_machine(reader):
-    copy, *_ = commands(SECTIONS["From another machine, or a phone"])
-    day = written(reader, "*.md")
-    tool(reader, "scp", 'cp -- "${1#*:}" "$2"')
-    reader.types(copy.replace(ROOT, str(reader.here.root)).replace(DAY, day))
-    assert f"{day}.csv" in (reader.folder / f"{day}.html").read_text(encoding="utf-8")
-
-
-def test_a_tunnel_shows_the_list_on_loopback_alone(reader):
-    tunnel = commands(SECTIONS["From another machine, or a phone"])[1]
-    assert "-b 127.0.0.1 8000" in tunnel and "-L 8000:127.0.0.1:8000" in tunnel
+def serve(tunnel: str, reader: Reader) -> None:
+    """See the list through what the command starts on the server, on a free port."""
     there = re.findall("'(.*)'", tunnel)[0].replace(ROOT, str(reader.here.root))
     served = there.replace("python3 -m", "exec python3 -u -m").replace(" 8000", " 0")
     with subprocess.Popen(["bash", "-c", served], stdout=subprocess.PIPE, text=True) as server:
@@ -88,15 +70,28 @@ def test_a_tunnel_shows_the_list_on_loopback_alone(reader):
             server.terminate()
 
 
-def test_a_test_of_the_channels_and_what_waits(reader):
-    _, _, doctor, outbox = commands(SECTIONS["From another machine, or a phone"])
+@pytest.mark.types("docs/reports.md")
+def test_each_command_does_what_the_page_says(reader, shown):
+    listing, copy, tunnel, doctor, outbox, today = shown
+    day = written(reader, "*.md")
+    said = reader.types(listing)
+    assert f"{day}.csv\n{day}.html\n{day}.md" in said and "index.html" in said
+
+    # A page on another machine.
+    tool(reader, "scp", 'cp -- "${1#*:}" "$2"')
+    reader.types(copy.replace(ROOT, str(reader.here.root)).replace(DAY, day))
+    assert f"{day}.csv" in (reader.folder / f"{day}.html").read_text(encoding="utf-8")
+    tunnel.typed()  # all but ssh
+    assert "-b 127.0.0.1 8000" in tunnel and "-L 8000:127.0.0.1:8000" in tunnel
+    serve(tunnel, reader)
+
+    # A test of the channels, and what waits.
     mails = reader.home / "mails"
     tool(reader, "sendmail", "cat >/dev/null; exit 75")
     settings = reader.folder / ".env"
     settings.write_text(settings.read_text() + "REPORT_EMAIL=boss@example.org\n")
     settings.chmod(0o600)
     assert "report_email: NOT REACHED" in reader.types(doctor, code=78)
-    day = written(reader, "*.md")
     reader.types(f"./run_job.sh daily_report --date {day} --reprocess")
     assert len([*(reader.folder / "state/outbox").glob("[0-9]*.report_email.*")]) == 1
     tool(reader, "sendmail", f"cat >>{mails}")
@@ -105,15 +100,5 @@ def test_a_test_of_the_channels_and_what_waits(reader):
     assert mails.read_text().count("Subject: Daily report, ") == 1
     assert reader.types(outbox) == ""
 
-
-def test_the_day_so_far(reader):
-    (today,) = commands(SECTIONS["The day so far"])
     reader.types(today)
     assert re.fullmatch(r"\d{4}-\d\d-\d\d-so-far", written(reader, "*-so-far.html"))
-
-
-def test_the_page_names_each_file_of_a_report_and_every_command_is_run_here():
-    text = Path(__file__).read_text(encoding="utf-8")
-    assert [title for title in SECTIONS if f'SECTIONS["{title}"]' not in text] == []
-    assert len([one for title in SECTIONS.values() for one in commands(title)]) == 6
-    assert (REPOSITORY / "tests/bench/reports_index.py").exists()

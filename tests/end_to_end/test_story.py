@@ -1,4 +1,4 @@
-"""README's story, "Answers you can trust", is what happens: its commands, its order, its output."""
+"""docs/evaluation.md: its story is what happens: its commands, its order, its output."""
 
 from __future__ import annotations
 
@@ -15,34 +15,7 @@ from standin.samples import SAMPLES
 
 pytestmark = pytest.mark.sqlite("the story is told of files")
 
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-STORY = README.partition("\n## Answers you can trust\n")[2].partition("\n## ")[0]
 RECORDS = 1_350
-ROOT = "/opt/claude-batch-jobs"
-# What is another one each time.
-_VARIES = (
-    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "TIME"),
-    (re.compile(r"\d{4}-\d\d-\d\d"), "DAY"),
-    (re.compile(r"\d{8}T\d{6}Z-\d+"), "RUN"),
-    (re.compile(r"\bversion [0-9a-f]{12}\b"), "VERSION"),
-    (re.compile(r"seconds=\d+"), "seconds=N"),
-    (re.compile(r"\b(?:\d+h )?(?:\d+m )?\d+(?:\.\d+)?s\b"), "SECONDS"),
-)
-
-
-def told() -> list[tuple[str, list[str]]]:
-    """The commands of the story, each with the lines that README shows of what it says."""
-    blocks = re.findall(r"```console\n(.*?)```", STORY, re.DOTALL)
-    parts = re.split(r"^\$ ", "".join(blocks), flags=re.MULTILINE)
-    commands = [part.rstrip("\n").split("\n") for part in parts if part]
-    return [(command, lines) for command, *lines in commands]
-
-
-def as_told(line: str, root: Path) -> str:
-    line = line.replace(str(root), ROOT).rstrip()
-    for varies, word in _VARIES:
-        line = varies.sub(word, line)
-    return line
 
 
 def correct(path: Path, command: str) -> None:
@@ -78,7 +51,8 @@ def said(installation: Installation, command: str) -> list[str]:
     return [*logged, *ended.stdout.splitlines()]
 
 
-def test_the_story_of_readme_is_what_happens(claude):
+@pytest.mark.types("docs/evaluation.md")
+def test_the_story_of_the_page_is_what_happens(claude, shown):
     site = claude(message_batch_seconds=0.0)
     with SAMPLES.open(encoding="utf-8", newline="") as file:
         texts = [row["content"] for row in csv.DictReader(file)]
@@ -89,13 +63,11 @@ def test_the_story_of_readme_is_what_happens(claude):
     (site.root / "docs").mkdir()
     labels = (REPOSITORY / "docs/labels.example.csv").read_text()
     (site.root / "docs/labels.example.csv").write_text(labels)
-    commands = told()
-    assert len(commands) >= 12
-    for command, lines in commands:
-        seen = iter(as_told(line, site.root) for line in said(installation, command))
-        for line in filter(None, (as_told(line, site.root) for line in lines)):
-            if line != "…":
-                assert line in seen, f"{command}: README shows a line that is not said: {line}"
+    assert len(shown) >= 12
+    for command in shown:
+        command.typed()
+        missing = command.lacks(said(installation, command), site.root)
+        assert missing == [], f"{command}: the page shows lines that are not said"
     versions = site.ledger(
         "select version, count(*) from records where job = 'bulk_classifier' and status = 'done'"
         " group by version",
