@@ -396,10 +396,13 @@ def test_logs_tables_history_and_alerts_lose_it_too(claude):
     outbox.mkdir()
     alert = outbox / "1700000000000000-1.slack.bulk_classifier"
     alert.write_text(json.dumps({"text": f"record {ID} is a dead letter"}))
+    announced = outbox / "1700000000000001-20261120.report_slack.bulk_classifier"
+    announced.write_text(json.dumps({"text": f"record {ID} is late"}))
     before = snapshot(site)
     would = erase(site, ID, "--dry-run")
     assert snapshot(site) == before
     assert "2 log lines" in would.out and "1 row of a review table" in would.out
+    assert "1 waiting alert, 1 waiting announcement" in would.out
     assert erase(site, ID).code == 0
     kept = (logs / "bulk_classifier.log").read_text()
     assert kept == "".join(

@@ -41,7 +41,7 @@ def test_records_are_counted_by_status(here):
     for kind in ("done", "failed", "dead", "submitted", "answered"):
         here.records("sorter", kind, f"{kind}-1", f"{kind}-2", at=ago(minutes=5))
     assert job_of(here)["records"] == {
-        "done": 2, "failed": 2, "dead": 2, "waiting": 4, "corrected": 0,
+        "done": 2, "failed": 2, "dead": 2, "waiting": 4, "corrected": 0, "erased": 0,
     }  # fmt: skip
     assert "2 done   2 failed   2 dead   4 waiting" in here.ask(status).out
 
@@ -165,6 +165,33 @@ def test_an_undelivered_alert_is_named_at_the_top_and_with_its_job(here):
     assert "1 NOT DELIVERED since 2023-11-14 22:13:20" in said
     assert "the trouble began 2023-11-14 22:13:20" in said
     assert "secret" not in said
+
+
+@pytest.mark.sqlite("no SQL in it")
+def test_an_announcement_that_waits_is_called_one_and_no_alert(here):
+    here.job("sorter")
+    (here.root / "state/outbox").mkdir()
+    for channel in ("report_slack", "report_email"):
+        (here.root / f"state/outbox/1700000000123456-20231113.{channel}.sorter").touch()
+    said = here.ask(status).out
+    assert "2 announcements of reports not sent" in said and "alert" not in said
+    assert "  announcement   2 NOT SENT since 2023-11-14 22:13:20" in said
+    found = here.json(status)
+    assert (found["undelivered"], found["unannounced"]) == (0, 2)
+
+
+def test_erased_records_are_no_dead_letters_that_can_be_asked_again(here):
+    here.records("sorter", "dead", "a", "b", "c")
+    here.change("sorter", "update records set error = 'erased' where record_id <> 'a'")
+    found = job_of(here)
+    assert (found["records"]["dead"], found["records"]["erased"]) == (1, 2)
+    assert [one["record_id"] for one in found["dead_letters"]] == ["a"]
+    assert "1 dead letter;" in f"{here.ask(status).out.splitlines()[2]};"
+    here.change("sorter", "update records set error = 'erased'")
+    for said in (here.ask(status).out, here.ask(status, "sorter").out):
+        assert "0 dead   0 waiting   3 erased, never asked again" in said
+        assert "--retry-dead" not in said and "dead letter" not in said.lower().split("shows")[0]
+    assert here.ask(status, "sorter", "--dead-letters").out.strip() == ""
 
 
 def test_a_message_batch_under_way_has_its_age_and_expiry(here):

@@ -230,7 +230,7 @@ class _Erasing:
         table = reports.parent / "review" / f"{found.job}.csv"
         count["row of a review table"] = kept_files.review_table(table, naming, dry_run=dry_run)
         outbox = found.state / "outbox"
-        count["waiting alert"] = kept_files.alerts(outbox, found.job, naming, days, dry_run=dry_run)
+        count |= kept_files.waiting(outbox, found.job, naming, days, dry_run=dry_run)
         if days:
             demo = " --demo" if found.demo else ""
             commands = (f"./run_job.sh {found.job} --date {day}{demo}" for day in days)

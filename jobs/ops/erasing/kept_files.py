@@ -10,6 +10,7 @@ import fcntl
 import gzip
 import io
 import os
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -106,14 +107,17 @@ def review_table(path: Path, naming: Naming, *, dry_run: bool) -> int:
     return count
 
 
-def alerts(outbox: Path, job: str, naming: Naming, days: Collection[str], *, dry_run: bool) -> int:
-    """Erase it from a job's alerts that wait to be sent: how many.
+def waiting(
+    outbox: Path, job: str, naming: Naming, days: Collection[str], *, dry_run: bool
+) -> Counter[str]:
+    """Erase it from a job's alerts and announcements that wait to be sent: how many of each.
 
     What announces a report of these days goes altogether, since it quotes the report.
     """
+    count: Counter[str] = Counter()
     if not outbox.is_dir():
-        return 0
-    count, reports = 0, tuple(day.replace("-", "") for day in days)
+        return count
+    reports = tuple(f"-{day.replace('-', '')}.report_" for day in days)
     with ExitStack() as unlocking:
         if not dry_run:  # who sends from it takes the same lock
             lock = open_ours(outbox / "_lock", os.O_RDWR | os.O_CREAT)
@@ -122,10 +126,11 @@ def alerts(outbox: Path, job: str, naming: Naming, days: Collection[str], *, dry
         for path in sorted(outbox.glob(f"[0-9]*.{job}")):
             text = path.read_bytes().decode("utf-8", "surrogateescape")
             # As common/publish/outbox.py names it.
-            announces = path.name.partition("-")[2].startswith(reports)
+            announces = any(one in path.name for one in reports)
             if not announces and not naming.in_text(text):
                 continue
-            count += 1
+            of_report = ".report_" in path.name
+            count["waiting announcement" if of_report else "waiting alert"] += 1
             if dry_run:
                 continue
             if announces:

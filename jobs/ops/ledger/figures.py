@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.ledger.apart import names
+from common.ledger.erasure.other_parts import ERASED
 from common.ledger.ledger_database import Asked
 from common.ledger.lookup import marks
 from common.ledger.message_batches import UNDER_WAY
@@ -22,6 +23,7 @@ RUNS = 40  # more than are shown: some may be older than what history.tsv adds
 _LATELY = 3  # runs that asked anything
 _UNDER_WAY = "status in ('submitted', 'answered')"
 _UNFINISHED = "status in ('failed', 'waiting', 'dead')"
+_DEAD = f"from records where job = ? and {_UNFINISHED} and status = 'dead'"
 _DONE = "status in ('done', 'corrected')"
 
 
@@ -29,8 +31,9 @@ _DONE = "status in ('done', 'corrected')"
 class Records:
     """How many records stand where.
 
-    `waiting`: in a request under way, answered and not yet saved, or never judged by anybody.
-    `corrected`: a person's value stands.
+    `dead`: given up on, so that --retry-dead asks them again. `waiting`: in a request under way,
+    answered and not yet saved, or never judged by anybody. `corrected`: a person's value stands.
+    `erased`: by `prune --record`; nothing asks them again.
     """
 
     done: int = 0
@@ -38,6 +41,7 @@ class Records:
     dead: int = 0
     waiting: int = 0
     corrected: int = 0
+    erased: int = 0
 
 
 @dataclass(frozen=True)
@@ -156,15 +160,19 @@ def _records(db: Asked, job: str, done: int, corrected: int, length: str) -> Rec
             (job,),
         ).fetchall()
     )
+    erased = 0
+    if dead := unfinished.get("dead", 0):  # these few have their reasons in the table alone
+        erased = db.execute(f"select count(*) {_DEAD} and error = ?", (job, ERASED)).fetchone()[0]
     under_way = db.execute(
         f"select sum({length}) from requests where job = ? and {_UNDER_WAY}", (job,)
     ).fetchone()[0]
     return Records(
         done=done,
         failed=unfinished.get("failed", 0),
-        dead=unfinished.get("dead", 0),
+        dead=dead - erased,
         waiting=(under_way or 0) + unfinished.get("waiting", 0),
         corrected=corrected,
+        erased=erased,
     )
 
 
@@ -267,10 +275,9 @@ def _message_batches(db: Asked, jobs: list[str]) -> list[dict[str, Any]]:
 
 def _dead_letters(db: Asked, job: str) -> tuple[DeadLetter, ...]:
     rows = db.execute(
-        "select record_id, error, updated_at from records"
-        f" where job = ? and {_UNFINISHED} and status = 'dead'"
+        f"select record_id, error, updated_at {_DEAD} and coalesce(error, '') <> ?"
         f" order by updated_at desc limit {LETTERS}",
-        (job,),
+        (job, ERASED),
     )
     return tuple(
         DeadLetter(

@@ -59,12 +59,12 @@ def gather(root: Path, environ: Mapping[str, str], *, demo: bool, asked: str = "
         demo,
         found,
         (*notes, *ledgers.notes),
-        len(waiting),
-        min((alert.since for alert in waiting), default=""),
+        *alerts.counted(waiting, announces=False),
         asked,
         workers,
         report_files.folder(base),
         report_files.index(base),
+        *alerts.counted(waiting, announces=True),
     )
 
 

@@ -78,8 +78,7 @@ def facts(status: Status, job: JobStatus, *, in_detail: bool = False) -> Iterato
     for queue in job.queues:
         yield from _queue(queue, status)
     yield from _cost(job)
-    if alert := _alert(job, now):
-        yield Fact("alert", alert, Tone.LOOK)
+    yield from _alert(job, now)
     if job.written:
         yield Fact("reports", links=tuple(map(_link, job.written)))
 
@@ -143,6 +142,8 @@ def _records(status: Status, job: JobStatus) -> Iterator[Fact]:
     ]
     if records.corrected:
         figures.append(Figure(f"{records.corrected:,}", "corrected by a person"))
+    if records.erased:
+        figures.append(Figure(f"{records.erased:,}", "erased, never asked again"))
     next_run = sentences.next_run(records)
     yield Fact("records", (next_run,) if next_run else (), figures=tuple(figures))
     if lines := sentences.older(job, demo=status.demo):
@@ -204,13 +205,20 @@ def _link(written: Written) -> Link:
     return Link(written.path, ", ".join(filter(None, (what[written.kind], of_many))))
 
 
-def _alert(job: JobStatus, now: str) -> tuple[str, ...]:
+def _alert(job: JobStatus, now: str) -> Iterator[Fact]:
     alert, lines = job.alert, []
     if alert.alerted_since:
         lines.append(f"sent; the trouble began {sentences.moment(alert.alerted_since, now)}")
-    if alert.undelivered:
-        lines.append(
-            f"{alert.undelivered} NOT DELIVERED {_since(alert.undelivered_since, now)},"
-            " kept in state/outbox/ for the next run of any job"
-        )
-    return tuple(lines)
+    if waiting := _kept(alert.undelivered, alert.undelivered_since, "NOT DELIVERED", now):
+        lines.append(waiting)
+    if lines:
+        yield Fact("alert", tuple(lines), Tone.LOOK)
+    if waiting := _kept(alert.unannounced, alert.unannounced_since, "NOT SENT", now):
+        yield Fact("announcement", (waiting,), Tone.LOOK)
+
+
+def _kept(count: int, since: str, what: str, now: str) -> str:
+    """What waits in the outbox; "" for nothing."""
+    if not count:
+        return ""
+    return f"{count} {what} {_since(since, now)}, kept in state/outbox/ for the next run of any job"

@@ -127,11 +127,13 @@ class Written:
 
 @dataclass(frozen=True)
 class Alert:
-    """The alerts about a job: sent, and waiting to be sent."""
+    """The alerts about a job, sent and waiting to be sent, and announcements that wait."""
 
     alerted_since: str = ""  # state/JOB.alerted
-    undelivered: int = 0  # files in state/outbox/
+    undelivered: int = 0  # alerts in state/outbox/
     undelivered_since: str = ""
+    unannounced: int = 0  # announcements of its reports in state/outbox/
+    unannounced_since: str = ""
 
 
 @dataclass(frozen=True)
@@ -176,3 +178,5 @@ class Status:
     workers: tuple[Worker, ...] = ()
     reports: str = "reports"  # the folder, as seen from the root
     index: str = ""  # the page in it that lists all reports; "" where there is none
+    unannounced: int = 0  # announcements of reports in state/outbox/, of any job
+    unannounced_since: str = ""
