@@ -189,17 +189,24 @@ def _faults(name: str, text: str, found: Settings) -> list[str]:
 
 def _write(path: Path, text: str) -> None:
     """Write a file that is not there yet, whole or not at all. Raises JobExit (2, 73, 74)."""
+    _sweep(path.parent)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.write_text(text, encoding="utf-8")
-        try:
-            os.link(part, path)  # fails where something is there meanwhile
-        finally:
-            part.unlink()
+        os.link(part, path)  # fails where something is there meanwhile
     except FileExistsError as error:
         raise JobExit(exits.USAGE, f"{path} is there already, and stays as it is") from error
     except OSError as error:
         raise disk_fault(error) or error from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what was unfinished when others that made a job were killed."""
+    for left in folder.glob(".*.py.*.part"):
+        if not Path("/proc", left.name.split(".")[-2]).exists():
+            left.unlink(missing_ok=True)
 
 
 def _told(

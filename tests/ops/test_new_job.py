@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from types import SimpleNamespace
 from typing import Any
@@ -53,6 +54,14 @@ def test_a_copy_of_each_job_passes_the_checks_and_runs_at_once(here, nearest):
     ended = here.by_wrapper("mine", "--live", *window)
     assert ended.returncode == 0, ended.stderr
     assert "records=3 done=3" in ended.stderr + (here.root / "logs/mine.log").read_text()
+
+
+def test_what_one_that_was_killed_has_left_is_gone_with_the_next(tmp_path):
+    dead, living = (tmp_path / f".other.py.{pid}.part" for pid in (4_194_305, os.getpid()))
+    for path in (dead, living):
+        path.touch()
+    new._write(tmp_path / "mine.py", "text")
+    assert sorted(tmp_path.iterdir()) == sorted([living, tmp_path / "mine.py"])
 
 
 @pytest.mark.sqlite("no SQL of ours in it")

@@ -65,7 +65,8 @@ def _by_git(root: Path) -> OwnFiles:
 def _may_be_kept(root: Path, name: str) -> bool:
     path = root / name
     is_cache = any(part in _CACHES for part in Path(name).parts) or path.suffix == ".pyc"
-    return path.is_file() and not is_cache
+    is_unfinished = path.name.startswith(".") and path.suffix == ".part"
+    return path.is_file() and not is_cache and not is_unfinished
 
 
 def _names(root: Path, *arguments: str) -> list[str]:
