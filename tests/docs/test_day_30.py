@@ -134,7 +134,7 @@ def test_schedule_a_job_of_your_own(reader, shown):
 
 @pytest.mark.types("docs/day-30.md", "Upgrade")
 def test_upgrade(reader, shown):
-    version, looks, upgrades = shown
+    version, looks, upgrades, by_hand = shown
     folder = reader.folder
     upstream = folder.parent / "upstream"
     git(folder, "clone", "-q", str(folder), str(upstream))
@@ -153,6 +153,10 @@ def test_upgrade(reader, shown):
     assert f"claude-batch-jobs {own} " in reader.types(version)
     assert "Version 99.0.0 is in place" in reader.types(upgrades)
     assert "claude-batch-jobs 99.0.0 " in reader.types(version)
+    (upstream / "VERSION").write_text("99.0.1\n")
+    git(upstream, "commit", "-q", "-a", "-m", "99.0.1")
+    reader.types(by_hand, None)
+    assert "claude-batch-jobs 99.0.1 " in reader.types(version)
     assert job.read_text().endswith("# mine\n")
 
 

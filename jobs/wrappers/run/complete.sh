@@ -181,7 +181,7 @@ main() {
   ((number > 1)) || return 0
   if ((number == 2)); then
     if [[ $script == notify_on_failure.sh ]]; then
-      candidate "${jobs[@]}" --test --help
+      candidate "${jobs[@]}" --test --outbox --backup --help
     else
       read_commands
       candidate "${jobs[@]}" "${scripts[@]}" "${commands[@]}"
@@ -206,7 +206,7 @@ main() {
     --backup) files ;;
     --setup) candidate --with ;;
     --upgrade) candidate --dry-run ;;
-    --test) candidate slack pagerduty email webhook ;;
+    --test) candidate slack pagerduty email webhook report_slack report_email ;;
     --*) ;;
     *)
       file=$root/jobs/ops/$name.py
