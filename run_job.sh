@@ -135,8 +135,7 @@ main() {
 
   if [[ $file == */ops/* ]]; then
     need_venv
-    # -P: no file in jobs/ops/ can hide a module of Python. The script appends jobs/ to sys.path.
-    exec "$root/venv/bin/python" -P "$file" "$@"
+    exec "${launch[@]}" "$file" "$@"
   elif only_asks "$@"; then
     need_venv
     exec "${launch[@]}" "$file" "$@"

@@ -35,6 +35,17 @@ from __future__ import annotations
 
 import sys
 
+
+def _told(kind: Any, error: Any, traceback: Any) -> None:
+    """Tell of an error that ends the process: of all but Ctrl-C, which is nobody's error."""
+    if kind is not KeyboardInterrupt:
+        sys.__excepthook__(kind, error, traceback)
+
+
+# Before anything else is imported, which takes a while. Python still ends by the signal.
+if sys.excepthook is sys.__excepthook__:
+    sys.excepthook = _told
+
 # Python looks for modules in a script's own folder first. That folder is to be the last place: no
 # job may be taken for a module that is called like it, whichever job is started, and from wherever.
 _jobs = __path__[0].rpartition("/")[0]

@@ -250,3 +250,22 @@ def test_the_job_is_not_started_from_a_group_that_the_caller_signals(here):
         assert os.getpgid(job) != os.getpgid(wrapper.pid)
         wrapper.terminate()
         wrapper.communicate(timeout=10)
+
+
+def test_a_job_that_is_told_to_stop_while_python_imports_has_not_begun(here):
+    imported = here.root / "jobs/common/runner/run.py"
+    imported.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n")
+    here.job("early", "mark('begun')")
+    assert here.run("early").returncode == 75
+    assert not here.exists("begun")()
+    assert "WARN  " in here.log("early").splitlines()[-2]
+    assert "jobs/early.py was stopped by TERM before it began" in here.log("early")
+
+
+def test_ctrl_c_leaves_no_traceback_before_a_script_handles_it(here):
+    (here.root / "jobs/ops").mkdir()
+    (here.root / "jobs/ops/look.py").write_text("raise KeyboardInterrupt\n")
+    (here.root / "jobs/mine.py").write_text("import common\nraise KeyboardInterrupt\n")
+    for command in (["./run_job.sh", "look"], [sys.executable, "jobs/mine.py"]):
+        done = subprocess.run(command, cwd=here.root, env=here.env, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (-signal.SIGINT, "")

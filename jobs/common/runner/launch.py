@@ -1,20 +1,39 @@
-"""Start the script of a job, as run_job.sh does: `python -P launch.py jobs/JOB.py [options]`.
+"""Start a script, as run_job.sh does: `python -P launch.py jobs/JOB.py [options]`.
 
 `-P` keeps the folder of jobs from being the first place where Python looks for modules; here it
 becomes the last. So a job that is called like a module of Python's or of a package's takes that
-module's place in no job. What keeps a script from being imported is told on one line.
+module's place in no job. What keeps a job from being imported is told on one line.
 """
+
+import sys
+
+if __name__ == "__main__":
+    sys.path.append(__file__.rpartition("/common/runner/")[0])
+    try:  # noqa: SIM105  # contextlib would have to be imported first
+        import common  # noqa: F401  # from here on Ctrl-C leaves no traceback
+    except Exception:  # noqa: S110  # whoever needs it meets the same error, and tells of it
+        pass
 
 import os
 import runpy
-import sys
+import signal
 import time
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 _JOBS = Path(__file__).resolve().parents[2]
 _GUARD = 'end it with `if __name__ == "__main__": raise SystemExit(run(JOB))`'
+
+
+class _Stopped(BaseException):
+    """TERM came before the script was started."""
+
+
+def _stop(number: int, _: object) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)  # timeout(1) sends it twice
+    raise _Stopped
 
 
 def import_fault(error: BaseException, path: Path) -> str:
@@ -34,11 +53,13 @@ def _import_what_runs_need() -> None:
     None of it ever becomes garbage. To look through it while it is imported, and again when the
     process ends, would take a seventh of the time of a run with nothing to do.
     """
+    signal.signal(signal.SIGTERM, _stop)
     with suppress(Exception):  # the script will meet it, and its line is told
         from common.process.imports import for_good
 
         with for_good():
             import_module("common.runner.run")
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def main(path: Path) -> int:
@@ -46,7 +67,10 @@ def main(path: Path) -> int:
     now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     run_id = os.environ.get("RUN_ID") or f"{now}-{os.getpid()}"  # the run takes it out
     sys.argv[:] = [str(path), *sys.argv[2:]]
-    fault = _conflict(path)
+    if path.parent.name == "ops":  # one of the operator's, which tells of its errors itself
+        runpy.run_path(str(path), run_name="__main__")
+        return 0
+    fault, code = _conflict(path), 78
     try:
         if not fault:
             _import_what_runs_need()
@@ -54,6 +78,8 @@ def main(path: Path) -> int:
             if "JOB" not in left:
                 return 0
             fault = f"ends without an exit code, so that nobody learns how its run went: {_GUARD}"
+    except _Stopped:
+        fault, code = "was stopped by TERM before it began", 75
     except Exception as error:
         at = Path(getattr(error, "filename", None) or path)
         if isinstance(error, SyntaxError) and (fault := _conflict(at)):
@@ -65,10 +91,10 @@ def main(path: Path) -> int:
         from common.process.log import configure, log
 
         configure(run_id, demo=False)
-        log.error("%s", f"{where} {fault}")
+        (log.warning if code == 75 else log.error)("%s", f"{where} {fault}")
     except SyntaxError:
         sys.stderr.write(f"{where} {fault}\n")
-    return 78
+    return code
 
 
 def _conflict(path: Path) -> str:
@@ -81,5 +107,4 @@ def _conflict(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.path.append(str(_JOBS))
     raise SystemExit(main(Path(sys.argv[1])))
