@@ -223,7 +223,7 @@ def test_what_is_in_it_and_what_stays_out(here, site):
     (here.root / "jobs/__pycache__").mkdir(exist_ok=True)
     (here.root / "jobs/__pycache__/mood.cpython-311.pyc").write_text("")
     (here.root / "jobs/mood.py").write_text(OWN_JOB)
-    unfinished = ("jobs/.mood.py.4711.part", ".claude-backup-x.part")  # of commands that were killed
+    unfinished = ("jobs/.mood.py.4711.part", ".claude-backup-x.part")  # killed
     for name in unfinished:
         (here.root / name).write_text(OWN_JOB)
     assert all(name in git(here.root, "check-ignore", *unfinished) for name in unfinished)
