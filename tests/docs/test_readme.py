@@ -109,8 +109,15 @@ def test_each_command_does_what_the_pages_say(reader, claude, shown):
     assert len(site.saved("select * from event_labels")) == 10
 
 
-def test_readme_fits_on_three_screens():
+def test_readme_fits_on_three_screens_and_leads_to_each_page():
     assert len(README.splitlines()) <= 180
+    index = README[README.index("\n## Read on\n") :]
+    assert [page for page in pages() if f"]({page})" not in index] == ["README.md"]
+
+
+def test_no_page_is_long():
+    for page in pages():
+        assert len((REPOSITORY / page).read_text(encoding="utf-8").splitlines()) <= 330, page
 
 
 def test_every_option_that_a_page_names_is_in_a_help(capsys):
