@@ -120,11 +120,14 @@ def test_no_page_is_long():
         assert len((REPOSITORY / page).read_text(encoding="utf-8").splitlines()) <= 330, page
 
 
-def test_every_option_that_a_page_names_is_in_a_help(capsys):
+def test_every_option_that_a_page_names_is_in_a_help_and_those_of_a_job_are_on_their_page(capsys):
     for job in (daily_report.JOB, bulk_classifier.JOB):
         with pytest.raises(SystemExit):
             options.parse(job, ["--help"])
     known = capsys.readouterr().out
+    table = (REPOSITORY / "docs/options.md").read_text(encoding="utf-8")
+    taken = set(re.findall(r"^  (--[a-z-]+)", known, re.MULTILINE))
+    assert {option for option in taken if f"{option}`" not in table.replace(" ", "`")} == set()
     scripts = [*(REPOSITORY / "jobs/ops").glob("*.py"), *(REPOSITORY / "tests/bench").glob("*")]
     for path in (REPOSITORY / "run_job.sh", REPOSITORY / "notify_on_failure.sh", *scripts):
         known += path.read_text(encoding="utf-8") if path.is_file() else ""
