@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_COMMON = Path(__file__).with_suffix(".css")
 
 
 def document(title: str, style: Path, body: Iterable[str], head: Iterable[str] = ()) -> str:
     """A whole HTML document, ending in a newline.
 
     `title`, `body` and `head`, which stands before the style, are HTML already; `style` is a file
-    of CSS.
+    of CSS with what is the page's own. html_document.css has the rest.
     """
     page = [
         "<!DOCTYPE html>",
@@ -28,7 +29,7 @@ def document(title: str, style: Path, body: Iterable[str], head: Iterable[str] =
         '<meta name="referrer" content="no-referrer">',
         f"<title>{title}</title>",
         *head,
-        f"<style>\n{style.read_text(encoding='utf-8')}</style>",
+        f"<style>\n{_COMMON.read_text(encoding='utf-8')}{style.read_text(encoding='utf-8')}</style>",
         "</head>",
         "<body>",
         *body,

@@ -38,7 +38,7 @@ def test_a_demo_needs_no_key_writes_a_report_and_touches_nothing_but_its_own_fol
     assert days_reported(site) == []
     written = (site.root / "state/demo/reports/daily_report/2026-11-21.md").read_text()
     page = written.replace("\\", "")
-    assert page.count("Demo: the stand-in grouped the messages by notes") == 2
+    assert page.count("Demo: the stand-in grouped the messages by notes") == 1
     assert (site.root / "state/demo/reports/daily_report/2026-11-21.html").exists()
 
 

@@ -208,12 +208,14 @@ def test_the_legend_gives_each_colour_one_meaning(here, monkeypatch):
 
 
 def test_every_colour_of_the_page_is_one_of_the_legend():
-    style = (REPOSITORY / "jobs/ops/overview/status_page.css").read_text()
-    named = set(re.findall(r"--([a-z]+)(?:-paper|-bar)?: #", style))
-    neutral = {"paper", "ink", "quiet", "line", "raised"}
+    palette = (REPOSITORY / "jobs/common/html_document.css").read_text()
+    named = set(re.findall(r"--([a-z]+)(?:-paper|-bar)?: #", palette))
+    neutral = {"paper", "ink", "quiet", "line", "raised", "accent"}
     assert named == neutral | {tone.value for tone in Tone if tone is not Tone.NOTHING}
-    rest = re.sub(r":root \{.*?\}", "", style, flags=re.DOTALL)
-    assert not re.search(r"#[0-9a-f]{3,6}\b|rgba?\(|hsla?\(", rest)
+    for style in (REPOSITORY / "jobs").rglob("*.css"):
+        rest = re.sub(r":root \{.*?\}", "", style.read_text(), flags=re.DOTALL)
+        assert not re.search(r"#[0-9a-f]{3,6}\b|rgba?\(|hsla?\(", rest), style
+        assert style.name == "html_document.css" or ":root" not in style.read_text(), style
 
 
 def test_the_charts_stand_in_line_whatever_they_show(here):

@@ -162,7 +162,7 @@ def test_an_empty_day_says_that_there_is_nothing() -> None:
 def test_a_report_of_the_stand_in_says_so_at_the_top_and_at_the_end() -> None:
     text = words_of(html(replace(sample(), footer=replace(FOOTER, demo=True))))
     assert text.index(phrases.DEMO) < text.index("What matters")
-    assert text.endswith(phrases.DEMO)
+    assert text.endswith(phrases.DEMO_MADE)
 
 
 def test_at_most_twenty_unread_records_are_listed() -> None:

@@ -83,7 +83,7 @@ def test_an_unfinished_day_says_that_there_is_nothing() -> None:
 
 def test_a_report_of_the_stand_in_says_so_at_the_top_and_at_the_end() -> None:
     lines = markdown(replace(sample(), footer=replace(FOOTER, demo=True))).strip().splitlines()
-    assert phrases.DEMO in lines[2] and phrases.DEMO in lines[-1]
+    assert phrases.DEMO in lines[2] and phrases.DEMO_MADE in lines[-1]
 
 
 def test_at_most_twenty_unread_records_are_listed() -> None:

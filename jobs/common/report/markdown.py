@@ -171,7 +171,7 @@ def footer_of(footer: Footer) -> str:
         escaped(phrases.cost(footer)),
         f"run {text_of(footer.run_id, WORD)}",
     ]
-    return " · ".join(facts) + (f"\n\n{phrases.DEMO}" if footer.demo else "")
+    return " · ".join(facts) + (f"\n\n{phrases.DEMO_MADE}" if footer.demo else "")
 
 
 def title_of(entry: Entry) -> str:

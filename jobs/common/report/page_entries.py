@@ -33,11 +33,9 @@ def _entry(
     yield f'<article class="{"action" if is_action else "entry"}">'
     if is_action:
         yield '<span class="box" role="img" aria-label="To do"></span>'
-    yield '<div class="head">'
-    yield block("h3", entry.title, TITLE, "(untitled)")
     if urgency := phrases.URGENCY.get(entry.urgency):
         yield f'<p class="urgency {entry.urgency}">{urgency}</p>'
-    yield "</div>"
+    yield block("h3", entry.title, TITLE, "(untitled)")
     share = "" if section.name in phrases.NO_SHARE else phrases.share(entry.records, report.records)
     if share:
         part = min(1.0, entry.records / report.records)

@@ -17,7 +17,8 @@ URGENCY = {"now": "Now", "today": "Today", "later": "Later"}
 SHOWN = 12  # entries of a section that stand open; the others are folded into one line
 EVIDENCE_SHOWN = 1_000  # records of one finding on the page; the table has them all
 NONE_TODAY = "None today."
-DEMO = (
+DEMO = "Demo: no model was asked."  # at the top; at the end, how it was made instead
+DEMO_MADE = (
     "Demo: the stand-in grouped the messages by notes that come with the sample, and by counting"
     " words. No model was asked."
 )

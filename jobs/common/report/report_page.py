@@ -43,7 +43,7 @@ def _facts(report: DayReport) -> PageFacts:
 
 def _body(report: DayReport) -> Iterator[str]:
     comma = '<span class="comma">, </span>'
-    title = f'<span class="job">{inline(report.title, TITLE)}{comma}</span>'
+    title = f'<span class="name">{inline(report.title, TITLE)}{comma}</span>'
     weekday, _, day = phrases.long_day(report.day).partition(" ")
     so_far = f'<span class="so-far">{comma}{phrases.so_far(report)}</span>' if report.until else ""
     yield f'<header><h1>{title}{weekday} <span class="date">{day}</span>{so_far}</h1>'
@@ -78,7 +78,7 @@ def _glance(report: DayReport) -> Iterator[str]:
     yield f'<p class="total">{total}</p>'
     hours = [escape(sentence, quote=True) for sentence in phrases.hours_said(report)]
     said = [*hours, f"Times are in {inline(report.timezone, WORD)}."]
-    yield f'<p class="note">{" ".join(said)}</p>'
+    yield f'<p class="times">{" ".join(said)}</p>'
     days = phrases.all_days(report)
     yield f'<div class="charts{" both" if days and report.records else ""}">'
     if report.records and report.by_hour:
@@ -154,6 +154,6 @@ def footer_of(report: Report) -> str:
         escape(phrases.cost(footer), quote=True),
         f"run {inline(footer.run_id, WORD)}",
     ]
-    demo = f"<p>{phrases.DEMO}</p>" if footer.demo else ""
+    demo = f"<p>{phrases.DEMO_MADE}</p>" if footer.demo else ""
     made = " · ".join(f"<span>{fact}</span>" for fact in facts)
     return f"<footer>{said}<p>{made}</p>{demo}</footer>"
