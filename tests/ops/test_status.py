@@ -194,6 +194,19 @@ def test_erased_records_are_no_dead_letters_that_can_be_asked_again(here):
     assert here.ask(status, "sorter", "--dead-letters").out.strip() == ""
 
 
+def test_what_failed_stands_first_and_what_has_never_run_last(here):
+    here.job("asleep")
+    here.ran("busy", ago(hours=1), 0)
+    here.ran("with_dead", ago(hours=1), 0)
+    here.records("with_dead", "dead", "a")
+    here.ran("zebra", ago(hours=1), 69)
+    order = ["zebra", "with_dead", "busy", "asleep"]
+    assert re.findall(r"^([a-z_]+)  +\S", here.ask(status).out, re.MULTILINE) == order
+    here.ask(status, "--html")
+    page = (here.root / "reports/status.html").read_text()
+    assert re.findall('<section id="([a-z_]+)">', page) == order
+
+
 def test_a_message_batch_under_way_has_its_age_and_expiry(here):
     here.ran("sorter", ago(hours=3), 75)
     here.change(

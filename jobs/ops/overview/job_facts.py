@@ -136,7 +136,7 @@ def _records(status: Status, job: JobStatus) -> Iterator[Fact]:
         return
     figures = [
         Figure(f"{records.done:,}", "done"),
-        Figure(f"{records.failed:,}", "failed", Tone.LOOK if records.failed else None),
+        Figure(f"{records.failed:,}", "failed", Tone.BUSY if records.failed else None),
         Figure(f"{records.dead:,}", "dead", Tone.BAD if records.dead else None),
         Figure(f"{records.waiting:,}", "waiting"),
     ]

@@ -180,3 +180,16 @@ class Status:
     index: str = ""  # the page in it that lists all reports; "" where there is none
     unannounced: int = 0  # announcements of reports in state/outbox/, of any job
     unannounced_since: str = ""
+
+    @property
+    def worst_first(self) -> list[JobStatus]:
+        """The jobs: failed ones, those that need a look, the others, those that have never run."""
+        return sorted(self.jobs, key=_rank)
+
+
+def _rank(job: JobStatus) -> int:
+    if job.state in ("failed", "died"):
+        return 0
+    if job.note or job.warnings or (job.records and job.records.dead):
+        return 1
+    return 3 if job.state == "never ran" else 2

@@ -265,7 +265,7 @@ DEMO = "Demo: no model was asked, and nothing was paid for."
 
 def worth(status: Status) -> str:
     """Of which instant all of it is."""
-    return f"{plain(status.at)} UTC, as are all times and days"
+    return f"{plain(status.at)}, all times UTC"
 
 
 def worker(one: Worker, now: str) -> str:

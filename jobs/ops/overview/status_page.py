@@ -45,7 +45,7 @@ def html(status: Status) -> str:
     body = [
         *_header(status),
         "<main>",
-        *(line for job in status.jobs for line in _job(status, job)),
+        *(line for job in status.worst_first for line in _job(status, job)),
         *([] if status.jobs else ["<p>There is no job here.</p>"]),
         *_workers(status),
         "</main>",
@@ -68,14 +68,14 @@ def _header(status: Status) -> Iterator[str]:
         yield f'<p class="demo">{sentences.DEMO}</p>'
     for note in status.notes:
         yield f'<p class="note look">note: {_text(note)}</p>'
-    yield '<ul class="legend" aria-label="What the colours mean">'
-    for tone, said in sentences.legend():
-        yield f'<li><i class="{tone}" aria-hidden="true"></i>{said}</li>'
-    yield "</ul></header>"
+    yield "</header>"
 
 
 def _footer(status: Status) -> Iterator[str]:
-    yield "<footer>"
+    yield '<footer><ul class="legend" aria-label="What the colours mean">'
+    for tone, said in sentences.legend():
+        yield f'<li><i class="{tone}" aria-hidden="true"></i>{said}</li>'
+    yield "</ul>"
     yield (
         "<p>A column of a chart is a day. This page does not refresh itself:"
         " <code>./run_job.sh status --html</code> writes it again, and"

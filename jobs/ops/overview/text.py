@@ -33,7 +33,7 @@ class Look:
 def overview(status: Status, look: Look) -> str:
     """Every job at a glance."""
     lines = [*_top(status, look), ""]
-    for job in status.jobs:
+    for job in status.worst_first:
         lines += [*_glance(status, job, look), ""]
     if not status.jobs:
         lines += ["There is no job here.", ""]
@@ -58,7 +58,7 @@ def job_text(status: Status, look: Look) -> str:
 def in_short(status: Status, look: Look) -> str:
     """Every job in a few lines: its state, what runs, and what needs a look."""
     lines = [*_top(status, look), ""]
-    for job in status.jobs:
+    for job in status.worst_first:
         lines.append(_name(job, look))
         for fact in facts(status, job):
             if fact.tone or fact.label == "records":
