@@ -16,7 +16,7 @@ from quality import evaluation_text as words
 from quality.evaluated import Evaluated, Evaluation
 from quality.fields import Kind, shown
 from quality.labels import in_words
-from quality.scores import NO_ANSWER, FieldScore, Scores, Wrong
+from quality.scores import NO_ANSWER, FieldScore
 from quality.side_by_side import SideBySide
 
 _SHADES = 5
@@ -40,8 +40,8 @@ def html(evaluation: Evaluation) -> str:
     body = [
         *_header(evaluation),
         "<main>",
-        *(line for one in evaluation.models for line in _model(evaluation, one)),
         *(_side_by_side(evaluation, evaluation.side_by_side) if evaluation.side_by_side else ()),
+        *(line for one in evaluation.models for line in _model(evaluation, one)),
         "</main>",
         *_footer(evaluation),
     ]
@@ -87,20 +87,24 @@ def _model(evaluation: Evaluation, one: Evaluated) -> Iterator[str]:
     scores = one.scores
     yield f'<section><div class="head"><h2>{_text(one.model)}</h2></div><div>'
     yield "<dl>"
-    yield _fact("Accuracy", words.in_figures(scores.right, scores.n))
+    if evaluation.side_by_side:  # else the page begins with it
+        yield _fact("Accuracy", words.in_figures(scores.right, scores.n))
     yield _fact("Cost", words.cost(one))
     if scores.unanswered:
         count = counted(len(scores.unanswered), "record")
         yield _fact("Without an answer", f"{count}, counted as wrong")
     for field in scores.fields:
-        figures = [words.in_figures(field.right, field.n), *words.more_about(field)]
-        yield _fact(field.field.name, "; ".join(figures))
+        figures = [*words.more_about(field)]
+        if len(scores.fields) > 1:  # else they are the accuracy's
+            figures.insert(0, words.in_figures(field.right, field.n))
+        if figures:
+            yield _fact(field.field.name, "; ".join(figures))
     yield "</dl>"
     for field in scores.fields:
         if field.field.kind is Kind.VALUES:
-            yield from _values(field)
-            yield from _confusion_table(scores, field)
-    yield from _wrong(evaluation, scores.wrong)
+            yield from _values(one, field)
+            yield from _confusion_table(one, field)
+    yield from _wrong(evaluation, one)
     yield "</div></section>"
 
 
@@ -108,9 +112,9 @@ def _fact(label: str, said: str) -> str:
     return f"<div><dt>{_text(label)}</dt><dd>{_text(said)}</dd></div>"
 
 
-def _values(field: FieldScore) -> Iterator[str]:
-    yield f"<h3>{_text(field.field.name)}, by value</h3>"
-    yield '<div class="wide"><table><thead><tr><th>Value</th><th>Expected</th><th>Got</th>'
+def _values(evaluated: Evaluated, field: FieldScore) -> Iterator[str]:
+    yield from _table(f"{field.field.name}, by value", "values", evaluated)
+    yield "<th>Value</th><th>Expected</th><th>Got</th>"
     yield "<th>Precision</th><th>Recall</th><th>F1</th></tr></thead><tbody>"
     for one in words.largest(field.values):
         shares = (words.share(value) for value in (one.precision, one.recall, one.f1))
@@ -119,9 +123,9 @@ def _values(field: FieldScore) -> Iterator[str]:
     yield "</tbody></table></div>"
 
 
-def _confusion_table(scores: Scores, field: FieldScore) -> Iterator[str]:
+def _confusion_table(evaluated: Evaluated, field: FieldScore) -> Iterator[str]:
     """Expected values down, given ones across; the wrong ones are the darker the more there are."""
-    name = field.field.name
+    name, scores = field.field.name, evaluated.scores
     counts = {(one.expected, one.got): one.count for one in scores.confusions if one.field == name}
     counts |= {(one.value, one.value): one.right for one in field.values if one.right}
     down = [one.value for one in field.values if one.expected]
@@ -129,8 +133,8 @@ def _confusion_table(scores: Scores, field: FieldScore) -> Iterator[str]:
     if any(got == NO_ANSWER for _, got in counts):
         across.append(NO_ANSWER)
     most = max((count for (wanted, got), count in counts.items() if wanted != got), default=0)
-    yield f"<h3>{_text(name)}, expected (down) and got (across)</h3>"
-    yield '<div class="wide"><table class="confusion"><thead><tr><th></th>'
+    yield from _table(f"{name}, expected (down) and got (across)", "confusion", evaluated)
+    yield "<td></td>"
     yield "".join(f"<th><span>{_text(value)}</span></th>" for value in across)
     yield "</tr></thead><tbody>"
     for wanted in down:
@@ -146,19 +150,18 @@ def _cell(count: int, right: bool, most: int) -> str:
     return f'<td class="{shade}">{count:,}</td>'
 
 
-def _wrong(evaluation: Evaluation, wrong: tuple[Wrong, ...]) -> Iterator[str]:
-    if not wrong:
+def _wrong(evaluation: Evaluation, evaluated: Evaluated) -> Iterator[str]:
+    if not (wrong := evaluated.scores.wrong):
         return
-    yield f"<h3>Wrong: {len(wrong):,}</h3>"
-    yield '<div class="wide"><table class="wrong"><thead><tr><th>Record</th><th>Field</th>'
-    yield "<th>Expected</th><th>Got</th></tr></thead><tbody>"
+    yield from _table(f"Wrong: {len(wrong):,}", "wrong records", evaluated)
+    yield "<th>Record</th><th>Expected, and got</th></tr></thead><tbody>"
     for one in wrong:
         text = evaluation.texts.get(one.record_id, "")
         said = f'<p class="why">{_text(one.explanation)}</p>' if one.explanation else ""
         yield (
             f"<tr><td><code>{_text(one.record_id[:80])}</code>"
-            f"{f'<p>{_text(text)}</p>' if text else ''}</td><td>{_text(one.field)}</td>"
-            f"<td>{_text(shown(one.expected))}</td><td>{_text(words.got(one))}{said}</td></tr>"
+            f"{f'<p>{_text(text)}</p>' if text else ''}</td><td>{_text(one.field)}:"
+            f" {_text(shown(one.expected))}, got <b>{_text(words.got(one))}</b>{said}</td></tr>"
         )
     yield "</tbody></table></div>"
 
@@ -172,10 +175,9 @@ def _side_by_side(evaluation: Evaluation, pairs: SideBySide) -> Iterator[str]:
     yield _fact(f"Only {first} right", f"{pairs.only_first:,}")
     yield _fact(f"Only {second} right", f"{pairs.only_second:,}")
     yield _fact("Both wrong", f"{pairs.neither:,}")
-    yield _fact("Sign test", words.verdict(evaluation, pairs))
     yield "</dl>"
     if pairs.differing:
-        yield '<h3>Where they differ</h3><div class="wide"><table class="wrong"><thead><tr>'
+        yield from _table("Where they differ", "wrong")
         yield f"<th>Record</th><th>Expected</th><th>{_text(first)}</th><th>{_text(second)}</th>"
         yield "</tr></thead><tbody>"
         for one in pairs.differing:
@@ -189,6 +191,14 @@ def _side_by_side(evaluation: Evaluation, pairs: SideBySide) -> Iterator[str]:
             yield f'<td class="{looks[1]}">{_values_of(one.second)}</td></tr>'
         yield "</tbody></table></div>"
     yield "</div></section>"
+
+
+def _table(heading: str, kind: str, of: Evaluated | None = None) -> Iterator[str]:
+    """A heading, and how its table begins: it scrolls, by keyboard, too, where it is too wide."""
+    label = _text(f"{heading}, {of.model}" if of else heading)
+    yield f"<h3>{_text(heading)}</h3>"
+    yield f'<div class="wide" tabindex="0" role="region" aria-label="{label}">'
+    yield f'<table class="{kind}"><thead><tr>'
 
 
 def _values_of(values: dict[str, object]) -> str:

@@ -140,11 +140,13 @@ def test_two_models_stand_side_by_side_on_it(evening):
     result = evaluate(evening, path, *both, "--json")
     page = page_of(evening)
     assert "Side by side" in page and "Only claude-sonnet-5-5 right" in page
-    differing = Tables(page).tables[-1]
+    differing = Tables(page).tables[0]  # what was asked for comes first
     assert [row[0] for row in differing[1:]] == [
         one["id"] for one in figures(result)["side_by_side"]["differing"]
     ]
     assert "4" in [row[0] for row in differing[1:]]
+    scrolled = re.findall(r'<div class="wide" tabindex="0" role="region" aria-label="(.+?)">', page)
+    assert len(scrolled) == len(set(scrolled)) == page.count("<table") == 7
 
 
 def test_where_it_cannot_be_written_the_figures_are_told_all_the_same(evening):
