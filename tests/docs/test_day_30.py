@@ -123,13 +123,21 @@ def test_remove_a_job(reader, claude, shown):
 
 
 @pytest.mark.types("docs/day-30.md", "Schedule a job of your own")
+@pytest.mark.types("docs/own-job.md", "Every night")
 def test_schedule_a_job_of_your_own(reader, shown):
-    writes, install, doctor = shown
+    writes, install, doctor, another, instead_of_ours, again, about_it = shown
     (reader.folder / "jobs/ticket_triage.py").write_text('"""Triage."""\n')
     reader.types(writes.replace("/opt/claude-batch-jobs", str(reader.folder)))
     assert "ticket_triage" in reader.types(install)
     assert f"11 5 * * * {reader.folder}/notify_on_failure.sh ticket_triage" in reader.crontab
+    assert "daily_report" in reader.crontab
     reader.types(doctor, code=None)
+    (reader.folder / "jobs/ticket_triage.py").rename(reader.folder / "jobs/ticket_labels.py")
+    for command in (another, instead_of_ours, again):
+        reader.types(command)
+    assert "ticket_labels" in reader.crontab and "daily_report" not in reader.crontab
+    said = reader.types(about_it, code=None)
+    assert "job ticket_labels" in said and "job daily_report" not in said
 
 
 @pytest.mark.types("docs/day-30.md", "Upgrade")

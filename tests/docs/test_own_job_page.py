@@ -48,7 +48,7 @@ def test_the_example_is_a_whole_job_that_asks_about_every_open_ticket_once(ticke
     assert tickets.site.ledger("select count(*) from requests", "ticket_triage") == [(1,)]
 
 
-@pytest.mark.types("docs/own-job.md")
+@pytest.mark.types("docs/own-job.md", "In four commands")
 def test_the_way_from_a_table_to_rows_goes_as_the_page_says(tickets, shown):
     for command in shown:
         command.typed()

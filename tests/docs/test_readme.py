@@ -113,6 +113,7 @@ def test_readme_fits_on_three_screens_and_leads_to_each_page():
     assert len(README.splitlines()) <= 180
     index = README[README.index("\n## Read on\n") :]
     assert [page for page in pages() if f"]({page})" not in index] == ["README.md"]
+    assert (REPOSITORY / "docs/report.png").stat().st_size < 200_000
 
 
 def test_no_page_is_long():
