@@ -125,14 +125,19 @@ def entry_maker(fields: Schema, root: Schema, ids_field: str) -> Callable[..., A
     the title and detail.
     """
     known = {"title", "detail", ids_field}
+    if ids_field == "findings":
+        known.add("continues")
     if "now" in followed(fields.get("urgency", {}), root).get("enum", []):
         known.add("urgency")
     rest = other_fields(fields, root, known)
     ids = followed(fields[ids_field], root)
     id_of = typed_id(ids.get("items", {}), root)
 
-    def make(title: str, detail: str, names: list[str], urgency: str = "") -> dict[str, Any]:
+    def make(
+        title: str, detail: str, names: list[str], urgency: str = "", continues: str = ""
+    ) -> dict[str, Any]:
         values: dict[str, Any] = {"title": title, "detail": detail, "urgency": urgency}
+        values["continues"] = continues
         values[ids_field] = [id_of(name) for name in names]
         text = Text(f"{title}: {detail}")
         return {name: rest[name](text) if name in rest else values[name] for name in fields}
@@ -165,7 +170,8 @@ def merge_of(sections: dict[str, Schema], properties: Schema, root: Schema) -> A
         values: dict[str, Any] = {"summary": words} if "summary" in properties else {}
         for name, make in makers.items():
             values[name] = [
-                make(e.title, e.detail, e.keys) for e in merging.merged(findings, name, total)
+                make(e.title, e.detail, e.keys, continues=e.continues)
+                for e in merging.merged(findings, name, total, envelope.earlier)
             ]
         values |= {name: fill(Text(words)) for name, fill in rest.items()}
         return {name: values[name] for name in properties}

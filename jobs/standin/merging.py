@@ -1,16 +1,27 @@
-"""Merging by counting: findings about the same word become one; the largest comes first."""
+"""Merging by counting: findings about the same word become one, and go on with an earlier theme
+about that word; the largest theme comes first, and the most pressing one of anything else.
+"""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from standin.digesting import ALARMS, OTHER, section_maker, themes
-from standin.read_envelope import Finding
-from standin.sample_notes import note_with
+from standin.read_envelope import Finding, Heading
+from standin.sample_notes import matters_of, note_with
 from standin.sample_notes import summary as summary_of_notes
 from standin.vocabulary import WORD, listed, plain, subject_word
 
 MOST_THEMES = 12
 MOST_OTHERS = 8
+# Those of the alarming words that are about somebody's body.
+DANGERS = frozenset(
+    """
+    accident allergic allergy burn burned burning danger dangerous fire hurt injured injury smoke
+    threat unsafe
+    """.split()
+)
 GENERIC = frozenset({"answer", "message", "mention", "mentioned", "other"})
 COUNTED_TITLE = re.compile(r"^((?:Answer|Look at) the )(?:\d+ )?messages?\b( that mentions?)?")
 
@@ -23,6 +34,7 @@ class Merged:
     detail: str
     weight: int
     keys: list[str]
+    continues: str = ""  # the key of an earlier theme
 
 
 def subject(title: str) -> str:
@@ -42,8 +54,12 @@ def retitled(title: str, weight: int) -> str:
     )
 
 
-def merged(findings: list[Finding], section: str, total: int) -> list[Merged]:
-    """The findings of a section, those about the same word united, the largest first."""
+def merged(
+    findings: list[Finding], section: str, total: int, earlier: Sequence[Heading] = ()
+) -> list[Merged]:
+    """The findings of a section, those about the same word united: the largest theme first, the
+    most pressing one of anything else. A theme goes on with an `earlier` one about the same word.
+    """
     is_themes = section_maker(section) is themes
     groups: dict[str, list[Finding]] = {}
     noted: dict[tuple[str, str], Merged] = {}
@@ -70,9 +86,42 @@ def merged(findings: list[Finding], section: str, total: int) -> list[Merged]:
             detail = "By word count, these messages share no frequent word with the others."
         keys = [finding.key for finding in sorted(group, key=lambda finding: -finding.weight)]
         entries.append(Merged(retitled(largest.title, weight), detail, weight, keys))
-    entries.sort(key=lambda entry: (entry.title == OTHER, alarm_last(entry.title), -entry.weight))
+    order = by_weight if is_themes else pressing
+    entries.sort(key=order)
     counted = with_tail_folded(entries, MOST_THEMES) if is_themes else entries[:MOST_OTHERS]
-    return [*sorted(noted.values(), key=lambda entry: -entry.weight), *counted]
+    united = [*sorted(noted.values(), key=order), *counted]
+    return continuing(united, [one for one in earlier if one.section == section])
+
+
+def by_weight(entry: Merged) -> tuple[bool, int]:
+    return entry.title == OTHER, -entry.weight
+
+
+def pressing(entry: Merged) -> tuple[Any, ...]:
+    """Danger first: by the notes that come with the sample, else by the words in a title."""
+    if note := note_with(entry.title, entry.detail):
+        return (note.rank,)
+    words = {plain(word) for word in WORD.findall(entry.title)}
+    return not words & DANGERS, alarm_last(entry.title), -entry.weight
+
+
+def continuing(entries: list[Merged], earlier: Sequence[Heading]) -> list[Merged]:
+    """Let each entry, the largest first, go on with the first earlier theme about the same that
+    nothing goes on with yet.
+    """
+    left = list(earlier)
+    for entry in sorted(entries, key=lambda entry: -entry.weight):
+        for heading in left:
+            if about(heading.title) & about(entry.title):
+                entry.continues = heading.key
+                left.remove(heading)
+                break
+    return entries
+
+
+def about(title: str) -> frozenset[str]:
+    """What a theme is about, to tell whether it is the same as another day's."""
+    return matters_of(title) or frozenset({title if title == OTHER else subject(title)})
 
 
 def alarm_last(title: str) -> bool:

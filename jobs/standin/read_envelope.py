@@ -7,6 +7,7 @@ from typing import Any
 
 RECORD = re.compile(r"<record\b([^>]*)>(.*?)</record>", re.DOTALL)
 FINDING = re.compile(r"<finding\b([^>]*)>(.*?)</finding>", re.DOTALL)
+EARLIER = re.compile(r"<theme\b([^>]*)>(.*?)</theme>", re.DOTALL)
 FINDINGS = re.compile(r"<findings\b([^>]*)>")
 LEAVE_OUT = re.compile(r"\b(?:leave|left)(?: it)? out\b", re.IGNORECASE)
 ATTRIBUTE = re.compile(r"([\w-]+)=\"([^\"]*)\"|([\w-]+)='([^']*)'")
@@ -29,6 +30,15 @@ class Finding:
     detail: str
 
 
+@dataclass(frozen=True)
+class Heading:
+    """A theme of an earlier day, which a merge may go on with."""
+
+    key: str
+    section: str
+    title: str
+
+
 @dataclass
 class Envelope:
     """What a request asks about. `text` is the text of all its user messages."""
@@ -36,6 +46,7 @@ class Envelope:
     text: str
     records: list[SentRecord] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    earlier: list[Heading] = field(default_factory=list)
     total: int = 0  # records of the day, in a request for a merge
     compact: bool = False  # the system prompt asks for JSON without blanks between its parts
     leaves_out: bool = False  # it asks to leave out what a text does not say
@@ -86,6 +97,11 @@ def open_envelope(body: dict[str, Any]) -> Envelope:
         outer = FINDINGS.search(text)
         if outer:
             envelope.total = number(attributes(outer.group(1)).get("records", ""))
+        for raw, title in EARLIER.findall(text):
+            at = attributes(raw)
+            envelope.earlier.append(
+                Heading(at.get("key", ""), at.get("section", ""), unescape(title).strip())
+            )
         for raw, content in FINDING.findall(text):
             at = attributes(raw)
             title, _, detail = unescape(content).strip().partition(": ")

@@ -21,12 +21,23 @@ URGENCIES = ("now", "today", "later")
 class Note:
     """A finding of some sample records, as the report words it."""
 
-    place: int  # in sample_findings.csv
+    place: int  # in sample_findings.csv, where danger stands first
+    key: str  # "lids4"; that of the same matter on another day differs by its digit: "lids3"
     section: str
     urgency: str  # "" for a theme
     title: str
     detail: str
     says: str  # a sentence for the summary, "" for none
+
+    @property
+    def matter(self) -> str:
+        """What it is about, the same on every day."""
+        return self.key.rstrip("0123456789")
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Its place in a list that has the most pressing first."""
+        return _rank(self.urgency), self.place
 
 
 @cache
@@ -35,7 +46,13 @@ def _notes() -> dict[str, Note]:
         rows = list(csv.DictReader(file))
     return {
         row["key"]: Note(
-            place, row["section"], row["urgency"], row["title"], row["detail"], row["says"]
+            place,
+            row["key"],
+            row["section"],
+            row["urgency"],
+            row["title"],
+            row["detail"],
+            row["says"],
         )
         for place, row in enumerate(rows)
     }
@@ -66,11 +83,14 @@ def note_with(title: str, detail: str) -> Note | None:
     return _by_words().get((title, detail))
 
 
+def matters_of(title: str) -> frozenset[str]:
+    """What the notes of that title are about."""
+    return frozenset(note.matter for note in _notes().values() if note.title == title)
+
+
 def summary(notes: Iterable[Note]) -> str:
     """The sentences of the three notes that matter most; "" where none of them has one."""
-    said = sorted(
-        {note for note in notes if note.says}, key=lambda note: (_rank(note.urgency), note.place)
-    )
+    said = sorted({note for note in notes if note.says}, key=lambda note: note.rank)
     return " ".join(note.says for note in said[:3])
 
 

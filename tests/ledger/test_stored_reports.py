@@ -20,7 +20,7 @@ from common.ledger.reported.stored_reports import (
 from rigs.ledgers import JOB, ledger_at, ledger_in, postgres_book
 
 ENTRY = StoredEntry("themes", "Café “held” \ud800\x00", "a'b\"\n", "", ("1", "10", "2"), "t-1")
-REPORT = StoredReport("2026-11-21", 3, "All\nquiet.", "0af1", (ENTRY,), 1, 2, 30, 4, None)
+REPORT = StoredReport("2026-11-21", 3, "All\nquiet.", "0af1", (ENTRY,), True, 1, 2, 30, 4, None)
 
 
 def keep(book: Any, report: StoredReport, job: str = JOB) -> None:

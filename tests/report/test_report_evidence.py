@@ -55,13 +55,14 @@ def test_a_finding_unfolds_to_all_of_its_records_and_the_table_has_them_too(clau
     times = re.findall("<time>(.*?)</time>", page)
     assert times == [f"10:{n:02}" for n in range(1, 28)], "the oldest first"
     rows = rows_of(page_of(site, "csv"))
-    assert rows[0] == ["section", "finding", "record_id", "created_at", "text"]
+    assert rows[0] == ["section", "finding", "record_id", "created_at", "text", "trend"]
     assert rows[1] == [
         "themes",
         "Parcels",
         "1",
         f"{DATE}T10:01:00+00:00",
         "Where is my parcel number 1?",
+        "",
     ]
     assert [row[2] for row in rows[1:]] == [str(number) for number in range(1, 28)]
     assert site.report(DATE).count("\n> ") == 3, "a few of them in a terminal"
@@ -160,7 +161,7 @@ def test_records_that_the_source_no_longer_has_are_counted_and_said() -> None:
     gone = one_section(Entry("Parcels", "", 29, MANY), Entry("Gone", "", 2, ()))
     page = html(gone)
     assert page.count("2 records are no longer in the source.") == 2
-    assert rows_of(findings_sheet(gone))[-1] == ["themes", "Gone", "", "", ""]
+    assert rows_of(findings_sheet(gone))[-1] == ["themes", "Gone", "", "", "", ""]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ def test_an_id_is_a_link_where_the_job_says_to_what(record_id: str, path: str) -
 )
 def test_no_cell_of_the_table_is_taken_for_a_formula(text: str) -> None:
     entry = Entry(text, "", 1, (quote(text, 9, 12, text),))
-    section, title, record_id, at, content = rows_of(
+    section, title, record_id, at, content, _ = rows_of(
         findings_sheet(one_section(entry, name="=themes"))
     )[1]
     for cell in (section, title, record_id, content):

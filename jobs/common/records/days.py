@@ -1,9 +1,9 @@
 """Which days a report job looks at, and how many records of each wait.
 
 By default: every finished day since the last one reported, seven at most; the very first run takes
-the last finished day alone. Days that are reported already are looked at again for as long, since
-records may arrive late. With --stale every day that was ever reported is looked at; with --today
-the day that is not over, alone.
+the last finished day alone, that of a demo all days of the sample. Days that are reported already
+are looked at again for as long, since records may arrive late. With --stale every day that was ever
+reported is looked at; with --today the day that is not over, alone.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from common.settings import Settings
 from common.times import Day
 
 LOOKED_BACK = 7  # days
+OF_A_DEMO = 4  # days, all that have sample records: a report shows how themes went on
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def days(context: Context, zone: tzinfo, now: datetime) -> list[Day]:
         return [since.plus(n) for n in range((until.date - since.date).days + 1)]
     reported = context.runs.reported_days()
     if not reported:
-        return [last]
+        return [last.plus(-n) for n in range(OF_A_DEMO if options.demo else 1)][::-1]
     newest = Day(date.fromisoformat(max(reported)), zone)
     oldest = last.plus(1 - LOOKED_BACK)
     if newest < oldest.plus(-1):

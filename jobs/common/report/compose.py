@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from common.claude.answers import output_of_chunk
 from common.claude.message import stored_message
 from common.context import Context
 from common.delivery.loop import Loop
-from common.ledger.reported.stored_reports import StoredEntry, StoredReport, stored_reports
+from common.ledger.reported.stored_reports import StoredEntry, StoredReport
 from common.ledger.states import RecordStatus
 from common.process.log import log
 from common.process.words import counted
@@ -25,8 +26,10 @@ from common.records.selection import is_stale, with_state
 from common.report import digests, merge
 from common.report.day_report import DayReport, Footer, Unread
 from common.report.digests import Group
+from common.report.trend.earlier_themes import headings_of, with_ids
 from common.report.evidence import sections_with_evidence
 from common.report.put_down import put_down, so_far_at
+from common.report.trend.trends import past_of
 from common.times import Day
 
 _WEEKS = 4  # whose same weekday a day is compared with
@@ -77,15 +80,23 @@ def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Surve
     until = so_far_at(context, day)
     before = context.runs.reported_days().get(str(day))
     path = context.settings.reports / f"{day}{SO_FAR if until else ''}.md"
-    is_written = before == gathered.made_from and path.exists() and _is_stored(context, day)
-    if not until and is_written:
+    past = past_of(context, day)
+    is_same = not until and before == gathered.made_from
+    if is_same and past.own and path.exists():
         log.info("%s: the report is up to date: %s", day, path)
         return True
     digested = _findings(context, gathered)
     if digested is None:
         _say_pruned(context, day, path)
         return True
-    merged = merge.merge(context, loop, str(day), gathered.records, digested.groups)
+    earlier = headings_of(past.reports)
+    merged = merge.merge(
+        context, loop, str(day), gathered.records, digested.groups, earlier, written=is_same
+    )
+    traced = merged.traced
+    if not merged.missing:
+        merged.groups = with_ids(merged.groups, str(day), gathered.made_from, past.own)
+        traced |= is_same and past.own is not None and past.own.traced
     if digested.findings_removed:
         _say_removed(context, day, gathered, digested)
         if not digested.groups:
@@ -103,7 +114,7 @@ def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Surve
         link=context.job.link,
         summary=merged.summary,
         summary_missing=merged.missing,
-        sections=sections_with_evidence(context, day, merged.groups),
+        sections=sections_with_evidence(context, day, merged.groups, past if traced else None),
         unread=tuple(gathered.unread),
         ids_removed=digested.ids_removed,
         findings_removed=digested.findings_removed,
@@ -111,7 +122,7 @@ def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Surve
         footer=_footer(context, requests),
         until=until,
     )
-    stored = _stored(context, report, gathered.made_from, merged.groups)
+    stored = _stored(context, report, gathered.made_from, merged.groups, traced=traced)
     put_down(context, report, merged.request_ids, stored)
     return True
 
@@ -121,7 +132,7 @@ def compose_empty(context: Context, day: Day, zone_name: str, found: Survey) -> 
     has removed them from the database since has not removed what they said.
     """
     path = context.settings.reports / f"{day}.md"
-    if path.exists() and (context.runs.reported_days().get(str(day)) or _is_stored(context, day)):
+    if path.exists() and (context.runs.reported_days().get(str(day)) or past_of(context, day).own):
         return
     newest = f"; the newest there is: {times.stamp(found.newest)}" if found.newest else ""
     report = DayReport(
@@ -141,17 +152,16 @@ def compose_empty(context: Context, day: Day, zone_name: str, found: Survey) -> 
         footer=_footer(context, []),
         until=so_far_at(context, day),
     )
-    put_down(context, report, [], _stored(context, report, "", []))
-
-
-def _is_stored(context: Context, day: Day) -> bool:
-    """Whether the ledger keeps what the day's report says: one of an older version does not."""
-    db = context.ledger.database.db
-    return bool(stored_reports(db, context.job.name, str(day), str(day)))
+    put_down(context, report, [], _stored(context, report))
 
 
 def _stored(
-    context: Context, report: DayReport, made_from: str, groups: list[Group]
+    context: Context,
+    report: DayReport,
+    made_from: str = "",
+    groups: Sequence[Group] = (),
+    *,
+    traced: bool = False,
 ) -> StoredReport:
     """A report as the ledger keeps it."""
     footer = report.footer
@@ -167,10 +177,12 @@ def _stored(
                 detail=group.detail,
                 urgency=group.urgency,
                 record_ids=tuple(sorted(group.record_ids)),
+                theme=group.theme,
             )
             for section in digests.sections_of_a_morning(context.job.output)
             for group in digests.in_order(section, groups)
         ),
+        traced=traced,
         unread=len(report.unread),
         requests=footer.requests,
         input_tokens=footer.input_tokens,

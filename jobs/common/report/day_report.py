@@ -24,6 +24,26 @@ class Quote:
 
 
 @dataclass(frozen=True)
+class Trend:
+    """How many records a theme has, against the days before on which it was there."""
+
+    kind: str  # "new", "up", "down", or "usual"
+    usual: float  # records a day: the mean of those days; 0 where it is new
+    compared: tuple[date, ...]  # those days, at most seven; none where it is new
+    # The last seven days before this one, the oldest first; None: no report has told.
+    days: tuple[tuple[date, int | None], ...]
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A theme of the last day with records that nothing goes on with, and how many it had."""
+
+    title: str
+    records: int
+    seen: date
+
+
+@dataclass(frozen=True)
 class Entry:
     """One theme, anomaly or action item, and the records that show it."""
 
@@ -32,17 +52,19 @@ class Entry:
     records: int  # how many records show it; 0 where the model named none that exist
     quotes: tuple[Quote, ...]  # all of these records that the source still has, the oldest first
     urgency: str = ""  # one of digests.URGENCIES; "" where nobody has said how urgent it is
+    trend: Trend | None = None  # of a theme, where there are earlier days to compare it with
 
 
 @dataclass(frozen=True)
 class Section:
     """The entries of one kind; named as the field of the job's output model.
 
-    The most urgent stand first, and the heaviest of those that are equally urgent.
+    The most urgent stand first; those that are equally urgent as digests.in_order() says.
     """
 
     name: str  # "themes", "anomalies", "action_items", or any other that a user's job defines
     entries: tuple[Entry, ...]
+    gone: tuple[Gone, ...] = ()  # the heaviest first
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ ids.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from html import escape
 from typing import Annotated, Any, get_args, get_origin
@@ -21,6 +21,8 @@ from common.claude.travel_ids import ids_by_name
 URGENCIES = ("now", "today", "later")  # the most urgent first
 # What a founder asks for first. Sections of other names follow, in the order of the job's model.
 _FIRST = ("action_items", "anomalies")
+_UNPLACED = 1_000_000
+PRESSING_FIRST = "the most pressing first, danger to people before money"
 
 
 class Finding(BaseModel):
@@ -74,6 +76,8 @@ class Group:
     record_ids: frozenset[str]
     urgency: str = ""  # one of URGENCIES, or ""
     days: frozenset[date] = frozenset()  # of a week's report: the days whose reports have it
+    theme: str = ""  # the id of the theme that it is or goes on with: see earlier_themes.py
+    place: int = _UNPLACED  # among the merged ones of its section, where the most pressing is first
 
 
 def sections_of(output: type[BaseModel]) -> list[str]:
@@ -85,6 +89,11 @@ def sections_of_a_morning(output: type[BaseModel]) -> list[str]:
     """The same in the order of the report: what to do, what stands out, then all the others."""
     names = sections_of(output)
     return [name for name in _FIRST if name in names] + [n for n in names if n not in _FIRST]
+
+
+def is_theme(section: str) -> bool:
+    """Whether a section holds what the day is about, which is followed from day to day."""
+    return section not in _FIRST
 
 
 def misfits_of_digest(output: object) -> Iterator[str]:
@@ -161,23 +170,15 @@ def _kind(period: str) -> str:
     return "week" if "W" in period else "day"
 
 
-def merge_schema(sections: list[str], period: str) -> dict[str, Any]:
+def merge_schema(
+    sections: list[str], period: str, *, continuing: bool = False, plain: bool = False
+) -> dict[str, Any]:
     """The JSON schema of a merge's answer: a summary, and for each section entries that list the
     keys they unite.
+
+    `continuing`: themes name the earlier theme that they go on with. `plain`: as it was before
+    the entries of some sections had an order, by which merges are named.
     """
-    entry = {
-        "type": "object",
-        "properties": {
-            "title": {"type": "string", "description": "at most eight words"},
-            "detail": {"type": "string", "description": "one or two plain sentences"},
-            "findings": {
-                "type": "array",
-                "items": {"type": "string"},
-                "description": "the keys of all the findings it unites",
-            },
-        },
-        "required": ["title", "detail", "findings"],
-    }
     summary = {
         "type": "string",
         "description": f"what matters about the {_kind(period)}, in three plain sentences",
@@ -186,10 +187,31 @@ def merge_schema(sections: list[str], period: str) -> dict[str, Any]:
         "type": "object",
         "properties": {
             "summary": summary,
-            **{name: {"type": "array", "items": entry} for name in sections},
+            **{name: _entries(name, continuing, plain) for name in sections},
         },
         "required": ["summary", *sections],
     }
+
+
+def _entries(section: str, continuing: bool, plain: bool) -> dict[str, Any]:
+    """The JSON schema of one section of a merge's answer."""
+    fields: dict[str, Any] = {
+        "title": {"type": "string", "description": "at most eight words"},
+        "detail": {"type": "string", "description": "one or two plain sentences"},
+        "findings": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "the keys of all the findings it unites",
+        },
+    }
+    if continuing and is_theme(section):
+        of_a_key = 'the key of the earlier theme that it goes on with; "" for none'
+        fields["continues"] = {"type": "string", "description": of_a_key}
+    entry = {"type": "object", "properties": fields, "required": [*fields]}
+    entries: dict[str, Any] = {"type": "array", "items": entry}
+    if not plain and not is_theme(section):
+        entries["description"] = PRESSING_FIRST
+    return entries
 
 
 def united(merge: Mapping[str, Any], sections: list[str], groups: list[Group]) -> list[Group]:
@@ -198,24 +220,33 @@ def united(merge: Mapping[str, Any], sections: list[str], groups: list[Group]) -
     A finding that it leaves out stays on its own; no finding is lost or doubled. A group is as
     urgent as the most urgent of its findings.
     """
-    left = {str(number): group for number, group in enumerate(groups, 1)}
+    left = {str(number): group for number, group in enumerate(unplaced(groups), 1)}
     result = []
     for section in sections:
-        for entry in merge[section]:
+        for place, entry in enumerate(merge[section]):
             taken = [left.pop(key) for key in map(str, entry["findings"]) if key in left]
             if taken:
                 ids = frozenset().union(*(group.record_ids for group in taken))
                 urgency = most_urgent(group.urgency for group in taken)
                 days = frozenset[date]().union(*(group.days for group in taken))
-                result.append(Group(section, entry["title"], entry["detail"], ids, urgency, days))
+                theme = entry.get("theme", "")
+                one = Group(section, entry["title"], entry["detail"], ids, urgency, days, theme)
+                result.append(one if is_theme(section) else replace(one, place=place))
     return result + list(left.values())
 
 
-def in_order(section: str, groups: list[Group]) -> list[Group]:
-    """A section's groups: the most urgent first, and of these the heaviest."""
+def unplaced(groups: Iterable[Group]) -> list[Group]:
+    """The groups as if no answer had put them in order."""
+    return [replace(group, place=_UNPLACED) for group in groups]
+
+
+def in_order(section: str, groups: Iterable[Group]) -> list[Group]:
+    """A section's groups: the most urgent first; of these, actions and anomalies in the order of
+    the merge's answer, which names the most pressing first, and all others by weight.
+    """
     return sorted(
         (group for group in groups if group.section == section),
-        key=lambda group: (_rank(group.urgency), -len(group.record_ids), group.title),
+        key=lambda one: (_rank(one.urgency), one.place, -len(one.record_ids), one.title),
     )
 
 

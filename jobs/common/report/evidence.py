@@ -13,14 +13,17 @@ from common.records.preparing import SHOW
 from common.report import digests
 from common.report.day_report import Entry, Quote, Section
 from common.report.digests import Group
+from common.report.trend.trends import Past
 from common.times import Day
 
 
-def sections_with_evidence(context: Context, day: Day, groups: list[Group]) -> tuple[Section, ...]:
+def sections_with_evidence(
+    context: Context, day: Day, groups: list[Group], past: Past | None
+) -> tuple[Section, ...]:
     """The groups in the order of a morning, with the quotes of all their records.
 
-    The quotes are fetched in one pass over the day. A record that the source no longer has is
-    counted, and not quoted.
+    `past`: what their themes are compared with, None for nothing. The quotes are fetched in one
+    pass over the day. A record that the source no longer has is counted, and not quoted.
     """
     wanted = frozenset[str]().union(*(group.record_ids for group in groups))
     quotes: dict[str, Quote] = {}
@@ -28,17 +31,23 @@ def sections_with_evidence(context: Context, day: Day, groups: list[Group]) -> t
         if (record_id := record["record_id"]) in wanted:
             at = (time_of(context, record) or day.start).astimezone(day.zone)
             quotes[record_id] = Quote(record_id, at, _shown(context, record))
+    here = {group.theme for group in groups}
     return tuple(
-        Section(name, tuple(_entry(group, quotes) for group in digests.in_order(name, groups)))
+        Section(
+            name,
+            tuple(_entry(group, quotes, past) for group in digests.in_order(name, groups)),
+            past.gone(name, here) if past else (),
+        )
         for name in digests.sections_of_a_morning(context.job.output)
     )
 
 
-def _entry(group: Group, quotes: dict[str, Quote]) -> Entry:
+def _entry(group: Group, quotes: dict[str, Quote], past: Past | None) -> Entry:
     found = [quotes[record_id] for record_id in group.record_ids if record_id in quotes]
     found.sort(key=lambda quote: (quote.at, len(quote.record_id), quote.record_id))
     count = len(group.record_ids)
-    return Entry(group.title, group.detail, count, tuple(found), group.urgency)
+    trend = past.trend(group) if past else None
+    return Entry(group.title, group.detail, count, tuple(found), group.urgency, trend)
 
 
 def _shown(context: Context, record: Record) -> str:

@@ -14,6 +14,7 @@ from common.report import phrases
 from common.report.day_report import DayReport, Entry, Footer, Quote, Section
 from common.report.markdown_escape import escaped
 from common.report.plain_text import DETAIL, HOUR, QUOTE, SUMMARY, TITLE, WORD, plain
+from common.report.trend import trend_words
 
 _WIDTH = 32  # characters of the longest bar
 _QUOTES = 3  # of an entry; the page and the table have them all
@@ -108,11 +109,25 @@ def _section(section: Section, report: DayReport) -> Iterator[str]:
         )
         yield f"### {title_of(entry)}"
         weight = phrases.weight(entry)
-        yield (f"**{share}**, {weight}" if share else f"**{weight}**") + urgency_of(entry, ", ")
+        said = (f"**{share}**, {weight}" if share else f"**{weight}**") + urgency_of(entry, ", ")
+        yield said + _trend(entry, report)
         yield from _body(entry, first, report)
     if folded:
         titles = "; ".join(title_of(entry) for entry in folded)
         yield f"{phrases.folded(folded)}: {titles}"
+    names = [text_of(one.title, TITLE) for one in trend_words.gone_shown(section)]
+    if gone := trend_words.gone_said(section, report, names):
+        yield gone
+
+
+def _trend(entry: Entry, report: DayReport) -> str:
+    """How a theme stands, and its days as a line of characters."""
+    if not entry.trend:
+        return ""
+    line = trend_words.line(entry, report.day)
+    drawn = f" `{line}`" if line else ""
+    arrow = trend_words.arrow(entry.trend)
+    return f", {arrow}{' ' if arrow else ''}{trend_words.said(entry.trend, report.day)}{drawn}"
 
 
 def urgency_of(entry: Entry, before: str) -> str:

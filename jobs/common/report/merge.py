@@ -2,13 +2,15 @@
 
 A merge's request id is made of what it asks, so an answer that was paid for is found again by any
 later run. Where Claude will not merge, the findings stand as they are: the report is written all
-the same, and says why.
+the same, and says why. Which earlier theme each one goes on with is asked for by the request that
+ends the merge: see earlier_themes.py.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,9 +22,12 @@ from common.claude.message import stored_message
 from common.claude.request import COMPACT, parameters
 from common.context import Context
 from common.delivery.loop import Loop
+from common.ledger.reported.stored_merges import newest_merge
 from common.process.log import log
 from common.report import digests
 from common.report.digests import Group
+from common.report.trend import earlier_themes
+from common.report.trend.earlier_themes import Heading
 
 _ASKED = 3  # times, where asking again can change the answer
 _BASE_TOKENS = 4_000
@@ -33,21 +38,37 @@ class _Entry(BaseModel):
     title: str
     detail: str
     findings: list[str]
+    continues: object = ""
 
 
 @dataclass
 class Merged:
-    """A day's groups, its summary or why there is none, and the requests that made them."""
+    """A day's groups, its summary or why there is none, and the requests that made them.
+
+    `traced`: its themes say which earlier ones they go on with.
+    """
 
     groups: list[Group]
     summary: str = ""
     missing: str = ""
     request_ids: list[str] = field(default_factory=list)
+    traced: bool = False
 
 
-def merge(context: Context, loop: Loop, period: str, records: int, groups: list[Group]) -> Merged:
+def merge(
+    context: Context,
+    loop: Loop,
+    period: str,
+    records: int,
+    groups: list[Group],
+    earlier: Sequence[Heading] = (),
+    *,
+    written: bool = False,
+) -> Merged:
     """Unite the groups of a day (2026-11-21) or a week (2026-W47) that say the same.
 
+    `earlier`: the headings that travel with the request that ends the merge. `written`: there was
+    a report of just these groups, so that its merge is taken whatever travelled with it then.
     Raises JobExit where the run has to end before that.
     """
     result = Merged(groups)
@@ -59,13 +80,14 @@ def merge(context: Context, loop: Loop, period: str, records: int, groups: list[
         united: list[Group] = []
         for number, pack in enumerate(packs, 1):
             label = f"{period}: merge" + (f" {number}/{len(packs)}" if len(packs) > 1 else "")
-            answer = _ask(context, loop, period, records, pack, label, result)
+            question = _Question(context, period, records, pack, earlier if len(packs) == 1 else ())
+            answer = _ask(context, loop, question, label, result, written=written)
             if isinstance(answer, Fault):
                 result.missing = answer.reason
                 united += pack
             else:
                 result.summary = answer["summary"]
-                united += digests.united(answer, digests.sections_of(context.job.output), pack)
+                united += digests.united(answer, question.sections, pack)
         shrunk = len(united) < len(result.groups)
         result.groups = united
         if len(packs) == 1 or result.missing or not shrunk:
@@ -73,6 +95,7 @@ def merge(context: Context, loop: Loop, period: str, records: int, groups: list[
     if result.missing or len(packs) > 1:
         result.missing = result.missing or "the findings were too many to be merged"
         result.summary = ""
+        result.groups = digests.unplaced(result.groups)
         context.tally.lack(f"{period}: the digests could not be merged: {result.missing}")
         log.error(
             "%s: the digests could not be merged (%s): the report shows them as they are",
@@ -82,34 +105,80 @@ def merge(context: Context, loop: Loop, period: str, records: int, groups: list[
     return result
 
 
+class _Question:
+    """What one merge asks, and what its request is called by that."""
+
+    def __init__(
+        self,
+        context: Context,
+        period: str,
+        records: int,
+        pack: list[Group],
+        earlier: Sequence[Heading],
+    ) -> None:
+        job, self.pack, self.earlier = context.job, pack, earlier
+        self.sections = digests.sections_of(job.output)
+        findings = digests.merge_text(period, records, pack)
+        self.text, rules = findings, [job.merge.strip(), COMPACT]
+        if earlier:
+            self.text = f"{earlier_themes.shown(earlier)}\n{findings}"
+            rules.insert(1, earlier_themes.RULE)
+        self.system = "\n".join(rules)
+        self.schema = digests.merge_schema(self.sections, period, continuing=bool(earlier))
+        # The name begins with what the findings are, as it was before anything else was asked: a
+        # merge that a version before has paid for is found by it. A copy of the job may share its
+        # ledger, and find the same.
+        plain = digests.merge_schema(self.sections, period, plain=True)
+        about = [job.name, context.model, job.merge, findings, plain]
+        self.beginning = f"merge-{period}-{_hash(about, 12)}-"
+        self.name = f"{self.beginning}{_hash([self.system, self.text, self.schema], 4)}"
+
+    def read(self, output: BaseModel, *, traced: bool) -> dict[str, Any]:
+        """An answer, whose themes have the ids of the earlier ones that they go on with.
+
+        Its keys mean nothing where it was not `traced`: asked about just these earlier themes.
+        """
+        answer = output.model_dump()
+        for section in self.sections:
+            for entry in answer[section]:
+                key = entry.pop("continues") if traced else ""
+                entry["theme"] = earlier_themes.continued(key, section, self.earlier)
+        return answer
+
+
+def _hash(content: list[Any], size: int) -> str:
+    return hashlib.blake2b(json.dumps(content).encode(), digest_size=size).hexdigest()
+
+
 def _ask(
     context: Context,
     loop: Loop,
-    period: str,
-    records: int,
-    pack: list[Group],
+    question: _Question,
     label: str,
     result: Merged,
+    *,
+    written: bool,
 ) -> dict[str, Any] | Fault:
     """One merge, from the ledger where it was answered before."""
-    sections = digests.sections_of(context.job.output)
-    text = digests.merge_text(period, records, pack)
-    schema = digests.merge_schema(sections, period)
     model = create_model(
-        "Merge", summary=(str, ...), **dict.fromkeys(sections, (list[_Entry], ...))
+        "Merge", summary=(str, ...), **dict.fromkeys(question.sections, (list[_Entry], ...))
     )  # type: ignore[call-overload]
-    # A copy of the job may share its ledger, and find the same.
-    content = json.dumps([context.job.name, context.model, context.job.merge, text, schema])
-    base = f"merge-{period}-{hashlib.blake2b(content.encode(), digest_size=12).hexdigest()}"
+    ids = [f"{question.name}-{asked}" for asked in range(1, _ASKED + 1)]
+    ledger = context.ledger
+    if written and not ledger.requests(ids):
+        former = newest_merge(ledger.database.db, question.beginning)
+        if (stored := ledger.request(former)) and (
+            output := output_of_chunk(model, stored_message(stored.answer))[0]
+        ):
+            result.request_ids.append(former)
+            return question.read(output, traced=False)
     fault: Fault | None = None
-    for asked in range(1, _ASKED + 1):
-        request_id = f"{base}-{asked}"
-        if stored := context.ledger.request(request_id):
+    for asked, request_id in enumerate(ids, 1):
+        if stored := ledger.request(request_id):
             message = stored_message(stored.answer)
         else:
-            needed = (_BASE_TOKENS + _TOKENS_PER_FINDING * len(pack)) * asked
-            system = f"{context.job.merge.strip()}\n{COMPACT}"
-            params = parameters(loop.model, system, text, schema, needed)
+            needed = (_BASE_TOKENS + _TOKENS_PER_FINDING * len(question.pack)) * asked
+            params = parameters(loop.model, question.system, question.text, question.schema, needed)
             reply = loop.ask_once(request_id, params, label)
             if isinstance(reply, Fault):
                 return reply
@@ -117,7 +186,8 @@ def _ask(
         result.request_ids.append(request_id)
         output, fault = output_of_chunk(model, message)
         if output is not None:
-            return output.model_dump()
+            result.traced = bool(question.earlier)
+            return question.read(output, traced=result.traced)
         if fault is not None and fault.final:
             break
     assert fault is not None

@@ -9,6 +9,7 @@ from common.process.words import counted
 from common.report import phrases
 from common.report.day_report import DayReport, Entry, Quote, Section
 from common.report.plain_text import DETAIL, EVIDENCE, TITLE, WORD, plain
+from common.report.trend import trend_words
 
 
 def entries_of(section: Section, report: DayReport) -> Iterator[str]:
@@ -24,6 +25,9 @@ def entries_of(section: Section, report: DayReport) -> Iterator[str]:
         for entry, first, again in quoted[len(shown) :]:
             yield from _entry(section, report, entry, first, again)
         yield "</details>"
+    titles = [inline(one.title, TITLE) for one in trend_words.gone_shown(section)]
+    if gone := trend_words.gone_said(section, report, titles):
+        yield f'<p class="gone">{gone}</p>'
 
 
 def _entry(
@@ -43,7 +47,7 @@ def _entry(
     detail, weight = plain(entry.detail, DETAIL), phrases.weight(entry)
     if share:
         weight = f"<strong>{share}</strong> · {weight}"
-    weight = f'<span class="weight">{weight}</span>'
+    weight = f'<span class="weight">{weight}</span>{_trend(entry, report)}'
     if detail and not is_action:
         yield block("p", detail, DETAIL)
     elif detail:  # beside the weight: so a screen has room for more of what is to be done
@@ -55,6 +59,19 @@ def _entry(
     else:
         yield f"<p>{weight}</p>"
     yield "</article>"
+
+
+def _trend(entry: Entry, report: DayReport) -> str:
+    """How the theme stands, beside its weight: arrow, words, and its days as a small drawing."""
+    if not (trend := entry.trend):
+        return ""
+    sign = trend_words.arrow(trend)
+    arrow = f'<span aria-hidden="true">{sign} </span>' if sign else ""
+    drawing = trend_words.drawing(entry, report.day)
+    return (
+        f' <span class="trend {trend.kind}"><span class="comma">, </span>'
+        f"{arrow}{trend_words.said(trend, report.day)}{drawing}</span>"
+    )
 
 
 def _evidence(

@@ -35,6 +35,8 @@ class StoredReport:
     summary: str  # "" where there is none
     made_from: str  # a hash of what it was made from, as in the column of that name
     entries: tuple[StoredEntry, ...] = ()  # in the report's order
+    # Whether its themes were matched with those of the days before.
+    traced: bool = False
     unread: int = 0  # records of the window that are in no finding, since they could not be read
     # Sums over the requests that it was made from; None where the model has no known price.
     requests: int = 0
