@@ -11,7 +11,7 @@ import pytest
 
 from common.claude import models_api
 from common.delivery.message_batch import results
-from rigs.clone import Clone, git, origin
+from rigs.clone import Clone, git
 from rigs.documents import Reader, sections
 from rigs.harness import REPOSITORY, Site
 from rigs.record_jobs import events
@@ -19,12 +19,6 @@ from rigs.wrapper_fixtures import until
 from standin.samples import SAMPLES
 
 SECTIONS = sections("docs/day-30.md")
-
-
-@pytest.fixture(scope="session")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is cloned."""
-    return origin(tmp_path_factory.mktemp("origin"))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 import bulk_classifier
 import daily_report
 from common import options
-from rigs.clone import Clone, origin
+from rigs.clone import Clone
 from rigs.documents import Command, Reader, pages
 from rigs.harness import REPOSITORY
 
@@ -26,9 +26,9 @@ _OTHERS = {
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> Reader:
+def reader(repository: Path, tmp_path: Path) -> Reader:
     """Somebody in an empty folder."""
-    here = Reader(Clone(origin(tmp_path / "origin"), tmp_path / "jobs"), tmp_path / "origin")
+    here = Reader(Clone(repository, tmp_path / "jobs"), repository)
     here.folder = tmp_path / "empty"
     here.folder.mkdir()
     return here

@@ -10,17 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from rigs.clone import Clone, origin
+from rigs.clone import Clone
 from rigs.documents import Reader
 
 ROOT = "/opt/claude-batch-jobs"
 DAY = "2026-11-21"
-
-
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is cloned."""
-    return origin(tmp_path_factory.mktemp("origin"))
 
 
 @pytest.fixture
