@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
-from common.ledger.reported.stored_reports import StoredReport, stored_reports
+from common.ledger.reported.stored_reports import StoredReport
 from rigs.report_site import events, night, report, requests_sent
-
-
-def stored(site) -> list[StoredReport]:
-    """All that the ledger keeps of the reports."""
-    with closing(site.databases.open_ledger("daily_report", read_only=True)) as file:
-        return stored_reports(file.db, "daily_report", "2026-11-01", "2026-11-30")
+from rigs.stored import stored_reports_of
 
 
 def test_a_report_is_kept_with_all_its_records_and_one_of_the_day_so_far_is_not(claude):
@@ -19,7 +12,7 @@ def test_a_report_is_kept_with_all_its_records_and_one_of_the_day_so_far_is_not(
     site.events(events("2026-11-20", 3) + events("2026-11-22", 2, first=9))
     assert report(site, "--since", "2026-11-20", "--until", "2026-11-21").code == 0
     assert report(site, "--today", today=night(22, hour=12)).code == 0
-    full, empty = stored(site)
+    full, empty = stored_reports_of(site)
     assert (full.window, full.records) == ("2026-11-20", 3)
     assert {one for entry in full.entries for one in entry.record_ids} == {"1", "2", "3"}
     assert full.summary and full.summary in site.report("2026-11-20")
@@ -34,9 +27,9 @@ def test_a_day_that_an_older_version_reported_is_stored_when_it_is_written_again
     site.events(events("2026-11-20", 3))
     days = ("--since", "2026-11-20", "--until", "2026-11-21")
     report(site, *days)
-    before, sent = stored(site), requests_sent(site)
+    before, sent = stored_reports_of(site), requests_sent(site)
     site.change_ledger("daily_report", "update windows set report = null")
     assert report(site).code == 0
-    assert stored(site) == [], "it counts as reported"
+    assert stored_reports_of(site) == [], "it counts as reported"
     assert report(site, *days).code == 0
-    assert stored(site) == before and requests_sent(site) == sent
+    assert stored_reports_of(site) == before and requests_sent(site) == sent
