@@ -119,7 +119,7 @@ def _values(evaluated: Evaluated, field: FieldScore) -> Iterator[str]:
     for one in words.largest(field.values):
         shares = (words.share(value) for value in (one.precision, one.recall, one.f1))
         cells = (f"{one.expected:,}", f"{one.got:,}", *shares)
-        yield f"<tr><th>{_text(one.value)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+        yield f"<tr><th>{_label(one.value)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
     yield "</tbody></table></div>"
 
 
@@ -139,7 +139,7 @@ def _confusion_table(evaluated: Evaluated, field: FieldScore) -> Iterator[str]:
     yield "</tr></thead><tbody>"
     for wanted in down:
         cells = (_cell(counts.get((wanted, got), 0), wanted == got, most) for got in across)
-        yield f"<tr><th>{_text(wanted)}</th>{''.join(cells)}</tr>"
+        yield f"<tr><th>{_label(wanted)}</th>{''.join(cells)}</tr>"
     yield "</tbody></table></div>"
 
 
@@ -207,6 +207,11 @@ def _values_of(values: dict[str, object]) -> str:
         _text(shown(value) if alone else f"{name}: {shown(value)}")
         for name, value in values.items()
     )
+
+
+def _label(value: str) -> str:
+    """A value that is broken after an underscore, where it is broken."""
+    return _text(value).replace("_", "_<wbr>")
 
 
 def _text(text: str) -> str:
