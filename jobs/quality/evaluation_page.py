@@ -119,7 +119,8 @@ def _values(evaluated: Evaluated, field: FieldScore) -> Iterator[str]:
     for one in words.largest(field.values):
         shares = (words.share(value) for value in (one.precision, one.recall, one.f1))
         cells = (f"{one.expected:,}", f"{one.got:,}", *shares)
-        yield f"<tr><th>{_label(one.value)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+        figures = "".join(f"<td>{cell}</td>" for cell in cells)
+        yield f"<tr><th>{_label(one.value)}</th>{figures}</tr>"
     yield "</tbody></table></div>"
 
 
