@@ -24,7 +24,7 @@ from common.publish.page_facts import SO_FAR
 from common.records.days import LOOKED_BACK, Survey, records_of, time_of
 from common.records.selection import is_stale, with_state
 from common.report import digests, merge
-from common.report.day_report import DayReport, Footer, Unread
+from common.report.day_report import DayReport, Footer, Report, Unread
 from common.report.digests import Group
 from common.report.trend.earlier_themes import headings_of, with_ids
 from common.report.evidence import sections_with_evidence
@@ -122,7 +122,7 @@ def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Surve
         footer=_footer(context, requests),
         until=until,
     )
-    stored = _stored(context, report, gathered.made_from, merged.groups, traced=traced)
+    stored = as_stored(context, report, gathered.made_from, merged.groups, traced=traced)
     put_down(context, report, merged.request_ids, stored)
     return True
 
@@ -152,12 +152,12 @@ def compose_empty(context: Context, day: Day, zone_name: str, found: Survey) -> 
         footer=_footer(context, []),
         until=so_far_at(context, day),
     )
-    put_down(context, report, [], _stored(context, report))
+    put_down(context, report, [], as_stored(context, report))
 
 
-def _stored(
+def as_stored(
     context: Context,
-    report: DayReport,
+    report: Report,
     made_from: str = "",
     groups: Sequence[Group] = (),
     *,
@@ -183,7 +183,7 @@ def _stored(
             for group in digests.in_order(section, groups)
         ),
         traced=traced,
-        unread=len(report.unread),
+        unread=len(report.unread) if isinstance(report, DayReport) else 0,
         requests=footer.requests,
         input_tokens=footer.input_tokens,
         output_tokens=footer.output_tokens,

@@ -19,6 +19,7 @@ from pydantic import BaseModel, create_model
 from common.claude.answers import output_of_chunk
 from common.claude.faults import Fault
 from common.claude.message import stored_message
+from common.claude.models_api import Model
 from common.claude.request import COMPACT, parameters
 from common.context import Context
 from common.delivery.loop import Loop
@@ -80,7 +81,7 @@ def merge(
         united: list[Group] = []
         for number, pack in enumerate(packs, 1):
             label = f"{period}: merge" + (f" {number}/{len(packs)}" if len(packs) > 1 else "")
-            question = _Question(context, period, records, pack, earlier if len(packs) == 1 else ())
+            question = Question(context, period, records, pack, earlier if len(packs) == 1 else ())
             answer = _ask(context, loop, question, label, result, written=written)
             if isinstance(answer, Fault):
                 result.missing = answer.reason
@@ -105,7 +106,18 @@ def merge(
     return result
 
 
-class _Question:
+def questions(
+    context: Context, period: str, records: int, groups: list[Group], earlier: Sequence[Heading]
+) -> list[Question]:
+    """What the merge of these groups asks first: one question, where they fit into it."""
+    packs = digests.packs(groups)
+    return [
+        Question(context, period, records, pack, earlier if len(packs) == 1 else ())
+        for pack in packs
+    ]
+
+
+class Question:
     """What one merge asks, and what its request is called by that."""
 
     def __init__(
@@ -133,6 +145,11 @@ class _Question:
         self.beginning = f"merge-{period}-{_hash(about, 12)}-"
         self.name = f"{self.beginning}{_hash([self.system, self.text, self.schema], 4)}"
 
+    def params(self, model: Model, asked: int = 1) -> dict[str, Any]:
+        """The parameters of its request, with `asked` times the usual room for its answer."""
+        needed = (_BASE_TOKENS + _TOKENS_PER_FINDING * len(self.pack)) * asked
+        return parameters(model, self.system, self.text, self.schema, needed)
+
     def read(self, output: BaseModel, *, traced: bool) -> dict[str, Any]:
         """An answer, whose themes have the ids of the earlier ones that they go on with.
 
@@ -153,7 +170,7 @@ def _hash(content: list[Any], size: int) -> str:
 def _ask(
     context: Context,
     loop: Loop,
-    question: _Question,
+    question: Question,
     label: str,
     result: Merged,
     *,
@@ -177,9 +194,7 @@ def _ask(
         if stored := ledger.request(request_id):
             message = stored_message(stored.answer)
         else:
-            needed = (_BASE_TOKENS + _TOKENS_PER_FINDING * len(question.pack)) * asked
-            params = parameters(loop.model, question.system, question.text, question.schema, needed)
-            reply = loop.ask_once(request_id, params, label)
+            reply = loop.ask_once(request_id, question.params(loop.model, asked), label)
             if isinstance(reply, Fault):
                 return reply
             message = reply

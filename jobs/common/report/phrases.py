@@ -95,9 +95,13 @@ def weight(entry: Entry) -> str:
 
 
 def parted(entries: tuple[Entry, ...]) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
-    """The entries that stand open, and those that are folded: never one alone."""
-    shown = len(entries) if len(entries) <= SHOWN + 1 else SHOWN
-    return entries[:shown], entries[shown:]
+    """The entries that stand open, and those that are folded."""
+    return entries[: shown(entries)], entries[shown(entries) :]
+
+
+def shown(entries: Sequence[Entry]) -> int:
+    """How many entries of a section stand open: never is one alone folded."""
+    return len(entries) if len(entries) <= SHOWN + 1 else SHOWN
 
 
 def folded(entries: Sequence[Entry]) -> str:
@@ -169,7 +173,7 @@ def compared(report: DayReport) -> str:
     days, weekdays = report.previous, report.same_weekday
     said = []
     if days:
-        said.append(_against(report.records, [count for _, count in days], _those(report, days)))
+        said.append(against(report.records, [count for _, count in days], _those(report, days)))
     if weekdays and weekdays != days:
         name = f"{report.day:%A}"
         if len(weekdays) > 1:
@@ -178,7 +182,7 @@ def compared(report: DayReport) -> str:
             other = f"on the {name} before"
         else:
             other = f"on {long_day(weekdays[0][0])}"
-        said.append(_against(report.records, [count for _, count in weekdays], other))
+        said.append(against(report.records, [count for _, count in weekdays], other))
     return ", and ".join(said)
 
 
@@ -190,7 +194,7 @@ def _those(report: DayReport, days: Sequence[tuple[date, int]]) -> str:
     return f"on {long_day(days[0][0])}"
 
 
-def _against(records: int, counts: Sequence[int], other: str) -> str:
+def against(records: int, counts: Sequence[int], other: str) -> str:
     """A day's records against some others' mean, which is called `other`."""
     mean = sum(counts) / len(counts)
     known = f"{other} ({number(mean)})"

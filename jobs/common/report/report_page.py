@@ -7,7 +7,7 @@ run in the direction of its own script; all else in here is ours. Its style is r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
@@ -98,19 +98,28 @@ def _glance(report: DayReport) -> Iterator[str]:
 
 
 def chart(
-    caption: str, kind: str, labels: list[str], names: list[str], counts: list[int], marked: int
+    caption: str,
+    kind: str,
+    labels: list[str],
+    names: list[str],
+    counts: Sequence[int | None],
+    marked: int,
 ) -> Iterator[str]:
-    """A column for each count, one in the stronger colour; labels and names are escaped already."""
+    """A column for each count (None: not known), one in the stronger colour; labels and names are
+    escaped already.
+    """
     yield f'<figure class="chart {kind}"><figcaption>{caption}</figcaption><ol>'
     for place, (label, name, count) in enumerate(zip(labels, names, counts, strict=True)):
         looks = " ".join(
-            look for look, holds in (("marked", place == marked), ("none", count == 0)) if holds
+            look for look, holds in (("marked", place == marked), ("none", not count)) if holds
         )
-        height = phrases.heights(counts)[place]
+        height = phrases.heights([one or 0 for one in counts])[place]
+        said = "not known" if count is None else counted(count, "record")
+        number = "–" if count is None else phrases.number(count)
         yield (
-            f'<li class="{looks}" title="{name}: {counted(count, "record")}" '
+            f'<li class="{looks}" title="{name}: {said}" '
             f'style="--height:{height:.4f}"><span '
-            f'class="count">{phrases.number(count)}</span><i></i>'
+            f'class="count">{number}</span><i></i>'
             f'<span class="label">{label}</span></li>'
         )
     yield "</ol></figure>"

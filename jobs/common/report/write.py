@@ -21,8 +21,13 @@ def write(report: DayReport, folder: Path) -> Path:
 
     # All are made before any is written.
     page, sheet, text = html(report), findings_sheet(report), markdown(report)
+    return write_files(folder, report.stem, page=page, sheet=sheet, text=text)
+
+
+def write_files(folder: Path, stem: str, *, page: str, sheet: str, text: str) -> Path:
+    """Write the three files of a report; return the `.md`, which comes last. Raise OSError."""
     make_folder(folder)
-    path = folder / f"{report.stem}.md"
+    path = folder / f"{stem}.md"
     write_whole(path.with_suffix(".html"), page)
     write_whole(path.with_suffix(".csv"), sheet)
     write_whole(path, text)

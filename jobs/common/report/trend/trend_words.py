@@ -11,7 +11,8 @@ from common.process.words import counted
 from common.report import phrases
 from common.report.day_report import DayReport, Entry, Gone, Section, Trend
 
-_ARROWS = {"up": "↑", "down": "↓"}
+Days = Sequence[tuple[date, int | None]]
+ARROWS = {"up": "↑", "down": "↓"}
 _GONE_SHOWN = 5
 _LEVELS = "▁▂▃▄▅▆▇█"
 _NONE, _UNKNOWN = "·", " "
@@ -21,7 +22,7 @@ _STEP, _HEIGHT, _EDGE = 8, 14, 3
 
 def arrow(trend: Trend) -> str:
     """What stands before the words of a trend, "" for none."""
-    return _ARROWS.get(trend.kind, "")
+    return ARROWS.get(trend.kind, "")
 
 
 def said(trend: Trend, day: date) -> str:
@@ -80,7 +81,11 @@ def _days(entry: Entry, day: date) -> list[tuple[date, int | None]]:
 
 def line(entry: Entry, day: date) -> str:
     """The theme's days as a line of characters, "··▁▃▂▁▅█": a blank where no report has told."""
-    days = _days(entry, day)
+    return line_of(_days(entry, day))
+
+
+def line_of(days: Days) -> str:
+    """The same of any days, each with its records; None: no report has told."""
     largest = max((count or 0 for _, count in days), default=0)
     signs = []
     for _, count in days:
@@ -97,7 +102,12 @@ def drawing(entry: Entry, day: date) -> str:
     """The same as an inline SVG with its numbers for those who cannot see it; no text of others is
     in it.
     """
-    days = _days(entry, day)
+    return drawing_of(_days(entry, day))
+
+
+def drawing_of(days: Days) -> str:
+    """The same of any days, each with its records; None: no report has told."""
+    days = [*days]
     while days and days[0][1] is None:
         days.pop(0)
     if len(days) < 2:
