@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 from hashlib import sha256
 from inspect import Parameter, signature
@@ -34,6 +34,9 @@ class Origin:
     run_id: str
 
 
+# What every job needs but one that is made from another's reports: it asks about no record.
+ABOUT_RECORDS = ("select", "instructions")
+
 _Class = TypeVar("_Class")
 
 
@@ -48,9 +51,9 @@ def _told_when_run(job_class: type[_Class]) -> type[_Class]:
 
     def __init__(self: _Class, *by_place: object, **by_name: object) -> None:  # noqa: N807
         given = {**dict(zip(known, by_place, strict=False)), **by_name}
-        missing = [
-            name for name, field in known.items() if field.default is MISSING and name not in given
-        ]
+        about_records = () if given.get("reports_of") else ABOUT_RECORDS
+        needed = ("name", *about_records, "output", "save")
+        missing = [name for name in needed if name not in given]
         taken = {name: value for name, value in given.items() if name in known}
         plain(self, **dict.fromkeys(missing), **taken)
         object.__setattr__(self, "unknown", tuple(name for name in given if name not in known))
@@ -66,9 +69,11 @@ class Job:
     """The definition of a job: values and functions.
 
     With `merge` the job writes one report per day: `output` is the digest of a chunk, and
-    `save(folder, report)` puts the day's report down. Without it there is one answer per record:
-    `output` is what comes back for one record, and `save(db, record, output)` stores it through
-    db.execute(…). `save` may run twice for the same record: replace, never append. A
+    `save(folder, report)` puts the day's report down. With `reports_of` besides, it writes one
+    report per week, from what that other job has reported of its days: it has neither `select` nor
+    `instructions`, and the fields of `output` are the sections. Without `merge` there is one answer
+    per record: `output` is what comes back for one record, and `save(db, record, output)` stores it
+    through db.execute(…). `save` may run twice for the same record: replace, never append. A
     `save(db, record, output, origin)` is also told which model and which run the output comes from.
     """
 
@@ -76,14 +81,15 @@ class Job:
     unknown: ClassVar[tuple[str, ...]] = ()
     missing: ClassVar[tuple[str, ...]] = ()
 
+    # The first five arguments are needed: without `reports_of`, all of them.
     # The script's name: Path(__file__).resolve().stem, so that a copy has a ledger of its own.
     name: str
     # Must give record_id. It may use :start and :end, with within(created_at, :start, :end).
-    select: str
+    select: str = ""
     # The system prompt.
-    instructions: str
-    output: type[BaseModel]
-    save: Callable[..., object]
+    instructions: str = ""
+    output: type[BaseModel] = None  # type: ignore[assignment]
+    save: Callable[..., object] = None  # type: ignore[assignment]
     # A record's text, as Claude reads it.
     show: Callable[[Record], str] = _content
     # What a record without a text is worth: an output that save() gets without Claude being asked,
@@ -99,8 +105,10 @@ class Job:
     prepare: Callable[[list[Record]], list[Record]] | None = None
     # … of which note(db, record) can keep something through db.execute(…), before they are sent.
     note: Callable[[Any, Record], object] | None = None
-    # What to ask when the digests of a day become its report.
+    # What to ask when the digests of a day become its report, or the reports of a week become one.
     merge: str = ""
+    # The job whose stored reports of days a report of each week is made from: "daily_report".
+    reports_of: str = ""
     # The column that says when, for a report.
     time: str = "created_at"
     # Where a record of a report can be looked at: "https://shop.example.com/messages/{id}".
@@ -142,13 +150,13 @@ class Job:
 
     @property
     def per_day(self) -> bool:
-        """Whether it writes a report per day; else it has an answer per record."""
+        """Whether it writes a report per day or week; else it has an answer per record."""
         return bool(self.merge)
 
     @property
     def has_window(self) -> bool:
-        """Whether its SELECT works on a window of time."""
-        return ":start" in self.select or ":end" in self.select
+        """Whether it works on a window of time."""
+        return bool(self.reports_of) or ":start" in self.select or ":end" in self.select
 
     @cached_property
     def schema(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
+from typing import Any
 
 from common import option_values as values
 from common.job import Job
@@ -15,6 +16,16 @@ from common.process.exits import JobExit
 
 _WAIT = 7200.0  # seconds
 _DELIVERIES = ("live", "message_batch", "celery")
+
+# What a job that is made from another's reports does not take, and why.
+_NO_RECORD = "asks about no record, but about what another job has reported"
+_ONE_REQUEST = "sends a request or two per week, live"
+_NOT_OF_A_WEEK: dict[str, str] = {
+    "--today": "reports weeks that are over",
+    **dict.fromkeys(("--limit", "--chunk-size", "--retry-dead"), _NO_RECORD),
+    **dict.fromkeys(("--reprocess", "--stale"), _NO_RECORD),
+    **dict.fromkeys(("--message-batch", "--celery", "--wait"), _ONE_REQUEST),
+}
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,7 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
     Raises JobExit (2) for a wrong one; prints the help and leaves for --help.
     """
     if job.per_day:
-        _refuse_measures(job, arguments)
+        _refuse_what_is_about_records(job, arguments)
     given = _parser(job).parse_args(arguments)
     _check(given)
     since, until = _window(given) if job.has_window else (None, None)
@@ -82,7 +93,18 @@ def parse(job: Job, arguments: Sequence[str]) -> Options:
 def _parser(job: Job) -> Parser:
     """What reads the command line of a job."""
     parser = Parser(prog=f"./run_job.sh {job.name}")
-    add = parser.add_argument
+
+    def known(to: Callable[..., object]) -> Callable[..., object]:
+        """Adds options; --help leaves those out that the job does not take."""
+
+        def add_known(name: str, **more: Any) -> None:
+            if job.reports_of and name in _NOT_OF_A_WEEK:
+                more["help"] = argparse.SUPPRESS
+            to(name, **more)
+
+        return add_known
+
+    add = known(parser.add_argument)
 
     def flag(name: str, words: str, to: Callable[..., object] = add) -> None:
         to(name, action="store_true", help=words)
@@ -92,13 +114,16 @@ def _parser(job: Job) -> Parser:
     add("--limit", type=values.count, metavar="N", help="at most N records")
     if job.has_window:
         what = f"{'of the day' if job.per_day else 'of the records'} (ISO date or time)"
-        add("--date", type=values.time, metavar="DATE", help="that day alone")
+        alone = "that day alone"
+        if job.reports_of:
+            what, alone = "of the week", "the week of that day alone; or a week, 2026-W47"
+        add("--date", type=values.time, metavar="DATE", help=alone)
         add("--since", type=values.time, metavar="DATE", help=f"the first {what}")
         add("--until", type=values.time, metavar="DATE", help=f"the last {what}")
     parser.set_defaults(today=False)
     if job.per_day:
         flag("--today", "the day so far, which does not count as reported")
-    delivery = parser.add_mutually_exclusive_group().add_argument
+    delivery = known(parser.add_mutually_exclusive_group().add_argument)
     flag("--live", "send requests live", delivery)
     flag("--message-batch", "send them in message batches: half price", delivery)
     flag("--celery", "hand them to Celery's workers", delivery)
@@ -137,12 +162,18 @@ def _add_measures(add: Callable[..., object]) -> None:
     add("--min-accuracy", type=values.share, metavar="X", help=gate)
 
 
-def _refuse_measures(job: Job, arguments: Sequence[str]) -> None:
-    """Raises JobExit (2) for an option of jobs with an answer per record."""
+def _refuse_what_is_about_records(job: Job, arguments: Sequence[str]) -> None:
+    """Raises JobExit (2) for an option that a report, or one made from other reports, has no use
+    for.
+    """
     names = [argument.partition("=")[0] for argument in arguments]
     if asked := [name for name in ("--try", "--eval", "--min-accuracy") if name in names]:
-        why = f"{job.name} writes a report per day: --dry-run says what that would cost"
+        per = "week" if job.reports_of else "day"
+        why = f"{job.name} writes a report per {per}: --dry-run says what that would cost"
         raise JobExit(exits.USAGE, f"{asked[0]} is for jobs with an answer per record; {why}")
+    for name in names if job.reports_of else ():
+        if reason := _NOT_OF_A_WEEK.get(name):
+            raise JobExit(exits.USAGE, f"{name}: {job.name} {reason}: leave it out")
 
 
 def _check(given: argparse.Namespace) -> None:

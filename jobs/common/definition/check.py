@@ -19,8 +19,9 @@ from pydantic import BaseModel, ValidationError
 from common.definition.names import taken
 from common.definition.output_model import misfits
 from common.definition.own_tables import faults_of_tables
+from common.definition.reports_of import faults_of_reports
 from common.delivery.deliver import DEFERRED
-from common.job import Job
+from common.job import ABOUT_RECORDS, Job
 from common.process import exits
 from common.process.conflicts import conflict_in
 from common.process.exits import JobExit
@@ -57,15 +58,7 @@ def faults(job: object, script: Path | None = None) -> Iterator[str]:
     known = [field.name for field in fields(job)]
     yield from (f"Job({name}=…) does not exist: {nearest(name, known)}" for name in job.unknown)
     yield from (f"Job(…) lacks {name}=…, which every job needs" for name in job.missing)
-    for name, (fits, right) in _ARGUMENTS.items():
-        value = getattr(job, name)
-        if name not in job.missing and not fits(value):
-            hint = (
-                f": {nearest(value, _DELIVERIES)}"
-                if name == "delivery" and _is_filled(value)
-                else ""
-            )
-            yield f"{name}={_shown(value)} must be {right}{hint}"
+    yield from _faults_of_arguments(job)
     if isinstance(job.name, str):
         if reason := taken(job.name):
             yield reason
@@ -83,7 +76,22 @@ def faults(job: object, script: Path | None = None) -> Iterator[str]:
         yield "second_opinion=… is for a job with an answer per record: leave it out of a report"
     if isinstance(job.link, str) and job.link:
         yield from _faults_of_link(job)
+    yield from faults_of_reports(job, script)
     yield from _function_faults(job)
+
+
+def _faults_of_arguments(job: Job) -> Iterator[str]:
+    """Arguments whose values cannot be."""
+    given = {*_ARGUMENTS} - {*job.missing} - {*(ABOUT_RECORDS if job.reports_of else ())}
+    for name, (fits, right) in _ARGUMENTS.items():
+        value = getattr(job, name)
+        if name in given and not fits(value):
+            hint = (
+                f": {nearest(value, _DELIVERIES)}"
+                if name == "delivery" and _is_filled(value)
+                else ""
+            )
+            yield f"{name}={_shown(value)} must be {right}{hint}"
 
 
 def _faults_of_link(job: Job) -> Iterator[str]:
@@ -208,6 +216,7 @@ _ARGUMENTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "note": (_is_function_or_none, _FUNCTION),
     "merge": (_is_text, "the text of a prompt, or left out"),
     "time": (_is_filled, "the name of a column"),
+    "reports_of": (_is_text, "the name of a job that writes a report per day, or left out"),
     "link": (_is_text, "an address with {id} in it, or left out"),
     "tables": (_is_text, "SQL that creates tables, or left out"),
     "chunk_size": (_is_count, _COUNT),
