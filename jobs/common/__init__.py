@@ -10,6 +10,7 @@
     ledger/     what was done to which record, and at what cost: all SQL about it
     source/     the user's database: records come from it, outputs go to it
     report/     the day's report, from the digests of its chunks
+    weeks/      the week's report, from the stored reports of its days
     process/    a good citizen of Unix: exit codes, log, lock, signals, files
 
 and, between them: settings.py, options.py and option_values.py (.env and the command line),

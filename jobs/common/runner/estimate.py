@@ -44,14 +44,14 @@ def estimate(context: Context) -> dict[str, object]:
     not paid for again. `first_request`, with --show: see first_request.py.
     """
     instructions = estimated_tokens(context.job.instructions) + _OVERHEAD
-    total = _Total(context)
+    total = Total(context)
     sample: _Sample | None = None
     room = room_left(context)
     records = empty = kept = 0
     first: dict[str, Any] | None = None
     none: list[str] = []
     looked_at: list[Day] = []
-    known = _Known(context)
+    known = Known(context)
     for group in _groups(context, none, looked_at):
         with closing(select(context, group, room)) as selected:
             room = None if room is None else room - selected.new
@@ -89,7 +89,7 @@ def estimate(context: Context) -> dict[str, object]:
     }
 
 
-class _Total:
+class Total:
     """What all requests together would be, and cost."""
 
     def __init__(self, context: Context) -> None:
@@ -120,7 +120,7 @@ class _Sample:
     note: str = ""
 
 
-class _Known:
+class Known:
     """What is known of the run's model, asked once."""
 
     def __init__(self, context: Context) -> None:
@@ -140,7 +140,7 @@ class _Known:
         return model, ""
 
 
-def _counted(context: Context, known: _Known, chunk: list[Record], estimated: int) -> _Sample:
+def _counted(context: Context, known: Known, chunk: list[Record], estimated: int) -> _Sample:
     model, unsure = known.model
     if unsure:
         return _Sample(note=unsure)
@@ -156,12 +156,13 @@ def _counted(context: Context, known: _Known, chunk: list[Record], estimated: in
     return _Sample(len(chunk), counted / estimated)
 
 
+def money(usd: object) -> str:
+    """USD for a person; None where no price is known."""
+    return f"${usd:.4f}" if isinstance(usd, float) else "unknown (no price in prices.json)"
+
+
 def in_words(figures: dict[str, object]) -> str:
     """An estimate for a person."""
-
-    def money(usd: object) -> str:
-        return f"${usd:.4f}" if isinstance(usd, float) else "unknown (no price in prices.json)"
-
     first = figures.get("first_request")
     return "\n".join(
         [

@@ -63,7 +63,7 @@ def run(context: Context, delivery: Delivery) -> None:
     try:
         not_saved = _reports(context, delivery, use, found, chosen, zone_name)
     finally:
-        _publish(context)
+        publish(context)
     if looked_at and not any(found.records[day.date] for day in looked_at):
         context.tally.newest = times.stamp(found.newest) if found.newest else ""
         log.info("%s", none_found(looked_at, zone_name, found))
@@ -121,7 +121,7 @@ def _empty(context: Context, day: Day, zone_name: str, found: Survey) -> list[No
     return []
 
 
-def _publish(context: Context) -> None:
+def publish(context: Context) -> None:
     """Bring the list of all reports up to date, and send what announces them, also where a run
     before this one had no time to.
     """

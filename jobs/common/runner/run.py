@@ -104,13 +104,17 @@ def _unstarted(job: Job, run_id: str, given: Options | None, end: JobExit) -> st
 
 def _dry_run(start: Start) -> tuple[int, str]:
     """What would be sent, for stdout."""
-    from common.runner import estimate
+    if start.job.reports_of:
+        from common.runner.estimate_weeks import estimate_weeks as estimate
+        from common.runner.estimate_weeks import in_words
+    else:
+        from common.runner.estimate import estimate, in_words
 
     with ExitStack() as closing:
         file = start.ledger(stop := Stop())
         closing.callback(file.close)
-        figures = estimate.estimate(start.open(file, stop, closing))
-    return exits.DONE, json.dumps(figures) if start.options.json else estimate.in_words(figures)
+        figures = estimate(start.open(file, stop, closing))
+    return exits.DONE, json.dumps(figures) if start.options.json else in_words(figures)
 
 
 def _run(start: Start) -> tuple[int, str]:
@@ -232,7 +236,9 @@ def _deliver(context: Context) -> None:
         context.tally.died(state.record_id, state.error)
         log.error("record %s is a dead letter: %s", brief(state.record_id), state.error)
     delivery = Delivery(context)
-    if context.job.per_day:
+    if context.job.reports_of:
+        from common.runner.per_week import run as work
+    elif context.job.per_day:
         from common.runner.per_day import run as work
     else:
         from common.runner.per_record import run as work

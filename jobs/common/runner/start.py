@@ -36,7 +36,7 @@ from common.process.progress import Progress
 from common.process.signals import Stop
 from common.records.days import report_zone
 from common.settings import CAPS, DEFAULT_MODEL, Settings
-from common.source.source_database import open_source
+from common.source.source_database import NO_RECORDS, SourceDatabase, open_source
 from common.tally import Tally
 
 if TYPE_CHECKING:
@@ -87,18 +87,7 @@ class Start:
 
     def open(self, file: LedgerDatabase, stop: Stop, closing: ExitStack) -> Context:
         """Open the source database, and gather what the run works with. Raises JobExit."""
-        if self.options.demo:
-            self._make_sample_records()
-        writable = not (self.job.per_day or self.options.dry_run or self.options.measures)
-        zone = report_zone(self.settings)[1] if self.job.has_window else UTC
-        url, job = self.settings.records_db(), self.job.name
-        source = open_source(url, writable=writable, zone=zone, job=job)
-        closing.callback(source.close)
-        check_columns(self.job, source.columns(self.job.select))
-        if source.hidden:
-            log.info("%s", source.hidden)
-        if lacking := source.lacking(self.job.tables):
-            raise JobExit(exits.SETTINGS, lacking)
+        source = NO_RECORDS if self.job.reports_of else self._source(closing)
         claude = self._claude(stop)
         closing.callback(claude.close)
         name = self.job.name
@@ -136,6 +125,22 @@ class Start:
             retry=self.retry,
             progress=self.progress,
         )
+
+    def _source(self, closing: ExitStack) -> SourceDatabase:
+        """The database that the records come from. Raises JobExit where it does not fit the job."""
+        if self.options.demo:
+            self._make_sample_records()
+        writable = not (self.job.per_day or self.options.dry_run or self.options.measures)
+        zone = report_zone(self.settings)[1] if self.job.has_window else UTC
+        url, job = self.settings.records_db(), self.job.name
+        source = open_source(url, writable=writable, zone=zone, job=job)
+        closing.callback(source.close)
+        check_columns(self.job, source.columns(self.job.select))
+        if source.hidden:
+            log.info("%s", source.hidden)
+        if lacking := source.lacking(self.job.tables):
+            raise JobExit(exits.SETTINGS, lacking)
+        return source
 
     def _claude(self, stop: Stop) -> Claude:
         model_id = self.options.model or self.settings.get("CLAUDE_MODEL", DEFAULT_MODEL)

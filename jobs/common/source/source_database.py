@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from common.job import Record
 from common.process import exits
@@ -70,6 +70,15 @@ class SourceDatabase(Protocol):
 
     def close(self) -> None:
         """Let go of it."""
+
+
+class _NoRecords:
+    """In the place of a database, for a job that is made from another's reports: nothing of it is
+    ever asked for.
+    """
+
+
+NO_RECORDS = cast("SourceDatabase", _NoRecords())
 
 
 def open_source(url: str, *, writable: bool, zone: tzinfo = UTC, job: str = "") -> SourceDatabase:
