@@ -108,13 +108,18 @@ def _make(given: argparse.Namespace, root: Path, found: Settings, *, asks: bool)
     text, job = path.read_text(encoding="utf-8"), _job(path)
     new = copied(text, nearest, given.name, job.tables)
     table = given.table
+    if job.reports_of:
+        if table:
+            why = f"{nearest} is made from the reports of {job.reports_of}, and reads no table"
+            raise JobExit(exits.USAGE, f"{why}: leave out --table")
+        asks = False
     if table or (asks and found.get("RECORDS_DB")):
         with closing(Tables(found.records_db())) as tables:
             if not table:
                 table = questions.which_table(tables.names(), nearest)
             if table:
                 new = _for_table(given, new, nearest, tables, job, table=table, asks=asks)
-    faults = _faults(given.name, new, found)
+    faults = _faults(given.name, new, found, job.reports_of)
     if faults and table:
         raise JobExit(exits.SETTINGS, f"nothing was made: {faults[0]}")
     _write(root / "jobs" / f"{given.name}.py", new)
@@ -161,22 +166,24 @@ def _for_table(
     return with_table(text, nearest, looked_at, choice, per_day=job.per_day)
 
 
-def _faults(name: str, text: str, found: Settings) -> list[str]:
+def _faults(name: str, text: str, found: Settings, reports_of: str) -> list[str]:
     """What keeps the new job from running, by the checks that a run makes. Raises JobExit (78)
-    where it would run nowhere.
+    where it would run nowhere. `reports_of`: the job whose reports it is made from, "" for none.
     """
     from ops.examination.sources import check_job
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.py"
         path.write_text(text, encoding="utf-8")
+        if reports_of:  # it has to stand beside it
+            path.with_name(f"{reports_of}.py").touch()
         try:
             job = job_of(path)
         except Unusable as unusable:
             raise JobExit(
                 exits.SETTINGS, f"nothing was made: the copy {unusable.text}"
             ) from unusable
-        if not found.get("RECORDS_DB"):
+        if not found.get("RECORDS_DB") or job.reports_of:
             return []
         try:
             lines = list(check_job(f"job {name}", job, found.records_db()))
@@ -230,9 +237,18 @@ def _told(
     width = max(map(len, steps))
     lines += ["Then:", *(f"  {step:<{width}}  {what}" for step, what in steps.items())]
     minute = sum(map(ord, name)) % 59 + 1
-    cron = f"{minute} 4 * * * /opt/claude-batch-jobs/notify_on_failure.sh {name}"
-    lines += ["Every night:", f"  echo '{cron}' >>crontab.local && ./run_job.sh --install-cron"]
-    lacking = [one for one in ("ANTHROPIC_API_KEY", "RECORDS_DB") if not found.get(one)]
+    when, cron = (
+        "Every night",
+        f"{minute} 4 * * * /opt/claude-batch-jobs/notify_on_failure.sh {name}",
+    )
+    if job.reports_of:
+        when, cron = (
+            "Every Monday",
+            f"{cron} --after {job.reports_of}".replace("4 * * *", "7 * * 1"),
+        )
+    lines += [f"{when}:", f"  echo '{cron}' >>crontab.local && ./run_job.sh --install-cron"]
+    needed = ("ANTHROPIC_API_KEY", *(() if job.reports_of else ("RECORDS_DB",)))
+    lacking = [one for one in needed if not found.get(one)]
     if lacking:
         how = "--dry-run works without it" if reads_table else "until then, add --demo"
         lines.append(f"({' and '.join(lacking)} not set in .env yet: {how}.)")

@@ -103,7 +103,7 @@ def test_remove_a_job(reader, claude, shown):
     assert len(site.saved("select * from event_labels")) == 21
     example = reader.folder / "crontab.example"
     example.write_text(example.read_text().replace("#23 5", "23 5"))
-    assert "Started by cron: daily_report bulk_classifier" in reader.types(install)
+    assert "Started by cron: daily_report weekly_report bulk_classifier" in reader.types(install)
     reader.types(remove)
     reader.types(install)
     assert "bulk_classifier" not in reader.crontab
@@ -119,7 +119,7 @@ def test_remove_a_job(reader, claude, shown):
 @pytest.mark.types("docs/day-30.md", "Schedule a job of your own")
 @pytest.mark.types("docs/own-job.md", "Every night")
 def test_schedule_a_job_of_your_own(reader, shown):
-    writes, install, doctor, another, instead_of_ours, again, about_it = shown
+    writes, install, doctor, another, *instead_of_ours, again, about_it = shown
     (reader.folder / "jobs/ticket_triage.py").write_text('"""Triage."""\n')
     reader.types(writes.replace("/opt/claude-batch-jobs", str(reader.folder)))
     assert "ticket_triage" in reader.types(install)
@@ -127,9 +127,9 @@ def test_schedule_a_job_of_your_own(reader, shown):
     assert "daily_report" in reader.crontab
     reader.types(doctor, code=None)
     (reader.folder / "jobs/ticket_triage.py").rename(reader.folder / "jobs/ticket_labels.py")
-    for command in (another, instead_of_ours, again):
+    for command in (another, *instead_of_ours, again):
         reader.types(command)
-    assert "ticket_labels" in reader.crontab and "daily_report" not in reader.crontab
+    assert "ticket_labels" in reader.crontab and "ly_report" not in reader.crontab
     said = reader.types(about_it, code=None)
     assert "job ticket_labels" in said and "job daily_report" not in said
 

@@ -66,7 +66,7 @@ def serve(tunnel: str, reader: Reader) -> None:
 
 @pytest.mark.types("docs/reports.md")
 def test_each_command_does_what_the_page_says(reader, shown):
-    listing, copy, tunnel, doctor, outbox, today = shown
+    listing, copy, tunnel, doctor, outbox, week, today = shown
     day = written(reader, "*.md")
     said = reader.types(listing)
     assert f"{day}.csv\n{day}.html\n{day}.md" in said and "index.html" in said
@@ -94,5 +94,6 @@ def test_each_command_does_what_the_page_says(reader, shown):
     assert mails.read_text().count("Subject: Daily report, ") == 1
     assert reader.types(outbox) == ""
 
+    assert "Nothing was sent, nothing was changed." in reader.types(week)
     reader.types(today)
     assert re.fullmatch(r"\d{4}-\d\d-\d\d-so-far", written(reader, "*-so-far.html"))

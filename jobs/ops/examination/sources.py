@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from common.definition.check import lacking_columns
 from common.job import Job
+from common.ledger.opening import open_ledger
+from common.ledger.reported.stored_reports import stored_reports
 from common.process.exits import JobExit
 from common.process.postgres import in_words, is_postgres
 from common.process.sqlite_errors import plain_errors
 from common.process.sqlite_files import unshared
+from common.process.words import counted
 from common.source.source_database import open_source
 from ops.examination import first_records
 from ops.examination.installation import Installation
@@ -34,9 +38,35 @@ def check(installation: Installation) -> Iterator[Line]:
             yield fail(subject, unusable.text, unusable.remedy)
             continue
         try:
-            yield from check_job(subject, job, installation.settings(name).records_db())
+            if job.reports_of:
+                yield check_reports(subject, job, installation)
+            else:
+                yield from check_job(subject, job, installation.settings(name).records_db())
         except JobExit as error:
             yield fail(subject, error.message)
+
+
+def check_reports(subject: str, job: Job, installation: Installation) -> Line:
+    """Whether the job that it is made from writes a report per day, and has stored one.
+
+    Raises JobExit where that job's ledger cannot be read.
+    """
+    other = job.reports_of
+    try:
+        theirs = job_of(installation.root / "jobs" / f"{other}.py")
+    except Unusable as unusable:
+        return fail(subject, f"is made from {other}, which {unusable.text}", unusable.remedy)
+    if theirs.reports_of or not theirs.per_day:
+        remedy = f"name one that does in reports_of=… of jobs/{job.name}.py"
+        return fail(subject, f"is made from {other}, which writes no report per day", remedy)
+    settings = installation.settings(other)
+    with closing(open_ledger(settings, read_only=True, has_witness=False)) as file:
+        days = stored_reports(file.db, other, "", "9999")
+    if not days:
+        remedy = f"./run_job.sh {other}"
+        return warn(subject, f"imports, and {other} has stored no report of a day yet", remedy)
+    since = f"{counted(len(days), 'day')} since {days[0].window}"
+    return ok(subject, f"imports, and {other} has stored reports of {since}")
 
 
 def check_job(subject: str, job: Job, url: str) -> Iterator[Line]:

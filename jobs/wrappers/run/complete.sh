@@ -88,8 +88,12 @@ keep_those_of() {
   text=$(<"$1")
   for option in "${options[@]}"; do
     case $option in
-      --date | --since | --until) [[ $text == *:start* || $text == *:end* ]] || continue ;;
-      --today) [[ $text == *merge=* ]] || continue ;;
+      --date | --since | --until)
+        [[ $text == *:start* || $text == *:end* || $text == *reports_of=* ]] || continue
+        ;;
+      --today) [[ $text == *merge=* && $text != *reports_of=* ]] || continue ;;
+      --limit | --chunk-size | --retry-dead | --reprocess | --stale | --message-batch | --celery | \
+        --wait) [[ $text != *reports_of=* ]] || continue ;;
       --try | --eval | --min-accuracy) [[ $text != *merge=* ]] || continue ;;
     esac
     kept+=("$option")
@@ -97,17 +101,19 @@ keep_those_of() {
   options=("${kept[@]}")
 }
 
-# Print the days that NAME has a report of, then the last eight days.
+# Print the days that NAME has a report of, then the last eight days; or weeks, where it writes a
+# report of each.
 days() {
-  local file day now number
+  local file day now number form='%F'
   local -A seen=()
+  [[ ! -f $root/jobs/$1.py || $(<"$root/jobs/$1.py") != *reports_of=* ]] || form='%G-W%V'
   for file in "$root/reports/$1"/*.md "$root/state/demo/reports/$1"/*.md; do
     day=${file##*/} day=${day%.md}
-    [[ ! $day =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}$ ]] || seen[$day]=yes
+    [[ ! $day =~ ^[0-9]{4}-([0-9]{2}-[0-9]{2}|W[0-9]{2})$ ]] || seen[$day]=yes
   done
   printf -v now '%(%s)T' -1
   for ((number = 0; number < 8; number++)); do
-    printf -v day '%(%F)T' "$((now - number * 86400))"
+    printf -v day "%($form)T" "$((now - number * 86400))"
     seen[$day]=yes
   done
   for day in "${!seen[@]}"; do candidate "$day"; done | sort
