@@ -130,7 +130,13 @@ class Pruned:
         """Whether there was anything to forget."""
         gone = self.forgotten
         return bool(
-            gone.answers or gone.outputs or gone.runs or gone.tries or gone.bytes or self.logs
+            gone.answers
+            or gone.outputs
+            or gone.reports
+            or gone.runs
+            or gone.tries
+            or gone.bytes
+            or self.logs
         )
 
 
@@ -200,6 +206,7 @@ def _in_words(pruned: Pruned, dry_run: bool) -> str:
     counts = {
         "answer": gone.answers,
         "output": gone.outputs,
+        "stored report": gone.reports,
         "run": gone.runs,
         "sample": gone.tries,
         "log": pruned.logs,

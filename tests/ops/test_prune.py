@@ -59,6 +59,7 @@ def test_a_run_after_it_sends_nothing(claude):
     aged(site)
     assert prune.main(["--older-than", "90d"], site.root, site.databases.settings()) == 0
     assert site.ledger("select count(*) from requests where answer is not null") == [(0,)]
+    assert site.ledger("select records, report from windows") == [(20, None)]
     result = site.run(daily_report.JOB, "--date", "2026-11-20")
     assert (result.code, len(site.billed())) == (0, billed), result.log
 
@@ -67,7 +68,8 @@ def aged(site: Site) -> None:
     """Make all that a ledger holds years older, and the site an installation."""
     (site.root / "jobs").mkdir(exist_ok=True)
     (site.root / "jobs/daily_report.py").touch()
-    for table, column in (("requests", "created_at"), ("records", "updated_at")):
+    columns = {"requests": "created_at", "records": "updated_at", "windows": "updated_at"}
+    for table, column in columns.items():
         site.change_ledger("daily_report", f"update {table} set {column} = '2020-01-01T00:00:00Z'")
 
 

@@ -82,12 +82,16 @@ def compose(context: Context, loop: Loop, day: Day, zone_name: str, found: Surve
     path = context.settings.reports / f"{day}{SO_FAR if until else ''}.md"
     past = past_of(context, day)
     is_same = not until and before == gathered.made_from
-    if is_same and past.own and path.exists():
+    is_written = is_same and path.exists()
+    if is_written and past.own:
         log.info("%s: the report is up to date: %s", day, path)
         return True
     digested = _findings(context, gathered)
     if digested is None:
-        _say_pruned(context, day, path)
+        if is_written:
+            log.info("%s: the report is up to date: %s", day, path)
+        else:
+            _say_pruned(context, day, path)
         return True
     earlier = headings_of(past.reports)
     merged = merge.merge(

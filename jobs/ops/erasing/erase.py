@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 from common import times
@@ -112,12 +112,13 @@ class _Erasing:
         with closing(open_ledger(self._found, read_only=self._dry_run, has_witness=False)) as file:
             held = erasing.held(file, job, self._naming.record_id)
             others = erasing.others_like(file.db, job, self._naming.record_id)
-            erased.known, erased.was_left = held.known, held.left > 0
+            erased.known = held.known or bool(held.windows)
+            erased.was_left = held.left > 0 or bool(held.windows)
             if others:
                 named = ", ".join(others[:3]) + (" …" if len(others) > 3 else "")
                 versions = f"{counted(len(others), 'other record')} of the same row: {named}"
                 erased.lines.append(f"{versions}: name each one with --record, too")
-            if not held.known:
+            if not erased.known:
                 return []
             erased.days = sorted(self._days(file, held))
             self._count(held)
@@ -130,14 +131,15 @@ class _Erasing:
         job = self._found.job
         if not erasing.reported(file.db, job):
             return set()
-        named = kept_files.days_named(self._found.reports, self._naming)
+        named = held.windows | kept_files.days_named(self._found.reports, self._naming)
         merged = erasing.merged_days(file.db, job, held)
         # Of several days that were merged together, none has to be guessed where a page names the
         # record, nor where an earlier call has erased it and removed that page.
         is_clear = len(merged) == 1 or (not named and held.left > 0)
         days = named | (merged if is_clear else set())
-        # A report that was written since then is without the record.
-        return days if held.left else days & erasing.unwritten(file.db, job)
+        if not held.left:  # a report that was written since then is without the record
+            days &= erasing.unwritten(file.db, job)
+        return days | held.windows
 
     def _count(self, held: Held) -> None:
         shared = held.shared
@@ -166,7 +168,9 @@ class _Erasing:
         if isinstance(file, LedgerFile):
             erased_space.scrub(file)
         elif left := erased_space.rewrite(str(place)):
-            tables = "the server still holds the old rows: vacuum full records, requests, queue"
+            tables = (
+                "the server still holds the old rows: vacuum full records, requests, windows, queue"
+            )
             self._erased.lines.append(f"{tables} ({left})")
             self._erased.code = self._erased.code or exits.NOT_NOW
         else:
@@ -233,7 +237,10 @@ class _Erasing:
         count |= kept_files.waiting(outbox, found.job, naming, days, dry_run=dry_run)
         if days:
             demo = " --demo" if found.demo else ""
-            commands = (f"./run_job.sh {found.job} --date {day}{demo}" for day in days)
+            # A week is named by its first day.
+            first = (f"{day}-1" if "W" in day else day for day in days)
+            dates = (date.fromisoformat(day) for day in first)
+            commands = (f"./run_job.sh {found.job} --date {one}{demo}" for one in dates)
             self._erased.lines += [
                 f"{one} writes that report again, without it" for one in commands
             ]

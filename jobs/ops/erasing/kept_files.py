@@ -10,6 +10,7 @@ import fcntl
 import gzip
 import io
 import os
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
@@ -19,6 +20,7 @@ from common.process.files import check_ours, open_ours
 from ops.erasing.naming import Naming
 
 _PAGES = (".html", ".md", ".csv")
+_WINDOW = re.compile(r"\d{4}-(?:\d\d-\d\d|W\d\d)(?=[-.])")
 
 
 def logs(folder: Path, job: str, naming: Naming, *, dry_run: bool) -> int:
@@ -44,13 +46,19 @@ def _log(path: Path, naming: Naming, dry_run: bool) -> int:
 
 
 def days_named(folder: Path, naming: Naming) -> set[str]:
-    """The days whose report names the record: files such as 2026-11-21.html."""
-    return {path.name[:10] for path in _pages(folder) if _names(path, naming)}
+    """The days or weeks whose report names the record: 2026-11-21.html, 2026-W47.html."""
+    return {_window(path) for path in _pages(folder) if _names(path, naming)} - {""}
 
 
 def days_there(folder: Path, days: Collection[str]) -> list[Path]:
     """The files of the reports of these days."""
-    return [path for path in _pages(folder) if path.name[:10] in days]
+    return [path for path in _pages(folder) if _window(path) in days]
+
+
+def _window(path: Path) -> str:
+    """The day or week that a report's file is about, "" for any other file."""
+    found = _WINDOW.match(path.name)
+    return found[0] if found else ""
 
 
 def evaluations(folder: Path, job: str, naming: Naming) -> list[Path]:

@@ -15,7 +15,7 @@ from common.process.exits import JobExit
 from common.process.postgres import Connection
 from common.process.postgres_errors import plain
 
-_TABLES = ("records", "requests", "queue")
+_TABLES = ("records", "requests", "windows", "queue")
 _PATIENCE = "60s"  # for others' locks: an open transaction of somebody keeps the old rows
 
 

@@ -20,6 +20,7 @@ from common.ledger.erasure.other_parts import ERASED, shared_findings, without
 from common.ledger.ledger_database import LedgerDatabase, Statements
 from common.ledger.lookup import marks
 from common.ledger.sqlite_ledger import LedgerFile
+from ops.ledger.erased_reports import forget_report, naming_windows
 
 _SHARED = "one of its records was erased"
 _NOT_ERASED = "not (status = 'dead' and coalesce(error, '') = ?)"
@@ -58,6 +59,7 @@ class Held:
     rows: int = 0  # under these names
     left: int = 0  # of them, those that are not erased yet
     outputs: int = 0
+    windows: set[str] = field(default_factory=set)  # whose stored reports name it
     requests: list[NamingRequest] = field(default_factory=list)
     message_batches: list[NamedMessageBatch] = field(default_factory=list)
     with_workers: int = 0  # requests that Celery's workers have not ended
@@ -88,6 +90,7 @@ def held(file: LedgerDatabase, job: str, record_id: str) -> Held:
         (ERASED, *found.names, record_id),
     ).fetchone()
     found.rows, found.left, found.outputs = row
+    found.windows = naming_windows(db, job, record_id)
     found.requests = [*_naming(db, found.names, record_id)]
     ids = {one.message_batch_id for one in found.requests if one.message_batch_id} or {""}
     rows = db.execute(
@@ -164,11 +167,12 @@ def erase(file: LedgerDatabase, job: str, found: Held, days: Collection[str]) ->
     """
     db, findings, now = file.db, 0, times.stamp()
     with file.transaction():
-        db.execute(
-            "insert into records (job, record_id, status, error, updated_at)"
-            " values (?, ?, 'dead', ?, ?) on conflict do nothing",
-            (job, found.record_id, ERASED, now),
-        )
+        if found.known:  # a job that was told of it by another one's reports never asks about it
+            db.execute(
+                "insert into records (job, record_id, status, error, updated_at)"
+                " values (?, ?, 'dead', ?, ?) on conflict do nothing",
+                (job, found.record_id, ERASED, now),
+            )
         db.execute(
             "update records set status = 'dead', error = ?, output = null, request_id = null,"
             " version = null, failures = 0, crashes = 0, updated_at = ?"
@@ -179,7 +183,7 @@ def erase(file: LedgerDatabase, job: str, found: Held, days: Collection[str]) ->
         for request in found.requests:
             findings += _erase_answer(file, request, erased)
         for day in days:
-            _forget_day(db, job, day, now)
+            forget_report(db, job, day, now)
         if found.requests and not isinstance(file, LedgerFile) and _has_queue(db):
             ids = [one.request_id for one in found.requests]
             db.execute(
@@ -216,20 +220,6 @@ def _erase_answer(file: LedgerDatabase, request: NamingRequest, erased: set[str]
         (without(answer, ids, erased), request.request_id),
     )
     return shared_findings(answer, ids, erased)
-
-
-def _forget_day(db: Statements, job: str, day: str, now: str) -> None:
-    """The report of a day is to be written again, by a new merge."""
-    db.execute(
-        "update requests set answer = null, error = ?,"
-        " status = case when status in ('done', 'answered') then 'failed' else status end"
-        " where job = ? and record_ids = '[]' and request_id like ? and answer is not null",
-        ("a record of its day was erased", job, f"merge-{day}-%"),
-    )
-    db.execute(
-        "update windows set made_from = '', updated_at = ? where job = ? and \"window\" = ?",
-        (now, job, day),
-    )
 
 
 def _has_queue(db: Statements) -> bool:

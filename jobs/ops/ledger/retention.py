@@ -1,4 +1,4 @@
-"""What a ledger may forget: old answers, outputs and runs. Never what makes a record done.
+"""What a ledger may forget: old answers, outputs, reports and runs. Never what makes a record done.
 
 It keeps, however old: each record with its status, and its request with what it cost; everything
 that is not done; the last run and the last success (--after asks for it); which days were reported;
@@ -29,6 +29,7 @@ _OLD_ANSWERS_APART = (
     " where job = ? and status = 'answered' and request_id is not null)"
 )
 _OLD_OUTPUTS = "status = 'done' and output is not null and updated_at < ?"
+_OLD_REPORTS = "job = ? and report is not null and updated_at < ?"
 _OLD_TRIES = "job = ? and tried_at < ?"
 _OLD_RUNS = (
     "job = :job and started_at < :before"
@@ -47,6 +48,7 @@ class Forgotten:
 
     answers: int = 0
     outputs: int = 0
+    reports: int = 0  # what the ledger keeps of them: their pages stay
     runs: int = 0
     tries: int = 0  # which records --try took
     length: int = 0  # of the answers and outputs
@@ -59,6 +61,7 @@ class Forgotten:
         """What goes of another name, too."""
         self.answers += more.answers
         self.outputs += more.outputs
+        self.reports += more.reports
         self.runs += more.runs
         self.tries += more.tries
         self.length += more.length
@@ -76,13 +79,15 @@ def would_forget(file: LedgerDatabase, job: str, before: str) -> Forgotten:
             f"select count(*), sum(length(output)) from records where job = ? and {_OLD_OUTPUTS}",
             (name, before),
         ).fetchone()
+        reports, stored = _old_reports(file, name, before)
         (runs,) = file.db.execute(
             f"select count(*) from runs where {_OLD_RUNS}", {"job": name, "before": before}
         ).fetchone()
         (tries,) = file.db.execute(
             f"select count(*) from tries where {_OLD_TRIES}", (name, before)
         ).fetchone()
-        would.add(Forgotten(answers, outputs, runs, tries, (length or 0) + (more or 0)))
+        length = (length or 0) + (more or 0) + stored
+        would.add(Forgotten(answers, outputs, reports, runs, tries, length))
     would.reusable = would.length
     return would
 
@@ -93,14 +98,18 @@ def forget(file: LedgerDatabase, job: str, before: str) -> Forgotten:
     for name in names(file.db, job):
         answers, length = _forget_answers(file, name, before)
         outputs, more = _forget_outputs(file, name, before)
+        reports, stored = _old_reports(file, name, before)
         with file.transaction():
+            file.db.execute(
+                f"update windows set report = null where {_OLD_REPORTS}", (name, before)
+            )
             runs = file.db.execute(
                 f"delete from runs where {_OLD_RUNS}", {"job": name, "before": before}
             ).rowcount
             tries = file.db.execute(
                 f"delete from tries where {_OLD_TRIES}", (name, before)
             ).rowcount
-        gone.add(Forgotten(answers, outputs, runs, tries, length + more))
+        gone.add(Forgotten(answers, outputs, reports, runs, tries, length + more + stored))
     return gone
 
 
@@ -164,6 +173,14 @@ def _old_answers(file: LedgerDatabase, job: str, before: str) -> Iterator[list[s
             return
         last = tuple(rows[-1])
         yield [row[1] for row in rows]
+
+
+def _old_reports(file: LedgerDatabase, job: str, before: str) -> tuple[int, int]:
+    """How many stored reports are old, and their length."""
+    count, length = file.db.execute(
+        f"select count(*), sum(length(report)) from windows where {_OLD_REPORTS}", (job, before)
+    ).fetchone()
+    return count, length or 0
 
 
 def _forget_outputs(file: LedgerDatabase, job: str, before: str) -> tuple[int, int]:
