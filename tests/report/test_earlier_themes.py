@@ -173,7 +173,7 @@ def test_the_first_request_is_as_before_and_the_next_ones_name_the_earlier_theme
     assert [one.traced for one in kept] == [False, True, True]
     (theme,) = {entry.theme for one in kept for entry in one.entries}
     assert theme.startswith("2026-11-19-")
-    assert ", about as usual (4 the day before) `██`" in site.report("2026-11-20")
+    assert ", as usual (4 the day before) `██`" in site.report("2026-11-20")
     assert ", ↑ up from 4 a day `▂▂█`" in site.report("2026-11-21")
     assert "usual" not in site.report("2026-11-19") and "new" not in site.report("2026-11-19")
 

@@ -33,7 +33,7 @@ def said(trend: Trend, day: date) -> str:
     if len(trend.compared) == 1:
         when = _since(trend.compared[0], day, "on ")
     if trend.kind == "usual":
-        return f"about as usual ({number} {when})"
+        return f"as usual ({number} {when})"
     return f"{trend.kind} from {number} {when}"
 
 
