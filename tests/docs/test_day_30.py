@@ -252,10 +252,12 @@ def test_read_the_ledger_in_sql(reader, claude, shown):
     lead_to(site, reader)
     run(reader, "--live", "--limit", "20")
     run(reader, "--limit", "20", "--wait", "0s", code=75)
-    record, answer, costs, runs, under_way = map(reader.types, shown)
+    reader.here.job("daily_report", "--date", "2026-11-20")
+    record, answer, costs, runs, under_way, themes = map(reader.types, shown)
     assert "done" in record and '"results"' in answer.replace("\\", "")
     assert "claude-haiku-5-5" in costs and len(runs.splitlines()) == 6
     assert "msgbatch_" in under_way
+    assert re.search(r"2026-11-20 │ 2026-11-20-\w+-1 ", themes)
 
 
 def test_what_runs_out_when_has_the_numbers_of_the_code():

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from common import times
@@ -237,10 +237,7 @@ class _Erasing:
         count |= kept_files.waiting(outbox, found.job, naming, days, dry_run=dry_run)
         if days:
             demo = " --demo" if found.demo else ""
-            # A week is named by its first day.
-            first = (f"{day}-1" if "W" in day else day for day in days)
-            dates = (date.fromisoformat(day) for day in first)
-            commands = (f"./run_job.sh {found.job} --date {one}{demo}" for one in dates)
+            commands = (f"./run_job.sh {found.job} --date {day}{demo}" for day in days)
             self._erased.lines += [
                 f"{one} writes that report again, without it" for one in commands
             ]
