@@ -41,7 +41,7 @@ def html(report: WeekReport) -> str:
 
 def _body(report: WeekReport) -> Iterator[str]:
     comma = '<span class="comma">, </span>'
-    title = f'<span class="job">{inline(report.title, TITLE)}{comma}</span>'
+    title = f'<span class="name">{inline(report.title, TITLE)}{comma}</span>'
     week, _, days = report.period_in_words.partition(", ")
     without = week_phrases.without(report.missing)
     so_far = f'<span class="so-far">{comma}{escape(without)}</span>' if without else ""
@@ -81,11 +81,9 @@ def _entry(section: Section, report: WeekReport, entry: WeekEntry) -> Iterator[s
     yield f'<article class="{"action" if is_action else "entry"}">'
     if is_action:
         yield '<span class="box" role="img" aria-label="To do"></span>'
-    yield '<div class="head">'
-    yield block("h3", entry.title, TITLE, "(untitled)")
     if urgency := phrases.URGENCY.get(entry.urgency):
         yield f'<p class="urgency {entry.urgency}">{urgency}</p>'
-    yield "</div>"
+    yield block("h3", entry.title, TITLE, "(untitled)")
     detail, weight = plain(entry.detail, DETAIL), phrases.weight(entry)
     if share := week_phrases.share_of(entry, section.name, report):
         weight = f"<strong>{share}</strong> · {weight}"
@@ -134,7 +132,7 @@ def _glance(report: WeekReport) -> Iterator[str]:
     ours = f"This report: {counted(report.footer.requests, 'request')}, "
     cost = escape(phrases.cost(report.footer), quote=True)
     zone = f"Days are those of {inline(report.timezone, WORD)}."
-    yield f'<p class="note">{week_phrases.of_daily(report)} {ours}{cost}. {zone}</p>'
+    yield f'<p class="times">{week_phrases.of_daily(report)} {ours}{cost}. {zone}</p>'
     counts = [day.records for day in report.days]
     labels = [f"{day.day:%a}<br>{day.day.day}" for day in report.days]
     names = [f"{phrases.long_day(day.day)}, {week_phrases.day_figures(day)}" for day in report.days]
