@@ -29,7 +29,7 @@ def entry(records: int, theme: str = OLD, title: str = "Parcels", section: str =
 
 
 def stored(before: int, *entries: StoredEntry, records: int = 50) -> StoredReport:
-    return StoredReport(day(before), records, "Quiet.", "a", entries)
+    return StoredReport(day(before), records, "Quiet.", "a", entries, traced=True)
 
 
 def week(*counts: int, theme: str = OLD) -> Past:
@@ -87,6 +87,15 @@ def test_a_theme_is_compared_with_the_days_since_it_began_that_had_records_and_t
     found = trend(past, 6)
     assert (found.kind, found.usual) == ("usual", 6)
     assert [count for _, count in found.days][-3:] == [6, None, 0]
+
+
+def test_a_day_on_which_nobody_looked_whether_a_theme_went_on_says_nothing_of_it():
+    first, theme = replace(stored(4, entry(5, "x")), traced=False), f"{day(3)}-a-1"
+    untraced = replace(stored(3, entry(8, theme)), traced=False)
+    past = Past(DAY, [first, untraced, stored(2, entry(6, theme)), stored(1, entry(3, "y"))])
+    assert [count for _, count in trend(past, 6, theme).days][-4:] == [None, 8, 6, 0]
+    looked = Past(DAY, [first, stored(3, entry(8, theme)), stored(2, entry(6, theme))])
+    assert [count for _, count in trend(looked, 6, theme).days][-4:] == [0, 8, 6, None]
 
 
 def test_a_theme_that_began_today_is_new_and_nothing_is_said_without_an_id():

@@ -42,11 +42,18 @@ class Past:
             return None
         known = {one.window: one for one in self.reports if one.has_themes}
         before = [self.day - timedelta(days=n) for n in range(LOOKED_BACK, 0, -1)]
-        counts = tuple(
-            (one, _count(known[str(one)], group.theme) if str(one) in known else None)
-            for one in before
-        )
-        if (began := group.theme[:10]) == str(self.day):
+        began = group.theme[:10]
+        is_new_there = began == str(self.day) or (began in known and known[began].traced)
+
+        def count(day: str) -> int | None:
+            if (one := known.get(day)) is None:
+                return None
+            found = _count(one, group.theme)
+            # It was not there, or nobody has looked whether it was.
+            return found if found or one.traced or (day < began and is_new_there) else None
+
+        counts = tuple((one, count(str(one))) for one in before)
+        if began == str(self.day):
             return Trend("new", 0.0, (), counts)
         # A day without records says nothing about a theme, and one before it began neither.
         usual = {
