@@ -54,3 +54,12 @@ def test_a_page_that_is_printed_from_a_dark_screen_is_light() -> None:
     for style in STYLES:
         for found in re.findall(r"@media[^{]*prefers-color-scheme[^{]*", style.read_text()):
             assert found.startswith("@media screen and "), style
+
+
+def test_each_class_that_a_page_has_is_one_that_a_style_speaks_of() -> None:
+    spoken_of = {
+        name for style in STYLES for name in re.findall(r"\.([a-z][a-z0-9-]*)", style.read_text())
+    }
+    for code in (REPOSITORY / "jobs").rglob("*.py"):
+        for names in re.findall(r'class="([a-z0-9 -]+)"', code.read_text(encoding="utf-8")):
+            assert set(names.split()) <= spoken_of, code

@@ -29,8 +29,8 @@ def put(reports: Path, *days: str, job: str = "daily_report", until: str = "") -
 
 
 def listed(reports: Path) -> list[str]:
-    """Where the list's links lead, from top to bottom."""
-    return re.findall(r'href="([^"]*)"', (reports / "index.html").read_text(encoding="utf-8"))
+    """The pages that the list's links lead to, from top to bottom."""
+    return re.findall(r'href="([^"#]*)"', (reports / "index.html").read_text(encoding="utf-8"))
 
 
 def links(reports: Path, stem: str, job: str = "daily_report") -> list[str]:
@@ -121,6 +121,8 @@ def test_the_reports_of_several_jobs_and_weeks_stand_in_one_list(tmp_path):
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert text.index("Daily report") < text.index("Shop report")
     assert ">Week 47</a>" in text and "evaluations" not in text
+    leads_to = re.findall('<a href="#([a-z_]+)">', text)
+    assert leads_to == re.findall('<section id="([a-z_]+)">', text) and len(leads_to) == 3
     # The other job's pages are changed by its own runs alone: it may be writing them now.
     assert links(tmp_path, "2026-11-21") == ["2026-11-20.html", "../index.html"]
 

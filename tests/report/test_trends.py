@@ -14,6 +14,7 @@ from common.report.digests import Group
 from common.report.findings_sheet import findings_sheet
 from common.report.markdown import markdown
 from common.report.report_page import html
+from common.report.trend import trend_words
 from common.report.trend.trends import Past
 from rigs.sample_report import DAY, THEMES, sample
 
@@ -177,3 +178,10 @@ def test_the_table_has_the_trend_of_a_theme_in_each_of_its_rows():
         '"new"',
         '"as usual"',
     ]
+
+
+def test_a_drawing_ends_with_the_last_day_that_is_known():
+    days = [(DAY - timedelta(days=n), count) for n, count in ((3, None), (2, 1), (1, 2), (0, None))]
+    drawn = trend_words.drawing_of(days)
+    assert '<polyline points="3,10.0 11,3.0"/><circle cx="11" cy="3.0"' in drawn
+    assert "not known" not in drawn

@@ -50,9 +50,12 @@ def _body(shelves: Sequence[Shelf]) -> Iterator[str]:
     yield "<main><header><h1>Reports</h1>"
     if any(page.facts.demo for shelf in shelves for page in shelf.pages):
         yield f'<p class="demo">{DEMO}</p>'
+    if len(shelves) > 1:
+        links = (f'<a href="#{quote(one.job)}">{escape(one.title)}</a>' for one in shelves)
+        yield f'<nav aria-label="Jobs">{"".join(links)}</nav>'
     yield "</header>"
     for shelf in shelves:
-        yield f'<section><h2>{escape(shelf.title, quote=True)}</h2><div class="months">'
+        yield f'<section id="{escape(shelf.job)}"><h2>{escape(shelf.title)}</h2><div>'
         months = groupby(shelf.pages, key=lambda page: _month(page.stem))
         for number, (month, pages) in enumerate(months):
             yield from _in_month(month, [*pages], shelf.job, unfolded=number < _OPEN_MONTHS)

@@ -37,9 +37,7 @@ def _entry(
     yield f'<article class="{"action" if is_action else "entry"}">'
     if is_action:
         yield '<span class="box" role="img" aria-label="To do"></span>'
-    if urgency := phrases.URGENCY.get(entry.urgency):
-        yield f'<p class="urgency {entry.urgency}">{urgency}</p>'
-    yield block("h3", entry.title, TITLE, "(untitled)")
+    yield from titled(entry)
     share = "" if section.name in phrases.NO_SHARE else phrases.share(entry.records, report.records)
     if share:
         part = min(1.0, entry.records / report.records)
@@ -59,6 +57,13 @@ def _entry(
     else:
         yield f"<p>{weight}</p>"
     yield "</article>"
+
+
+def titled(entry: Entry) -> Iterator[str]:
+    """How urgent an entry is, and its title."""
+    if urgency := phrases.URGENCY.get(entry.urgency):
+        yield f'<p class="urgency {entry.urgency}">{urgency}</p>'
+    yield block("h3", entry.title, TITLE, "(untitled)")
 
 
 def _trend(entry: Entry, report: DayReport) -> str:

@@ -16,7 +16,7 @@ from common.publish.page_facts import PageFacts, first_sentence, meta, nav
 from common.report import phrases, report_page
 from common.report.day_report import Section
 from common.report.digests import is_theme
-from common.report.page_entries import block, inline
+from common.report.page_entries import block, inline, titled
 from common.report.plain_text import DETAIL, SUMMARY, TITLE, WORD, plain
 from common.report.report_page import chart, footer_of, matters, section_of
 from common.report.trend import trend_words
@@ -81,9 +81,7 @@ def _entry(section: Section, report: WeekReport, entry: WeekEntry) -> Iterator[s
     yield f'<article class="{"action" if is_action else "entry"}">'
     if is_action:
         yield '<span class="box" role="img" aria-label="To do"></span>'
-    if urgency := phrases.URGENCY.get(entry.urgency):
-        yield f'<p class="urgency {entry.urgency}">{urgency}</p>'
-    yield block("h3", entry.title, TITLE, "(untitled)")
+    yield from titled(entry)
     detail, weight = plain(entry.detail, DETAIL), phrases.weight(entry)
     if share := week_phrases.share_of(entry, section.name, report):
         weight = f"<strong>{share}</strong> · {weight}"

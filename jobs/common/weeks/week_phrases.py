@@ -22,8 +22,8 @@ def short(day: date) -> str:
 
 
 def change(course: Course) -> str:
-    """ "up from 12", "new", "about as in the week before"; "" where there is none to compare."""
-    words = {"new": "new", "usual": "about as in the week before", "": ""}
+    """ "up from 12", "new", "as in the week before"; "" where there is none to compare."""
+    words = {"new": "new", "usual": "as in the week before", "": ""}
     if course.change in words:
         return words[course.change]
     return f"{course.change} from {phrases.number(course.before)}"

@@ -110,6 +110,8 @@ def drawing_of(days: Days) -> str:
     days = [*days]
     while days and days[0][1] is None:
         days.pop(0)
+    while days and days[-1][1] is None:
+        days.pop()
     if len(days) < 2:
         return ""
     largest = max(count or 0 for _, count in days) or 1
