@@ -196,6 +196,25 @@ def test_a_run_that_dies_before_it_can_send_has_lost_nothing(claude, hook, monke
     assert len(hook.caught) == 1 and len(site.billed()) == 2
 
 
+@pytest.mark.parametrize("counts", [False, True])
+def test_a_run_that_is_killed_beside_its_commit_announces_once(claude, hook, monkeypatch, counts):
+    site = claude()
+    site.events(events(DAY, 2))
+    url = {"REPORT_SLACK_WEBHOOK_URL": hook.url}
+    died_in = "common.publish.outbox.release" if counts else "common.ledger.runs.Runs.set_reported"
+    with monkeypatch.context() as broken:
+        broken.setattr(died_in, lambda *_: os._exit(9))
+        if not (pid := os.fork()):
+            report(site, **url)
+            os._exit(1)
+        assert os.waitpid(pid, 0)[1] == 9 << 8
+    assert (site.root / f"reports/daily_report/{DAY}.md").exists() and outbox(site) == []
+    for hour in (3, 4):
+        report(site, today=night(22, hour), **url)
+    (said,) = hook.caught
+    assert said["text"].startswith(f"Daily report, {DAY}: 2 records\n"), "nobody has heard of it"
+
+
 def test_a_script_that_is_missing_or_an_outbox_that_cannot_be_written_is_a_warning(claude, hook):
     site = claude()
     site.events(events(DAY, 2))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import email
 import email.policy
+import shlex
+import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +79,22 @@ def test_what_cannot_be_sent_stays_and_the_command_says_so(here):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "report_slack: the announcement of a report of daily_report is sent\n"
     assert here.outbox() == []
+
+
+def test_what_was_not_answered_in_time_and_may_have_arrived_is_not_sent_again_at_once(here):
+    over = threading.Event()
+    here.catcher.while_held = over.wait
+    script = f"""
+        root={shlex.quote(str(here.root))}
+        source "$root/jobs/wrappers/alerts/alerts.sh"
+        secret_names=(none) unsure=stop
+        post {url(here)} hello 1
+        echo "$? $REPLY"
+    """
+    done = subprocess.run(["bash", "-uc", script], capture_output=True, text=True)
+    over.set()
+    assert done.stdout.startswith("2 curl: (28) Operation timed out"), done
+    assert len(here.catcher.at("slack")) == 1
 
 
 def test_what_is_refused_is_given_up_with_the_channels_word(here):

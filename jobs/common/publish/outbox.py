@@ -2,7 +2,8 @@
 them, beside the alerts that could not be delivered.
 
 An announcement is put there before the report counts as written, so that a run that dies loses
-none. What cannot be sent stays for the next run of any job, for three days. No address and no key
+none; and it is sent only when it counts, since the next run writes it again otherwise. What cannot
+be sent stays for the next run of any job, for three days. No address and no key
 stands in a file or its name: jobs/wrappers/alerts/outbox.sh, which has all of this in its hands,
 looks these up when it sends.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO
 
@@ -23,6 +25,7 @@ from common.settings import Settings
 # The channels of jobs/wrappers/alerts/channels/reports.sh, and the settings that open them.
 SLACK, EMAIL = "report_slack", "report_email"
 SETTING = {SLACK: "REPORT_SLACK_WEBHOOK_URL", EMAIL: "REPORT_EMAIL"}
+_NOT_YET = "pending-"  # what a file's name begins with until the report counts as written
 _SECONDS = 120  # until the script has ended, which gives up after less
 
 
@@ -35,14 +38,14 @@ def channels(settings: Settings) -> list[str]:
 
 def keep(settings: Settings, channel: str, stem: str, message: str) -> None:
     """Put the announcement of a report (2026-11-21) into the outbox, in the place of one that waits
-    for the same report. A failure is only a warning.
+    for the same report. release() lets it be sent. A failure is only a warning.
     """
     outbox = _outbox(settings)
     own = f"-{_number(stem)}.{channel}.{settings.job}"
     try:
         make_folder(outbox)
-        waiting = [*outbox.glob(f"[0-9]*{own}")]
-        write_whole(outbox / f"{time.time_ns() // 1000:016}{own}", message)
+        waiting = [*outbox.glob(f"*{own}")]
+        write_whole(outbox / f"{_NOT_YET}{time.time_ns() // 1000:016}{own}", message)
         for older in waiting:
             older.unlink(missing_ok=True)
     except OSError as error:
@@ -52,13 +55,35 @@ def keep(settings: Settings, channel: str, stem: str, message: str) -> None:
 def waits(settings: Settings, channel: str, stem: str) -> bool:
     """Whether the announcement of a report has not been sent yet."""
     own = f"-{_number(stem)}.{channel}.{settings.job}"
-    return any(True for _ in _outbox(settings).glob(f"[0-9]*{own}"))
+    return any(True for _ in _outbox(settings).glob(f"*{own}"))
 
 
-def send(settings: Settings, stop: Stop) -> None:
+def release(settings: Settings, stem: str) -> None:
+    """Let what announces a report be sent: it counts as written now."""
+    _release(settings, {stem}, f"{_NOT_YET}*-{_number(stem)}.*.{settings.job}")
+
+
+def _release(settings: Settings, reported: Collection[str], names: str) -> None:
+    """Let be sent what announces these reports. What announces others goes: it is written anew."""
+    counts = {_number(stem) for stem in reported}
+    for waiting in [*_outbox(settings).glob(names)]:
+        name = waiting.name.removeprefix(_NOT_YET)
+        try:
+            if name.partition("-")[2].partition(".")[0] in counts:
+                waiting.rename(waiting.with_name(name))
+            else:
+                waiting.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("the report's announcement waits as %s: %s", waiting, said(error))
+
+
+def send(settings: Settings, reported: Collection[str], stop: Stop) -> None:
     """Have notify_on_failure.sh send what waits of this job's announcements, and pass on what it
     says. A failure is only a warning; a run that has to stop leaves the rest to the next one.
+
+    `reported`: the reports that count as written, for what a run that died has not released.
     """
+    _release(settings, reported, f"{_NOT_YET}*.{settings.job}")
     own = [f"[0-9]*.{channel}.{settings.job}" for channel in SETTING]
     if stop.by or not any(True for one in own for _ in _outbox(settings).glob(one)):
         return

@@ -18,6 +18,7 @@ from common.process import exits
 from common.process.exits import JobExit
 from common.process.log import log
 from common.process.words import counted
+from common.publish import outbox
 from common.publish.page_facts import SO_FAR
 from common.report.announce import announce
 from common.report.day_report import Report
@@ -47,7 +48,8 @@ def put_down(context: Context, report: Report, merges: list[str], stored: Stored
     Raises as _save does.
     """
     path = context.settings.reports / f"{report.stem}.md"
-    again = path.exists()
+    counted_before = bool(report.until) or report.period in context.runs.reported_days()
+    again = counted_before and path.exists()
     _save(context, report)
     announce(context.settings, report, _page_at(path), again=again)
     with context.ledger.transaction():
@@ -55,6 +57,7 @@ def put_down(context: Context, report: Report, merges: list[str], stored: Stored
         if not report.until:
             context.runs.set_reported(report.period, report.records, stored.made_from)
             store_report(context.ledger.database.db, context.job.name, stored)
+    outbox.release(context.settings, report.stem)
     context.tally.wrote(str(path))
     verb = "written again" if again else "written"
     what = f"report of {counted(report.records, 'record')}{' so far' if report.until else ''}"

@@ -128,7 +128,7 @@ def publish(context: Context) -> None:
     reports_index.bring_up_to_date(
         context.settings.reports.parent, context.job.name, wrote=bool(context.tally.files)
     )
-    outbox.send(context.settings, context.stop)
+    outbox.send(context.settings, context.runs.reported_days(), context.stop)
 
 
 def _group(context: Context, day: Day) -> Group:

@@ -131,7 +131,7 @@ def waiting(
             lock = open_ours(outbox / "_lock", os.O_RDWR | os.O_CREAT)
             unlocking.callback(os.close, lock)
             fcntl.flock(lock, fcntl.LOCK_EX)
-        for path in sorted(outbox.glob(f"[0-9]*.{job}")):
+        for path in sorted(outbox.glob(f"*[0-9]-[0-9]*.{job}")):
             text = path.read_bytes().decode("utf-8", "surrogateescape")
             # As common/publish/outbox.py names it.
             announces = any(one in path.name for one in reports)

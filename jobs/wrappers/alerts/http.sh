@@ -7,9 +7,11 @@
 #
 # Uses  method      another one than POST, or empty
 #       deadline    no try begins when SECONDS would be past this
+#       unsure      not empty: a try that was not answered in time, and may have arrived, is not
+#                   repeated
 # Sets  http_code   the status of the last answer, or 000
 
-deadline=40 method=''
+deadline=40 method='' unsure=''
 
 # post URL BODY [SECONDS [TRIES]]: returns 0 when the answer was 2xx; 1 when it was a refusal, which
 # another try would not change; 2 for a failure that may pass (network, 408, 429, 5xx). SECONDS is
@@ -36,6 +38,7 @@ post() {
       *) return 1 ;;
     esac
     [[ $REPLY != 'curl: ('[13]')'* ]] || return 1 # curl cannot read the address
+    [[ -z $unsure || $REPLY != 'curl: (28) Operation timed out'* ]] || return 2
     local pause=$wait
     shopt -s nocasematch
     [[ ! $head =~ $'\n'retry-after:\ *([0-9]{1,6})$'\r' ]] || pause=$((10#${BASH_REMATCH[1]}))

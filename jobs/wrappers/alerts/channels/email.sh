@@ -53,6 +53,10 @@ mail() {
   REPLY="sendmail: ${REPLY:-exit $status}"
   case $status in
     0) REPLY='sendmail took it' ;;
+    124)
+      REPLY='sendmail has not ended within 20 seconds'
+      return 2
+      ;;
     64 | 65 | 67 | 68) return 1 ;; # usage, data, no such user, no such host
     *) return 2 ;;
   esac

@@ -18,6 +18,7 @@ report_slack_payload() {
 
 # report_slack_send MESSAGE: 0 delivered, 1 refused for good, 2 not now; REPLY = Slack's answer.
 report_slack_send() {
+  local unsure=stop # nobody is in a hurry: better late than twice
   slack_post REPORT_SLACK_WEBHOOK_URL "$1"
 }
 
