@@ -15,7 +15,7 @@ from common.html_document import document
 from common.process.words import counted
 from common.publish.page_facts import PageFacts, day_of, label
 
-DEMO = "Demo: a stand-in wrote these about sample messages. No model was asked."
+DEMO = "Demo: no model was asked."
 _OPEN_MONTHS = 2  # of each job, the newest ones; the others unfold
 
 

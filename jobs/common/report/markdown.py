@@ -37,7 +37,7 @@ def _blocks(report: DayReport) -> Iterator[str]:
     else:
         reason = text_of(report.summary_missing, DETAIL)
         yield f"No summary: {reason}" if reason else "No summary."
-    for section in report.sections:
+    for section in report.sections if report.records else ():
         yield from _section(section, report)
     yield from _glance(report)
     yield from _missing(report)

@@ -51,7 +51,7 @@ def _body(report: DayReport) -> Iterator[str]:
         yield f'<p class="demo">{phrases.DEMO}</p>'
     yield "</header>"
     yield from section_of("What matters", "matters", matters(report))
-    for section in report.sections:
+    for section in report.sections if report.records else ():
         name = inline(phrases.section_name(section.name), WORD)
         kind = "actions" if section.name == phrases.ACTION_ITEMS else "entries"
         yield from section_of(name, kind, entries_of(section, report))
