@@ -189,6 +189,9 @@ def test_nobody_pays_again_for_the_others_and_a_report_counts_it_as_erased(claud
     announced = site.root / "state/outbox/1700000000000000-20261120.report_slack.daily_report"
     announced.parent.mkdir()
     announced.write_text(f"What {SECRET} says")
+    what = f"update windows set report = replace(report, 'Other messages', '{SECRET}')"
+    site.change_ledger("daily_report", what)
+    assert SECRET in str(site.ledger("select report from windows"))
     assert erase(site, ID).code == 0
     merges = "select status, answer from requests where record_ids = '[]'"
     assert site.ledger(merges) == [("failed", None)]
