@@ -204,6 +204,47 @@ def test_a_merge_unites_what_is_about_the_same_word(claude) -> None:
     )
 
 
+def test_a_merge_goes_on_with_the_earlier_theme_about_the_same_and_names_danger_first(
+    claude,
+) -> None:
+    class Going(BaseModel):
+        title: str
+        detail: str
+        findings: list[str]
+        continues: str
+
+    class GoingOn(Merge):
+        themes: list[Going]  # type: ignore[assignment]
+
+    earlier = {
+        "h1": ("themes", "Other messages"),
+        "h2": ("themes", "Refund and money"),
+        "h3": ("complaints", "Late and parcel"),
+        "h4": ("themes", "Hazelnut in Nightgarden"),
+        "h5": ("themes", "Refund and date"),
+    }
+    lines = [
+        f'<theme key="{key}" section="{section}" seen="2026-11-20">{title}</theme>'
+        for key, (section, title) in earlier.items()
+    ]
+    text = findings(
+        ("themes", 9, "Refund and box: nine"),
+        ("themes", 8, "Late and parcel: eight"),
+        ("themes", 5, "Nightgarden that smells of nuts: five"),
+        ("themes", 3, "Other messages: no word"),
+        ("action_items", 13, "Look at the 13 messages that mention fraud: May be urgent"),
+        ("action_items", 1, "Look at the message that mentions smoke: May be urgent"),
+    )
+    merge = asked(claude, "\n".join([*lines, text]), GoingOn)
+    assert [(entry.title, entry.continues) for entry in merge.themes] == [
+        ("Refund and box", "h2"),
+        ("Late and parcel", ""),  # that one was of another section
+        ("Nightgarden that smells of nuts", "h4"),  # a sample's notes know that it is the same
+        ("Other messages", "h1"),
+    ]
+    assert [entry.findings for entry in merge.action_items] == [["6"], ["5"]]
+
+
 def test_a_merge_lists_at_most_twelve_themes_and_loses_none(claude) -> None:
     words = [f"Word{chr(97 + number // 26)}{chr(97 + number % 26)}" for number in range(40)]
     merge = asked(
