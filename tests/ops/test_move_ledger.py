@@ -82,6 +82,12 @@ def test_what_stands_apart_is_taken_along_and_is_no_job_of_its_own(here, postgre
             " values ('sorter', ?, '', '[]', '2026')",
             version,
         )
+    here.change(
+        "sorter",
+        'insert into windows (job, "window", records, made_from, updated_at, report)'
+        " values ('sorter', '2026-11-21', 3, 'a', '2026', ?)",
+        '{"window":"2026-11-21"}',
+    )
     here.records("sorter_2", "done", "a")
     here.ran("sorter_2", ago(hours=3), 0)
     before = {table: here.rows("sorter", f"select * from {table}") for table in TABLES}
@@ -90,6 +96,7 @@ def test_what_stands_apart_is_taken_along_and_is_no_job_of_its_own(here, postgre
     for table in TABLES:
         assert rows(postgres, table) == sorted(before[table], key=str), table
     assert len(rows(postgres, "tries")) == 2
+    assert rows(postgres, "windows")[0][-1] == '{"window":"2026-11-21"}', "what a report says"
     found = [job["job"] for job in here.json(status, LEDGER_DB=postgres)["jobs"]]
     assert found == ["sorter", "sorter_2"]
     assert "there are: sorter, sorter_2" in here.ask(status, "nobodys", LEDGER_DB=postgres).err
