@@ -348,7 +348,7 @@ def test_a_job_that_writes_reports_has_nothing_to_correct(site):
     said = installation.by_wrapper("review", "daily_report")
     assert said.returncode == 2
     assert said.stderr == (
-        "review: daily_report writes a report for each day, and no answer for each record: there is"
+        "review: daily_report writes reports, and no answer for each record: there is"
         " nothing to correct\n"
     )
     said = installation.by_wrapper("review", "bulk_clasifier")

@@ -5,9 +5,17 @@ is missing is named, and the week is written again when it comes.
 from __future__ import annotations
 
 import json
+import os
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
+import weekly_report
+from common.ledger.runs import Runs
+from common.process.lock import hold
+from ops import prune
+from rigs.harness import REPOSITORY
 from rigs.report_site import report, requests_sent
 from rigs.week_site import MONDAY, store_days, two_weeks, week, weekly, weeks_written
 
@@ -110,17 +118,35 @@ def test_what_a_cost_cap_forbids_is_not_sent_and_comes_later(claude):
 
 
 def test_an_answer_that_was_paid_for_is_used_by_the_next_run(claude):
+    def broken(folder: object, report: object) -> None:
+        raise ValueError("no")
+
     site = claude()
     two_weeks(site)
-    folder = site.root / "reports/weekly_report"
-    folder.mkdir(parents=True)
-    folder.chmod(0o500)
-    failed = weekly(site)
-    folder.chmod(0o700)
+    site.today = MONDAY
+    failed = site.run(replace(weekly_report.JOB, save=broken))
+    assert failed.code == 78 and "2026-W47: save() raised ValueError: no" in failed.log
     sent = requests_sent(site)
-    if failed.code == 0:
-        pytest.skip("root writes everywhere")
     assert weekly(site).code == 0 and requests_sent(site) == sent
+    assert weeks_written(site) == ["2026-W47"]
+
+
+def test_a_record_that_is_erased_leaves_its_week_which_is_written_again(claude):
+    site = claude()
+    two_weeks(site)
+    assert weekly(site, REPORT_EMAIL="boss@example.org").code == 0
+    waiting = site.root / "state/outbox"
+    assert len([*waiting.glob("*-202647.report_email.weekly_report")]) == 1
+    (site.root / "jobs").symlink_to(REPOSITORY / "jobs")  # by which it knows which jobs there are
+    environ = {**site.databases.settings(), "ANTHROPIC_API_KEY": "sk-ant-test-key-000000"}
+    assert prune.main(["--record", "1802"], site.root, environ) == 0
+    assert weeks_written(site) == [] and not [*waiting.glob("*-202647.report_*")]
+    answers = "select count(*) from requests where answer is not null and job = 'weekly_report'"
+    assert site.ledger(answers, "weekly_report") == [(0,)]
+    assert weekly(site).code == 0
+    assert "Without Wednesday 18" in week(site), "until that day's report is written again"
+    store_days(site, "2026-11-18")
+    assert "written again" in weekly(site).log and "Without" not in week(site)
 
 
 @pytest.mark.sqlite("a file of the version before")
@@ -133,13 +159,16 @@ def test_a_ledger_of_the_version_before_counts_as_no_stored_report(claude):
     assert result.code == 0 and "daily_report has stored no report of its days" in result.log
 
 
-def test_another_jobs_ledger_is_read_while_that_job_holds_its_lock(claude):
+def test_another_jobs_ledger_is_read_while_that_job_runs(claude):
     site = claude()
     two_weeks(site)
-    lock = site.root / "state/daily_report.lock"
-    before = lock.read_bytes() if lock.exists() else b""
-    assert weekly(site).code == 0
-    assert (lock.read_bytes() if lock.exists() else b"") == before
+    lock = hold(site.root / "state/daily_report.lock")
+    try:
+        with closing(site.databases.open_ledger("daily_report")) as file, file.transaction():
+            Runs(file, "daily_report", "20261123T061700Z-2").set_reported("2026-11-23", 1, "")
+            assert weekly(site).code == 0 and weeks_written(site) == ["2026-W47"]
+    finally:
+        os.close(lock)
 
 
 OF_RECORDS = (

@@ -7,8 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import weekly_report
-from common import settings
-from common.ledger.opening import open_ledger
 from common.ledger.reported.stored_reports import StoredEntry, StoredReport, store_report
 from common.ledger.runs import Runs
 from rigs.harness import Result, Site
@@ -35,11 +33,7 @@ def store(site: Site, day: date, *entries: StoredEntry, records: int | None = No
     window, count = str(day), len(ids) if records is None else records
     made_from = f"{window}-{count}"
     told = StoredReport(window, count, "All quiet.", made_from, entries, requests=2, usd=0.01)
-    found = settings.load(
-        "daily_report", demo=False, root=site.root, environ=site.databases.settings()
-    )
-    (site.root / "state").mkdir(exist_ok=True)
-    with closing(open_ledger(found, has_witness=False)) as file, file.transaction():
+    with closing(site.databases.open_ledger("daily_report")) as file, file.transaction():
         Runs(file, "daily_report", "20261123T061700Z-1").set_reported(window, count, told.made_from)
         store_report(file.db, "daily_report", told)
 

@@ -41,7 +41,7 @@ def keep(settings: Settings, channel: str, stem: str, message: str) -> None:
     for the same report. release() lets it be sent. A failure is only a warning.
     """
     outbox = _outbox(settings)
-    own = f"-{_number(stem)}.{channel}.{settings.job}"
+    own = f"-{number(stem)}.{channel}.{settings.job}"
     try:
         make_folder(outbox)
         waiting = [*outbox.glob(f"*{own}")]
@@ -54,18 +54,18 @@ def keep(settings: Settings, channel: str, stem: str, message: str) -> None:
 
 def waits(settings: Settings, channel: str, stem: str) -> bool:
     """Whether the announcement of a report has not been sent yet."""
-    own = f"-{_number(stem)}.{channel}.{settings.job}"
+    own = f"-{number(stem)}.{channel}.{settings.job}"
     return any(True for _ in _outbox(settings).glob(f"*{own}"))
 
 
 def release(settings: Settings, stem: str) -> None:
     """Let what announces a report be sent: it counts as written now."""
-    _release(settings, {stem}, f"{_NOT_YET}*-{_number(stem)}.*.{settings.job}")
+    _release(settings, {stem}, f"{_NOT_YET}*-{number(stem)}.*.{settings.job}")
 
 
 def _release(settings: Settings, reported: Collection[str], names: str) -> None:
     """Let be sent what announces these reports. What announces others goes: it is written anew."""
-    counts = {_number(stem) for stem in reported}
+    counts = {number(stem) for stem in reported}
     for waiting in [*_outbox(settings).glob(names)]:
         name = waiting.name.removeprefix(_NOT_YET)
         try:
@@ -127,6 +127,6 @@ def _outbox(settings: Settings) -> Path:
     return settings.root / "state" / "outbox"
 
 
-def _number(stem: str) -> str:
-    """The digits of a report's name, for a file's."""
+def number(stem: str) -> str:
+    """The digits of a report's name (20261121, 202647), which stand in the name of its file."""
     return re.sub(r"\D", "", stem)

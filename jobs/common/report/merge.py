@@ -147,8 +147,12 @@ class Question:
 
     def params(self, model: Model, asked: int = 1) -> dict[str, Any]:
         """The parameters of its request, with `asked` times the usual room for its answer."""
-        needed = (_BASE_TOKENS + _TOKENS_PER_FINDING * len(self.pack)) * asked
-        return parameters(model, self.system, self.text, self.schema, needed)
+        return parameters(model, self.system, self.text, self.schema, self.needed * asked)
+
+    @property
+    def needed(self) -> int:
+        """The tokens that its answer may need."""
+        return _BASE_TOKENS + _TOKENS_PER_FINDING * len(self.pack)
 
     def read(self, output: BaseModel, *, traced: bool) -> dict[str, Any]:
         """An answer, whose themes have the ids of the earlier ones that they go on with.

@@ -30,7 +30,7 @@ from common.runner.second_opinion_costs import SecondOpinionCosts, words_of_seco
 from common.times import Day
 
 _OVERHEAD = 300  # tokens of a request beside records and instructions: the envelope, the format
-_SHARE_OF_OUTPUT = 0.5  # of what an answer may need at most
+SHARE_OF_OUTPUT = 0.5  # of what an answer may need at most
 _MERGE = Tokens(input=3_000, output=1_500)  # of a day's digests, roughly
 
 
@@ -58,7 +58,7 @@ def estimate(context: Context) -> dict[str, object]:
             wanted = (record for record, _ in selected)
             for chunk in planned(context, wanted, selected.empty.append):
                 records += len(chunk.records)
-                answer = round(len(chunk.records) * context.job.output_tokens * _SHARE_OF_OUTPUT)
+                answer = round(len(chunk.records) * context.job.output_tokens * SHARE_OF_OUTPUT)
                 estimated = instructions + sum(chunk.weights)
                 sample = sample or _counted(context, known, chunk.records, estimated)
                 total.add(Tokens(input=round(estimated * sample.correction), output=answer))

@@ -12,14 +12,13 @@ from common.process import exits
 from common.process.exits import JobExit
 from common.records.days import report_zone
 from common.report import merge
-from common.runner.estimate import Known, Total, money
+from common.runner.estimate import SHARE_OF_OUTPUT, Known, Total, money
 from common.runner.first_request import in_words as in_full
 from common.weeks.compose_week import WeekToWrite, week_to_write
 from common.weeks.days_reported import days_reported
 from common.weeks.finished_weeks import finished_weeks
 
 _OVERHEAD = 300  # tokens of a request beside its texts
-_BASE, _PER_FINDING = 200, 60  # output tokens: the summary, and an entry of the report
 
 
 def estimate_weeks(context: Context) -> dict[str, Any]:
@@ -52,7 +51,7 @@ def estimate_weeks(context: Context) -> dict[str, Any]:
             params = question.params(known.model[0])
             first = first or _shown(context, found, params)
             tokens, note = _counted(context, known, params)
-            total.add(Tokens(input=tokens, output=_BASE + _PER_FINDING * len(question.pack)))
+            total.add(Tokens(input=tokens, output=round(question.needed * SHARE_OF_OUTPUT)))
     if context.options.show:
         figures["first_request"] = first
     return {
@@ -113,7 +112,7 @@ def in_words(figures: dict[str, Any]) -> str:
             f"  input tokens   {figures['input_tokens']:>12,}",
             f"  output tokens  {figures['output_tokens']:>12,}",
             f"  live           {money(figures['usd_live']):>12}",
-            "No record is sent again.",
+            "No record is sent again. Output tokens are half of what the answers may need.",
         ]
         if figures["note"]:
             lines.append(f"Input tokens are estimated from the texts' length ({figures['note']}).")

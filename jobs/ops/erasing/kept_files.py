@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from common.process.files import check_ours, open_ours
+from common.publish.outbox import number
 from ops.erasing.naming import Naming
 
 _PAGES = (".html", ".md", ".csv")
@@ -101,8 +102,8 @@ def review_table(path: Path, naming: Naming, *, dry_run: bool) -> int:
     kept, count = [], 0
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     separator = max(",;\t", key=text.partition("\n")[0].count)
-    for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator)):
-        if number and _is_about(row, naming):
+    for place, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator)):
+        if place and _is_about(row, naming):
             count += 1
         else:
             kept.append(row)
@@ -125,7 +126,7 @@ def waiting(
     count: Counter[str] = Counter()
     if not outbox.is_dir():
         return count
-    reports = tuple(f"-{day.replace('-', '')}.report_" for day in days)
+    reports = tuple(f"-{number(day)}.report_" for day in days)
     with ExitStack() as unlocking:
         if not dry_run:  # who sends from it takes the same lock
             lock = open_ours(outbox / "_lock", os.O_RDWR | os.O_CREAT)
@@ -133,7 +134,6 @@ def waiting(
             fcntl.flock(lock, fcntl.LOCK_EX)
         for path in sorted(outbox.glob(f"*[0-9]-[0-9]*.{job}")):
             text = path.read_bytes().decode("utf-8", "surrogateescape")
-            # As common/publish/outbox.py names it.
             announces = any(one in path.name for one in reports)
             if not announces and not naming.in_text(text):
                 continue

@@ -34,7 +34,7 @@ def named(name: str, root: Path) -> Job:
     except Unusable as error:
         raise JobExit(exits.SETTINGS, f"jobs/{name}.py {error.text}: {error.remedy}") from error
     if job.per_day:
-        reason = f"{name} writes a report for each day, and no answer for each record"
+        reason = f"{name} writes reports, and no answer for each record"
         raise JobExit(exits.USAGE, f"{reason}: there is nothing to correct")
     return job
 
