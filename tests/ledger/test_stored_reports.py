@@ -43,6 +43,12 @@ def test_a_report_comes_back_as_it_was_stored_and_no_other_jobs(databases, tmp_p
         with book.file.transaction():
             book.runs.set_reported("2026-11-21", 0, "")  # it is to be written again
         assert stored_reports(book.file.db, JOB, "2026-11-21", "2026-11-21") == [REPORT]
+        later = (
+            """update windows set report = replace(report, '"window":', '"later":[1],"window":')"""
+        )
+        with book.file.transaction():
+            book.file.db.execute(later)
+        assert stored_reports(book.file.db, JOB, "2026-11-21", "2026-11-21") == [REPORT]
 
 
 @pytest.mark.sqlite("a file of version 3")

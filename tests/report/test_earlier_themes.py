@@ -60,7 +60,7 @@ def test_two_themes_that_go_on_with_the_same_one_are_two_and_the_heavier_is_it()
     groups = [group("light", "1", "a"), group("heavy", "23", "a"), group("other", "4")]
     light, heavy, other = with_ids(groups, "2026-11-21", "0123456789", None)
     assert heavy.theme == "a"
-    assert {light.theme, other.theme} == {"2026-11-21-012345-2", "2026-11-21-012345-3"}
+    assert {light.theme, other.theme} == {"2026-11-21-012345-1", "2026-11-21-012345-2"}
 
 
 def test_a_day_that_is_made_again_keeps_the_ids_of_its_themes_by_their_records():
@@ -71,7 +71,7 @@ def test_a_day_that_is_made_again_keeps_the_ids_of_its_themes_by_their_records()
         "a",
         (
             StoredEntry("themes", "x", "", "", tuple("123456"), "kept"),
-            StoredEntry("themes", "y", "", "", tuple("89xyz"), "other"),
+            StoredEntry("themes", "y", "", "", tuple("89xyz"), "2026-11-21-ffffff-2"),
             StoredEntry("themes", "z", "", "", ("7",), "goes on"),
         ),
     )
@@ -82,7 +82,7 @@ def test_a_day_that_is_made_again_keeps_the_ids_of_its_themes_by_their_records()
         group("new", "d"),
     ]
     ids = [one.theme for one in with_ids(groups, "2026-11-21", "ffffffff", before)]
-    assert ids == ["kept", "2026-11-21-ffffff-1", "goes on", "2026-11-21-ffffff-4"]
+    assert ids == ["kept", "2026-11-21-ffffff-1", "goes on", "2026-11-21-ffffff-3"]
     again = with_ids(groups, "2026-11-21", "ffffffff", before)
     assert [one.theme for one in again] == ids
 

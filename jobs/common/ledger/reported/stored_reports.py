@@ -7,7 +7,8 @@ A job reads its own of the days before, and those of another job, whose ledger i
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, TypeVar
 
 from common.ledger.ledger_database import Statements
 
@@ -50,6 +51,9 @@ class StoredReport:
         return not self.records or any(entry.theme for entry in self.entries)
 
 
+_Stored = TypeVar("_Stored", StoredEntry, StoredReport)
+
+
 def stored_reports(
     db: Statements, job: str, first_window: str, last_window: str
 ) -> list[StoredReport]:
@@ -80,7 +84,12 @@ def store_report(db: Statements, job: str, report: StoredReport) -> None:
 def _read(text: str) -> StoredReport:
     data = json.loads(text)
     entries = (
-        replace(StoredEntry(**entry), record_ids=tuple(entry["record_ids"]))
-        for entry in data.pop("entries")
+        replace(_made(StoredEntry, entry), record_ids=tuple(entry["record_ids"]))
+        for entry in data["entries"]
     )
-    return StoredReport(**data, entries=tuple(entries))
+    return replace(_made(StoredReport, data), entries=tuple(entries))
+
+
+def _made(kind: type[_Stored], data: dict[str, Any]) -> _Stored:
+    """What a later version has added is left out."""
+    return kind(**{field.name: data[field.name] for field in fields(kind) if field.name in data})

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from itertools import count
 
 from common.ledger.reported.stored_reports import StoredEntry, StoredReport
 from common.report.digests import Group, is_theme
@@ -86,9 +87,12 @@ def with_ids(
         if place not in ids and (theme := _likest(groups[place], old, taken)):
             ids[place] = theme
             taken.add(theme)
-    for number, place in enumerate(themes, 1):
-        # Another making of the same day begins others: what it was made from has changed.
-        ids.setdefault(place, f"{day}-{made_from[:6]}-{number}")
+    # Another making of the same day begins others: what it was made from has changed.
+    fresh = (f"{day}-{made_from[:6]}-{number}" for number in count(1))
+    used = taken | {entry.theme for entry in old}
+    for place in themes:
+        if place not in ids:
+            ids[place] = next(theme for theme in fresh if theme not in used)
     return [replace(group, theme=ids.get(place, "")) for place, group in enumerate(groups)]
 
 
