@@ -401,6 +401,7 @@ def test_logs_tables_history_and_alerts_lose_it_too(claude):
     alert.write_text(json.dumps({"text": f"record {ID} is a dead letter"}))
     announced = outbox / "1700000000000001-20261120.report_slack.bulk_classifier"
     announced.write_text(json.dumps({"text": f"record {ID} is late"}))
+    (outbox / ".pending-1-20261120.report_slack.bulk_classifier.x1.part").write_text(SECRET)
     before = snapshot(site)
     would = erase(site, ID, "--dry-run")
     assert snapshot(site) == before

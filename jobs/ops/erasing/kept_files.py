@@ -132,6 +132,8 @@ def waiting(
             lock = open_ours(outbox / "_lock", os.O_RDWR | os.O_CREAT)
             unlocking.callback(os.close, lock)
             fcntl.flock(lock, fcntl.LOCK_EX)
+            for unfinished in outbox.glob(f".*.{job}.*part"):  # of a run that was killed
+                unfinished.unlink(missing_ok=True)
         for path in sorted(outbox.glob(f"*[0-9]-[0-9]*.{job}")):
             text = path.read_bytes().decode("utf-8", "surrogateescape")
             announces = any(one in path.name for one in reports)
