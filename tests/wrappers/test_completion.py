@@ -103,6 +103,7 @@ def test_jobs_and_options_need_no_python(here, tmp_path):
 def test_dead_letters_are_offered_by_their_ids(here):
     from common.ledger.sqlite_ledger import LedgerFile
 
+    assert completed(here, "prune", "--record", "") == []
     file = LedgerFile(here.root / "state/bulk_classifier.db")
     with file.transaction():
         for record_id in ("e17", "e18@2026-11-01 10:00", "it's"):
@@ -114,8 +115,8 @@ def test_dead_letters_are_offered_by_their_ids(here):
     file.close()
     assert completed(here, "prune", "--record", "e17") == ["e17"]
     assert completed(here, "prune", "--record", "e18") == ["e18@2026-11-01\\ 10:00"]
-    # readline takes what stands behind an @ for a word of its own.
-    assert completed(here, "prune", "--record", "e18", "@", "20") == ["2026-11-01\\ 10:00"]
+    # readline takes what begins with an @ for a word of its own.
+    assert completed(here, "prune", "--record", "e18", "@", "20") == ["@2026-11-01\\ 10:00"]
     assert "it\\'s" in completed(here, "prune", "--record", "")
 
 

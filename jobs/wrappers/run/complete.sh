@@ -38,6 +38,7 @@ read_line() {
   done
   current=${words[-1]-}
   before=${before:0:${#current}}
+  before=${before%@} # a word of readline's begins with it, and not behind it
 }
 
 # Set `jobs` and `scripts`: the names of the jobs and of the operator's scripts.
@@ -125,6 +126,7 @@ dead_letters() {
   [[ ! -x $root/venv/bin/python ]] || mapfile -t ids < <("$root/venv/bin/python" -P \
     "$root/jobs/ops/status.py" --dead-letters ${1:+"$1"})
   for id in "${ids[@]}"; do
+    [[ -n $id ]] || continue # there are none
     # An id with a blank in it, or a quote, is written as the shell wants it.
     printf -v id '%q' "$id"
     [[ ! $id =~ ^[[:alnum:]\\:@./_-]+$ ]] || id=${id//\\@/@} id=${id//\\:/:}
