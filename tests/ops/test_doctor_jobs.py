@@ -14,8 +14,9 @@ import pytest
 from common.ledger.sqlite_ledger import LedgerFile
 from ops.examination import first_records, folders, ledgers, mounts, packages, scripts, sources
 from rigs.doctor_fixtures import JOB, installation, levels, said, write_job
-from rigs.harness import REPOSITORY
+from rigs.harness import REPOSITORY, Site
 from rigs.postgres_tables import change, login, make
+from rigs.week_site import store_days
 
 
 @pytest.fixture
@@ -69,6 +70,30 @@ def test_what_a_user_of_postgresql_may_not_do_or_see_is_told_with_what_mends_it(
 def test_the_shipped_jobs_import(root):
     for path in (REPOSITORY / "jobs").glob("*.py"):
         assert scripts.job_of(path).name == path.stem
+
+
+def test_a_job_that_is_made_from_reports_is_looked_at_beside_the_job_that_stores_them(root):
+    weekly = (REPOSITORY / "jobs/weekly_report.py").read_text()
+    write_job(root, "daily_report", (REPOSITORY / "jobs/daily_report.py").read_text())
+    (line,) = about(root, weekly)
+    stored = "imports, and daily_report has stored no report of a day yet"
+    assert line == f"warn job mine: {stored} -> ./run_job.sh daily_report"
+    store_days(Site(root), "2026-11-16", "2026-11-17")
+    (line,) = about(root, weekly)
+    assert (
+        line
+        == "ok job mine: imports, and daily_report has stored reports of 2 days since 2026-11-16"
+    )
+    write_job(root, "daily_report")
+    (line,) = about(root, weekly)
+    assert line.startswith(
+        "FAIL job mine: is made from daily_report, which writes no report per day"
+    )
+    (root / "jobs/daily_report.py").unlink()
+    (line,) = about(root, weekly)
+    assert line.startswith(
+        "FAIL job mine: reports_of='daily_report': there is no jobs/daily_report.py"
+    )
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,17 @@ def test_what_one_that_was_killed_has_left_is_gone_with_the_next(tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted([living, tmp_path / "mine.py"])
 
 
+@pytest.mark.sqlite("about scripts alone")
+def test_a_copy_that_is_made_from_reports_has_a_line_of_mondays_and_reads_no_table(here):
+    said = made(here, "monday", "--from", "weekly_report", RECORDS_DB="")
+    assert "notify_on_failure.sh monday --after daily_report' >>crontab.local" in said
+    assert re.search(r"^  echo '\d+ 7 \* \* 1 ", said, re.MULTILINE) and "RECORDS_DB" not in said
+    assert "CANNOT RUN" not in here.by_wrapper("--list").stdout
+    assert here.by_wrapper("monday", "--dry-run").returncode == 0
+    said = made(here, "other", "--from", "weekly_report", "--table", "tickets", code=2)
+    assert "weekly_report is made from the reports of daily_report, and reads no table" in said
+
+
 @pytest.mark.sqlite("no SQL of ours in it")
 def test_it_writes_to_a_table_of_its_own_and_not_to_that_of_the_other(here):
     events(here.site, 3)

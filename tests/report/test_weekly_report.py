@@ -8,6 +8,7 @@ import json
 import os
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -63,6 +64,18 @@ def test_a_missing_day_is_named_and_the_week_is_written_again_when_it_comes(clau
     result = weekly(site)
     assert "2026-W47: report of 28 records written again" in result.log
     assert "Without" not in week(site) and requests_sent(site) == sent + 1
+
+
+def test_what_was_missed_is_made_up_for_from_the_first_week_that_was_reported(claude):
+    site = claude()
+    two_weeks(site)
+    assert weekly(site, "--date", "2026-11-15").code == 0 and weeks_written(site) == ["2026-W46"]
+    late = weekly(site, today=MONDAY + timedelta(days=14))
+    assert weeks_written(site) == ["2026-W46", "2026-W47"]
+    assert "2026-W48: daily_report has stored no report of its days" in late.log
+    later = weekly(site, today=MONDAY + timedelta(days=70))
+    never = "the weeks from 2026-W48 to 2026-W53 were never reported and are too far back"
+    assert f"{never}: --since 2026-W48 reports them" in later.log
 
 
 def test_a_week_without_a_stored_report_is_not_invented(claude):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from argparse import SUPPRESS
 from pathlib import Path
 
 import pytest
 
 import bulk_classifier
 import daily_report
+import weekly_report
 from common import options
 from rigs.harness import REPOSITORY
 from rigs.wrapper_fixtures import Installation
@@ -24,6 +26,8 @@ def here(tmp_path_factory) -> Installation:
     here = real_installation(tmp_path_factory.mktemp("completion") / "in stall")
     (here.root / "reports/daily_report").mkdir(parents=True)
     (here.root / "reports/daily_report/2025-02-03.md").touch()
+    (here.root / "reports/weekly_report").mkdir()
+    (here.root / "reports/weekly_report/2025-W06.md").touch()
     return here
 
 
@@ -47,7 +51,8 @@ def completed(here: Installation, *words: str, shell: str = "", path: str = "") 
 
 def options_of(job) -> set[str]:
     parser = options._parser(job)
-    return {name for name in parser._option_string_actions if name.startswith("--")}
+    known = parser._option_string_actions.items()
+    return {name for name, action in known if name[:2] == "--" and action.help != SUPPRESS}
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell or "plain")
@@ -67,6 +72,7 @@ def test_the_first_word_is_a_job_a_script_or_a_command(here):
 def test_the_options_are_those_of_the_job_all_of_them_and_no_others(here):
     assert {*completed(here, "daily_report", "--")} == options_of(daily_report.JOB)
     assert {*completed(here, "bulk_classifier", "--")} == options_of(bulk_classifier.JOB)
+    assert {*completed(here, "weekly_report", "--")} == options_of(weekly_report.JOB)
     assert {"--json", "--html", "--help"} <= {*completed(here, "status", "--")}
     assert "--within-cron" not in completed(here, "doctor", "--")
 
@@ -76,6 +82,8 @@ def test_days_are_those_of_the_reports_and_the_last_ones(here):
     assert completed(here, "daily_report", "--date", "=", "2025-0") == ["2025-02-03"]
     assert "2025-02-03" in completed(here, "daily_report", "--since", "=")
     assert len(completed(here, "daily_report", "--until", "")) == 9
+    assert completed(here, "weekly_report", "--date", "2025-") == ["2025-W06"]
+    assert len(completed(here, "weekly_report", "--since", "")) in (3, 4)
 
 
 def test_values_that_can_be_known_are_offered(here):

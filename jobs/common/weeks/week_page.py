@@ -133,7 +133,11 @@ def _glance(report: WeekReport) -> Iterator[str]:
     yield f'<p class="times">{week_phrases.of_daily(report)} {ours}{cost}. {zone}</p>'
     counts = [day.records for day in report.days]
     labels = [f"{day.day:%a}<br>{day.day.day}" for day in report.days]
-    names = [f"{phrases.long_day(day.day)}, {week_phrases.day_figures(day)}" for day in report.days]
+    names = [
+        phrases.long_day(day.day)
+        + (f", {week_phrases.day_figures(day)}" if day.records is not None else "")
+        for day in report.days
+    ]
     marked = max(range(7), key=lambda place: counts[place] or 0)
     yield '<div class="charts">'
     yield from chart("Records by day", "days", labels, names, counts, marked)
