@@ -30,7 +30,7 @@ def page_of(here, **environ):
 def words(text):
     """What a text says, without how it is set out: a bar at the terminal is a bar of the page."""
     text = re.sub(r"<(style|title)>.*?</\1>|<svg.*?</svg>", "", text, flags=re.DOTALL)
-    text = re.sub(r"</?(?:time|a|b|code|span)\b[^>]*>", "", text)
+    text = re.sub(r"</?(?:time|a|b|code|span|wbr)\b[^>]*>", "", text)
     text = html.unescape(re.sub(r"<[^>]+>", " ", text))
     return " ".join(re.sub("[█░▁▂▃▄▅▆▇]", " ", text).split()).lower()
 
@@ -151,8 +151,8 @@ def test_reports_are_linked_and_the_index_where_there_is_one(here):
         (here.root / "reports" / name).write_text("")
     page = page_of(here)
     assert (
-        '<a href="sorter/2026-11-10.html">reports/sorter/2026-11-10.html</a> (the newest of 2)'
-        in page
+        '<a href="sorter/2026-11-10.html">reports/<wbr>sorter/<wbr>2026-11-10.html</a>'
+        " (the newest of 2)" in page
     )
     assert page.count('<a href="evaluations/sorter-2026-11-02.html">') == 1
     assert '<a href="review/sorter.csv">' in page and "index.html" not in page

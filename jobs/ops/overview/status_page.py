@@ -138,7 +138,8 @@ def _label(fact: Fact) -> str:
 def _link(status: Status, link: Link) -> str:
     more = f" ({_text(link.more)})" if link.more else ""
     path = _text(link.path)
-    return f'<a href="{path}">{_text(status.reports)}/{path}</a>{more}'
+    name = f"{_text(status.reports)}/{path}".replace("/", "/<wbr>")
+    return f'<a href="{path}">{name}</a>{more}'
 
 
 def _figures(fact: Fact) -> Iterator[str]:
