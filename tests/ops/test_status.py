@@ -194,6 +194,7 @@ def test_erased_records_are_no_dead_letters_that_can_be_asked_again(here):
     assert here.ask(status, "sorter", "--dead-letters").out.strip() == ""
 
 
+@pytest.mark.sqlite("no SQL in it")
 def test_what_failed_stands_first_and_what_has_never_run_last(here):
     here.job("asleep")
     here.ran("busy", ago(hours=1), 0)
