@@ -69,8 +69,9 @@ main() {
   fi
 
   # An upgrade that has died is undone first: until then nothing here belongs together. While one is
-  # under way, run_job.sh ends with 75.
-  if [[ -e $root/state/.upgrade ]] && bash "$root/state/.upgrade/undo.sh" 2>/dev/null; then
+  # under way, run_job.sh ends with 75, and says so; as it says what keeps one from being undone.
+  if [[ -e $root/state/.upgrade ]] && undone=$(bash "$root/state/.upgrade/undo.sh" 2>&1); then
+    [[ -z $undone ]] || printf '%s\n' "$undone" >&2
     exec "$root/notify_on_failure.sh" "$@"
   fi
   # shellcheck source=jobs/wrappers/alerts/alerts.sh

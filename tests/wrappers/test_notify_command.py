@@ -166,3 +166,11 @@ def test_every_setting_of_the_manual_is_in_the_example(here):
     names = re.findall(r"^  ([A-Z_]{8,})", manual, re.MULTILINE)
     assert "ALERT_LOG_TAIL" in names
     assert [name for name in names if f"{name}=" not in example] == []
+
+
+def test_an_upgrade_that_died_is_undone_first_and_cron_mails_what_was_done(here):
+    journal = here.root / "state/.upgrade"
+    journal.mkdir(parents=True)
+    (journal / "undo.sh").write_text('rm -r "${0%/*}"\necho "it is undone" >&2\n')
+    done = here.notify("works")
+    assert (done.returncode, done.stderr) == (0, "it is undone\n")

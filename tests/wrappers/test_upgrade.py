@@ -23,6 +23,8 @@ def here(tmp_path):
 
 
 def test_the_new_version_is_put_in_place_and_told_of(here):
+    left = here.root / ".git/index.upgrade.lock"  # of one that was killed
+    left.touch()
     here.next_version(**{"crontab.example": "# some\n"})
     assert here.run("hello").returncode == 0  # its lock stays, and nobody holds it
     done = here.run("--upgrade")
@@ -41,6 +43,7 @@ def test_the_new_version_is_put_in_place_and_told_of(here):
         "hello.lock",
         "history.tsv",
     ]
+    assert not left.exists()
     again = here.run("--upgrade")
     assert again.returncode == 0 and "is the newest" in again.stdout
 
@@ -116,7 +119,7 @@ def test_what_doctor_complained_of_before_undoes_nothing(here):
 
 
 def test_what_doctor_complains_of_only_now_undoes_everything(here):
-    here.next_version(complaints="table")
+    here.next_version(**{"complaints": "table", "crontab.example": None})
     here.edit()
     here.git("stash")
     here.edit(old="# three", new="# staged")
@@ -126,6 +129,7 @@ def test_what_doctor_complains_of_only_now_undoes_everything(here):
     done = here.run("--upgrade")
     assert done.returncode == 78
     assert "FAIL table" in done.stderr and "undone: everything is as it was" in done.stderr
+    assert all(line.startswith(("run_job.sh: ", "FAIL ")) for line in done.stderr.splitlines())
     assert here.all_of_it() == before
 
 

@@ -93,7 +93,7 @@ restore_files() {
       [[ -d $folder ]] || rm -f -- "$folder"
     done
     [[ ! -d $root/$path || -L $root/$path ]] || rmdir -- "$root/$path"
-    mkdir -p -- "$root/${path%/*}"
+    [[ $path != */* ]] || mkdir -p -- "$root/${path%/*}"
     { cp -a -T -- "$journal/old/$path" "$root/$path.upgrading" &&
       mv -f -T -- "$root/$path.upgrading" "$root/$path"; } || failed "$path cannot be restored"
   done <"$journal/replaced"

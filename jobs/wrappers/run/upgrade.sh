@@ -41,7 +41,7 @@ upgrade() {
   find_clone
   hold_lock
   # What an upgrade that was killed has left here was not in use yet.
-  rm -rf -- "$part" "$state/.upgrade.done"
+  rm -rf -- "$part" "$state/.upgrade.done" "$git_dir"/index.{upgrade,upgrade.lock,undo}
   need_quiet_clone
   trap leave EXIT
   trap 'stop 129' HUP
