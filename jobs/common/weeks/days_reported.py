@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import astuple, replace
 from datetime import date
 
 from common.context import Context
@@ -34,8 +34,12 @@ def made_from(reported: Reported, week: Week) -> str:
     """A hash that changes whenever the week's report has to, and behind it the number of days that
     it is made from: those of the week and those of the week before, with which it is compared.
     """
+    found = [reported[day] for day in (*week.plus(-1).days, *week.days) if day in reported]
+    # No more than what stands in the week's report: what a later version stores besides is no
+    # reason to write it again.
     parts = [
-        asdict(report) for day in (*week.plus(-1).days, *week.days) if (report := reported.get(day))
+        (one.window, one.records, one.requests, one.usd, *map(astuple, one.entries))
+        for one in found
     ]
     digest = hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
     return f"{digest}-{len(parts)}"
