@@ -425,7 +425,7 @@ def snapshot(site: Site) -> dict[str, bytes]:
     return {
         str(path): path.read_bytes()
         for path in site.root.rglob("*")
-        if path.is_file() and not path.name.endswith(("-shm", "-wal"))
+        if path.is_file() and not path.name.endswith(("-shm", "-wal", ".pyc"))
     }
 
 
