@@ -38,7 +38,7 @@ kept = [open({str(file)!r}, {mode!r})]
 kept[0].write({"b" if "b" in mode else ""}"saved")
 kept.append(kept)
 with for_good():
-    pass
+    import decimal
 write_out_in_the_end()
 del kept
 """

@@ -5,10 +5,12 @@ from __future__ import annotations
 import atexit
 import gc
 import io
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 _SELDOM = 20_000  # objects made and kept before the youngest are looked through
+_out_of_sight: set[str] = set()  # modules
 
 
 @contextmanager
@@ -23,7 +25,10 @@ def for_good() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()
+        # Only where there is news: garbage that goes out of sight with it never ends.
+        if new := sys.modules.keys() - _out_of_sight:
+            gc.freeze()
+            _out_of_sight.update(new)
         # Hardly anything that a run makes is garbage that needs it.
         gc.set_threshold(_SELDOM)
         if was_enabled:
