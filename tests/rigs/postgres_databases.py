@@ -13,6 +13,7 @@ import psycopg
 
 from common.ledger.postgres.postgres_ledger import PostgresLedger, schema
 from common.source.source_database import open_source
+from rigs.connections import Raw, connected
 
 # The tables of a ledger that users may query.
 LEDGER = ("records", "requests", "message_batches", "windows", "left_out", "runs")
@@ -25,7 +26,7 @@ _TYPED = re.compile(r"\w+\s+(?!primary key$)\S", re.IGNORECASE)
 class Connection:
     """A connection that takes SQLite's placeholders, and commits each statement."""
 
-    def __init__(self, db: psycopg.Connection[tuple[Any, ...]]) -> None:
+    def __init__(self, db: Raw) -> None:
         self.raw = db
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> Any:
@@ -34,6 +35,26 @@ class Connection:
             return self.raw.execute(sql.encode())
         stored = [_storable(value) for value in values]
         return self.raw.execute(sql.replace("%", "%%").replace("?", "%s").encode(), stored)
+
+
+class OfOneJob(Connection):
+    """A connection to a ledger of many jobs, which shows one job's rows alone."""
+
+    def __init__(self, db: Raw, job: str) -> None:
+        super().__init__(db)
+        self._job = job
+        self._shown: set[str] = set()
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> Any:
+        """Run one statement about this job's rows."""
+        for table in ({*re.findall(r"\w+", sql)} & {*LEDGER}) - self._shown:
+            # Named like the table, and found before it.
+            self.raw.execute(
+                f"create temp view {table} as select * from public.{table}"
+                f" where split_part(job, '@', 1) = '{self._job}'".encode()
+            )
+            self._shown.add(table)
+        return super().execute(sql, values)
 
 
 @dataclass
@@ -49,22 +70,14 @@ class PostgresDatabase:
 
     @contextmanager
     def records(self, patience: float = 5) -> Iterator[Connection]:
-        with psycopg.connect(self.url, autocommit=True) as db:
+        with connected(self.url) as db:
             db.execute(f"set lock_timeout = {int(patience * 1000) or 1}")
             yield Connection(db)
 
     @contextmanager
     def ledger(self, job: str) -> Iterator[Connection]:
         with self.records() as db:
-            # Named like the tables, and found before them.
-            db.execute(
-                ";".join(
-                    f"create temp view {table} as select * from public.{table}"
-                    f" where split_part(job, '@', 1) = '{job}'"
-                    for table in LEDGER
-                )
-            )
-            yield db
+            yield OfOneJob(db.raw, job)
 
     def table(self, name: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
         made = [[_storable(value) for value in row] for row in rows]
@@ -90,7 +103,7 @@ class PostgresDatabase:
 
     def empty(self) -> None:
         """Take away also what another test has left, and who is still in it."""
-        with psycopg.connect(self.url, autocommit=True) as db:
+        with connected(self.url) as db:
             db.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity"
                 " where datname = current_database() and pid <> pg_backend_pid()"

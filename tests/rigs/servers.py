@@ -26,8 +26,14 @@ from standin.servers import FAST, PostgreSQL, Valkey
 Kind = type[PostgreSQL] | type[Valkey]
 SESSION = "TEST_SERVERS"  # the variable that holds the session's folder
 GIVEN: dict[Kind, str] = {PostgreSQL: "TEST_POSTGRES_URL", Valkey: "TEST_REDIS_URL"}
-# A zone that nobody expects: no test may rely on the zone of the server.
-POSTGRES = {**FAST, "timezone": "Asia/Kathmandu", "max_connections": "300"}
+# A zone that nobody expects: no test may rely on the zone of the server. And nothing looks through
+# tables at a time of its own, which would keep what a test has just erased a little longer.
+POSTGRES = {
+    **FAST,
+    "timezone": "Asia/Kathmandu",
+    "max_connections": "300",
+    "autovacuum": "off",
+}
 _PREFIX = "claude-batch-jobs-tests-"
 _started: list[PostgreSQL | Valkey] = []  # by this process: their guards are not to be collected
 
@@ -139,20 +145,22 @@ def _locked(folder: Path) -> Iterator[None]:
 @contextmanager
 def postgres_database() -> Iterator[str]:
     """The URL of an empty database of PostgreSQL, dropped afterwards."""
-    import psycopg
+    from rigs.connections import connected, let_go
 
     url = address(PostgreSQL)
     name = f"test_{secrets.token_hex(6)}"
-    with psycopg.connect(url, autocommit=True) as db:
-        db.execute(f"create database {name} template template0")
-    yield urlsplit(url)._replace(path=f"/{name}").geturl()
-    with psycopg.connect(url, autocommit=True) as db:
+    with connected(url) as db:
+        db.execute(f"create database {name} template template0".encode())
+    own = urlsplit(url)._replace(path=f"/{name}").geturl()
+    yield own
+    let_go(own)
+    with connected(url) as db:
         # Those who have just left may still be on their way out, and `force` sleeps 0.1 s for them.
         deadline = time.monotonic() + 0.1
         there = "select 1 from pg_stat_activity where datname = %s"
         while db.execute(there, (name,)).fetchone() and time.monotonic() < deadline:
             time.sleep(0.002)
-        db.execute(f"drop database if exists {name} with (force)")
+        db.execute(f"drop database if exists {name} with (force)".encode())
 
 
 @contextmanager
