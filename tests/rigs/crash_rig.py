@@ -7,7 +7,6 @@ installation with the bill afterwards.
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import signal
@@ -23,9 +22,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import psycopg
-
+from rigs.connections import connected
 from rigs.harness import REPOSITORY
+from rigs.prepared import Prepared
 
 FIRST_DAY = date(2026, 11, 18)
 SUBJECTS = ("parcel", "refund", "invoice", "password", "colour", "garden", "battery", "lamp")
@@ -196,12 +195,11 @@ class Rig:
             "REPORT_TZ": "UTC",
             **self.environ,
         }
-        return subprocess.Popen(
-            [*under, sys.executable, *runner, *window, *arguments],
-            env=given,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        options: dict[str, Any] = {"stderr": subprocess.PIPE, "text": True}
+        if not under:
+            return Prepared([*runner, *window, *arguments], env=given, **options)
+        command = [*under, sys.executable, *runner, *window, *arguments]
+        return subprocess.Popen(command, env=given, **options)
 
     @contextmanager
     def running(self, *arguments: str, before: str = "") -> Iterator[subprocess.Popen[str]]:
@@ -251,7 +249,7 @@ class Rig:
     def ledger(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query on the ledger."""
         if url := self.ledger_url:
-            with closing(psycopg.connect(url)) as server:
+            with connected(url) as server:
                 return server.execute(sql.encode()).fetchall()
         with closing(sqlite3.connect(self.ledger_path)) as db:
             return db.execute(sql).fetchall()
@@ -278,7 +276,7 @@ class Rig:
 
 def new_database(server: str, name: str) -> str:
     """The address of a new database on that server."""
-    with closing(psycopg.connect(server, autocommit=True)) as db:
+    with connected(server) as db:
         db.execute(f"create database {name} template template0".encode())
     return urlsplit(server)._replace(path=f"/{name}").geturl()
 
@@ -288,4 +286,4 @@ def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that"
-        os.sched_yield()
+        time.sleep(0.0005)  # less long than a commit takes, and the processor is the other's
