@@ -116,7 +116,9 @@ def _in_tables(site: Site, wanted: bytes) -> Iterator[str]:
         }
         for path in sorted((folder / f"base/{oid}").iterdir()):
             if str(path.relative_to(folder)) not in users and wanted in path.read_bytes():
-                yield str(path)
+                number = path.name.partition(".")[0]
+                whose = db.execute(f"select pg_filenode_relation(0, {number})").fetchone()
+                yield f"{path} ({whose})"
 
 
 def states(site: Site, job) -> dict[str, str]:
