@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
+import daily_report
 from common.ledger.reported.stored_reports import StoredEntry, StoredReport
 from common.report.digests import Group, in_order, merge_schema, united
 from common.report.trend.earlier_themes import continued, headings_of, shown, with_ids
@@ -198,6 +200,26 @@ def test_a_merge_that_fails_leaves_a_report_without_trend_and_names_no_theme(cla
         merge = site.standin.texts()[-1]
     assert 'seen="2026-11-19"' in merge, "the day without themes is passed over"
     assert ", ↑ up from 4 on Thursday 19 November 2026 `▂ █`" in site.report("2026-11-21")
+
+
+def test_a_run_that_ends_between_merge_and_report_leaves_its_merge_to_the_next(claude):
+    site = claude()
+    answer = shop(site)
+
+    def save(folder: Any, _report: Any) -> None:
+        if not (folder / "2026-11-19.md").exists():
+            return daily_report.save(folder, _report)
+        raise OSError("as if it had been killed")
+
+    days = ("--since", "2026-11-19", "--until", "2026-11-20")
+    with relayed(site.standin, answer) as site.standin:
+        assert site.run(replace(daily_report.JOB, save=save), *days).code == 78
+        sent = requests_sent(site)
+        assert [one.window for one in stored_reports_of(site)] == ["2026-11-19"]
+        assert run(site, last=20).code == 0
+        assert requests_sent(site) == sent
+    assert ", as usual (4 the day before) `██`" in site.report("2026-11-20")
+    assert stored_reports_of(site)[-1].traced
 
 
 def test_a_report_that_is_lost_is_written_again_for_nothing_whatever_its_neighbours_say_now(

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import daily_report
 from common.ledger.reported.stored_reports import StoredEntry, StoredReport, store_report
+from ops.erasing import kept_files
+from ops.erasing.naming import Naming
 from ops.ledger.erasing import erase, held
 from rigs.ledgers import JOB, Book, ledger_in
 from rigs.report_site import events, report, requests_sent
@@ -58,3 +60,12 @@ def test_the_next_run_writes_and_stores_the_day_again_without_it(claude):
     stays, again = stored_reports_of(site)
     assert stays == first and again.traced and again.unread == 1
     assert {one for entry in again.entries for one in entry.record_ids} == {"3", "5"}
+
+
+def test_the_files_of_a_week_are_found_by_its_name_as_those_of_a_day(tmp_path):
+    names = ("2026-11-21.md", "2026-11-21-so-far.html", "2026-W47.csv", "2026-W48.md", "index.html")
+    for name in names:
+        (tmp_path / name).write_text("record b</p>")
+    found = kept_files.days_there(tmp_path, {"2026-W47", "2026-11-21"})
+    assert [path.name for path in found] == ["2026-11-21-so-far.html", "2026-11-21.md", names[2]]
+    assert kept_files.days_named(tmp_path, Naming("b")) == {"2026-11-21", "2026-W48"}

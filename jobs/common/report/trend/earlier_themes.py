@@ -15,7 +15,7 @@ from common.ledger.reported.stored_reports import StoredEntry, StoredReport
 from common.report.digests import Group, is_theme
 from common.report.plain_text import TITLE, plain
 
-_MOST = 100  # headings that travel: a cent's hundredth each day
+_MOST = 100  # headings that travel, of about 25 tokens each: the themes of a day are some dozen
 # What a merge is told, beside the job's own words, where earlier headings travel along.
 RULE = (
     "Before the findings stand the earlier themes: those of the reports before. In `continues`,"
