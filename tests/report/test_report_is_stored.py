@@ -33,3 +33,27 @@ def test_a_day_that_an_older_version_reported_is_stored_when_it_is_written_again
     assert stored_reports_of(site) == [], "it counts as reported"
     assert report(site, *days).code == 0
     assert stored_reports_of(site) == before and requests_sent(site) == sent
+
+
+def test_what_a_report_said_is_kept_when_its_records_and_its_page_are_gone(claude):
+    site = claude()
+    site.events(events("2026-11-20", 3))
+    report(site, "--date", "2026-11-20")
+    before = stored_reports_of(site)
+    site.change("delete from events")
+    report(site, "--date", "2026-11-20")
+    page = site.root / "reports/daily_report/2026-11-20.md"
+    assert "Where is my parcel" in page.read_text() and stored_reports_of(site) == before
+    page.unlink()
+    report(site, "--date", "2026-11-20")
+    assert "the day has no records" in page.read_text() and stored_reports_of(site) == before
+
+
+def test_a_page_of_an_older_version_that_tells_of_records_stays_where_they_are_gone(claude):
+    site = claude()
+    site.events(events("2026-11-20", 3))
+    report(site, "--date", "2026-11-20")
+    site.change("delete from events")
+    site.change_ledger("daily_report", "update windows set report = null, made_from = ''")
+    report(site, "--date", "2026-11-20")
+    assert "Where is my parcel" in site.report("2026-11-20") and stored_reports_of(site) == []

@@ -20,7 +20,7 @@ from common.ledger.reported.stored_reports import StoredEntry, StoredReport
 from common.ledger.states import RecordStatus
 from common.process.log import log
 from common.process.words import counted
-from common.publish.page_facts import SO_FAR
+from common.publish.page_facts import SO_FAR, facts_in
 from common.records.days import LOOKED_BACK, Survey, records_of, time_of
 from common.records.selection import is_stale, with_state
 from common.report import digests, merge
@@ -136,7 +136,9 @@ def compose_empty(context: Context, day: Day, zone_name: str, found: Survey) -> 
     has removed them from the database since has not removed what they said.
     """
     path = context.settings.reports / f"{day}.md"
-    if path.exists() and (context.runs.reported_days().get(str(day)) or past_of(context, day).own):
+    own = past_of(context, day).own
+    # An older version has stored nothing of a day that its page says is empty.
+    if path.exists() and (own or not _says_no_records(path.with_suffix(".html"))):
         return
     newest = f"; the newest there is: {times.stamp(found.newest)}" if found.newest else ""
     report = DayReport(
@@ -156,7 +158,13 @@ def compose_empty(context: Context, day: Day, zone_name: str, found: Survey) -> 
         footer=_footer(context, []),
         until=so_far_at(context, day),
     )
-    put_down(context, report, [], as_stored(context, report))
+    put_down(context, report, [], own or as_stored(context, report))
+
+
+def _says_no_records(page: Path) -> bool:
+    head = page.read_text("utf-8", "replace") if page.exists() else ""
+    facts = facts_in(head)
+    return facts is not None and facts.records == 0
 
 
 def as_stored(
