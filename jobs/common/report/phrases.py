@@ -99,9 +99,9 @@ def parted(entries: tuple[Entry, ...]) -> tuple[tuple[Entry, ...], tuple[Entry, 
     return entries[: shown(entries)], entries[shown(entries) :]
 
 
-def shown(entries: Sequence[Entry]) -> int:
+def shown(entries: Sequence[Entry], most: int = SHOWN) -> int:
     """How many entries of a section stand open: never is one alone folded."""
-    return len(entries) if len(entries) <= SHOWN + 1 else SHOWN
+    return len(entries) if len(entries) <= most + 1 else most
 
 
 def folded(entries: Sequence[Entry]) -> str:

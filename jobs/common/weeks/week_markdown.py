@@ -51,10 +51,10 @@ def _section(section: Section, report: WeekReport) -> Iterator[str]:
     if not section.entries:
         yield week_phrases.NONE_THIS_WEEK
     entries = entries_of_week(section)
-    folded = entries[phrases.shown(entries) :]
-    for entry in entries[: phrases.shown(entries)]:
+    shown = phrases.shown(entries, week_phrases.SHOWN)
+    for entry in entries[:shown]:
         yield from _entry(section, report, entry)
-    if folded:
+    if folded := entries[shown:]:
         titles = "; ".join(title_of(entry) for entry in folded)
         yield f"{phrases.folded(folded)}: {titles}"
     names = [text_of(one.title, TITLE) for one in trend_words.gone_shown(section)]

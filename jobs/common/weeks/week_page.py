@@ -63,10 +63,10 @@ def _entries(section: Section, report: WeekReport) -> Iterator[str]:
     if not section.entries:
         yield f'<p class="none">{week_phrases.NONE_THIS_WEEK}</p>'
     entries = entries_of_week(section)
-    folded = entries[phrases.shown(entries) :]
-    for entry in entries[: phrases.shown(entries)]:
+    shown = phrases.shown(entries, week_phrases.SHOWN)
+    for entry in entries[:shown]:
         yield from _entry(section, report, entry)
-    if folded:
+    if folded := entries[shown:]:
         yield f'<details class="more"><summary>{phrases.folded(folded)}</summary>'
         for entry in folded:
             yield from _entry(section, report, entry)

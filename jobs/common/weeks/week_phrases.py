@@ -12,6 +12,7 @@ from common.report.plain_text import TITLE, plain
 from common.weeks.course import mean
 from common.weeks.week_report import Course, DayOfWeek, WeekEntry, WeekReport, WentOn
 
+SHOWN = 8  # entries of a section that stand open: a week's page prints on two pages
 NONE_THIS_WEEK = "None this week."
 MISSING = "What is missing, and how it comes"
 
