@@ -199,7 +199,7 @@ def test_a_merge_that_fails_leaves_a_report_without_trend_and_names_no_theme(cla
         assert report(site, "--date", "2026-11-21").code == 0
         merge = site.standin.texts()[-1]
     assert 'seen="2026-11-19"' in merge, "the day without themes is passed over"
-    assert ", ↑ up from 4 on Thursday 19 November 2026 `▂ █`" in site.report("2026-11-21")
+    assert ", ↑ up from 4 on Thu 19 Nov `▂ █`" in site.report("2026-11-21")
 
 
 def test_a_run_that_ends_between_merge_and_report_leaves_its_merge_to_the_next(claude):

@@ -38,9 +38,9 @@ def said(trend: Trend, day: date) -> str:
 
 
 def _since(seen: date, day: date, before: str = "") -> str:
-    """A day before another one: "the day before", or its name behind `before`."""
+    """A day before another one: "the day before", or "Thu 19 Nov" behind `before`."""
     is_yesterday = day - seen == timedelta(days=1)
-    return "the day before" if is_yesterday else f"{before}{phrases.long_day(seen)}"
+    return "the day before" if is_yesterday else f"{before}{seen:%a} {seen.day} {seen:%b}"
 
 
 def in_a_table(trend: Trend | None) -> str:
