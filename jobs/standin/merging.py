@@ -9,7 +9,7 @@ from typing import Any
 
 from standin.digesting import ALARMS, OTHER, section_maker, themes
 from standin.read_envelope import Finding, Heading
-from standin.sample_notes import matters_of, note_with
+from standin.sample_notes import Note, day_of, matters_of, note_with
 from standin.sample_notes import summary as summary_of_notes
 from standin.vocabulary import WORD, listed, plain, subject_word
 
@@ -62,13 +62,15 @@ def merged(
     """
     is_themes = section_maker(section) is themes
     groups: dict[str, list[Finding]] = {}
-    noted: dict[tuple[str, str], Merged] = {}
+    noted: dict[str, Merged] = {}
+    words: dict[str, Note] = {}  # of each matter, those of the last day
     for finding in findings:
         if finding.section != section:
             continue
-        if note_with(finding.title, finding.detail):
-            words = (finding.title, finding.detail)
-            entry = noted.setdefault(words, Merged(*words, 0, []))
+        if note := note_with(finding.title, finding.detail):
+            last = words[note.matter] = max(note, words.get(note.matter, note), key=day_of)
+            entry = noted.setdefault(note.matter, Merged("", "", 0, []))
+            entry.title, entry.detail = last.title, last.detail
             entry.weight += finding.weight
             entry.keys.append(finding.key)
         else:

@@ -79,8 +79,20 @@ def notes_of(text: str) -> tuple[Note, ...]:
 
 
 def note_with(title: str, detail: str) -> Note | None:
-    """The note that a digest's finding was worded by; None where words were counted."""
-    return _by_words().get((title, detail))
+    """The note that a digest's finding was worded by; None where words were counted.
+
+    A finding of several days, for a report of the week, says what each day said: the last day's
+    note is it.
+    """
+    if found := _by_words().get((title, detail)):
+        return found
+    notes = (note for note in _notes().values() if note.title == title)
+    return next((note for note in notes if detail.endswith(f": {note.detail}")), None)
+
+
+def day_of(note: Note) -> str:
+    """The day of the sample that a note is of; one of no day in its key comes last."""
+    return note.key.removeprefix(note.matter) or "all"
 
 
 def matters_of(title: str) -> frozenset[str]:

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import pytest
 
+import daily_report
 import weekly_report
 from common.ledger.runs import Runs
 from common.process.lock import hold
@@ -182,6 +183,20 @@ def test_another_jobs_ledger_is_read_while_that_job_runs(claude):
             assert weekly(site).code == 0 and weeks_written(site) == ["2026-W47"]
     finally:
         os.close(lock)
+
+
+@pytest.mark.sqlite("a demo has files of its own")
+def test_a_demo_has_the_week_of_its_samples_last_day_in_the_words_of_its_notes(site):
+    site.today = MONDAY + timedelta(days=5)  # a Saturday: the sample's days are Tuesday to Friday
+    assert site.run(daily_report.JOB, "--demo").code == 0
+    result = site.run(weekly_report.JOB, "--demo")
+    assert result.code == 0, result.log
+    text = (site.root / "state/demo/reports/weekly_report/2026-W48.md").read_text(encoding="utf-8")
+    assert "Without Monday 23, of which no report is stored." in text
+    assert "$ ./run_job.sh daily_report --demo --date 2026-11-23\n" in text
+    themes = text.partition("## Themes")[2].partition("## In figures")[0]
+    assert "### Heron teapots with cracked lids" in themes and "By word count" not in themes
+    assert "Sun 29 Nov    ·    not over" in text
 
 
 OF_RECORDS = (
