@@ -6,6 +6,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 import daily_report
 from common.ledger.reported.stored_reports import StoredEntry, StoredReport
 from common.report.digests import Group, in_order, merge_schema, united
@@ -158,6 +160,7 @@ def run(site: Any, last: int = 21, **options: Any) -> Any:
     return report(site, *days, today=night(22), **options)
 
 
+@pytest.mark.sqlite("the SQL is that of the other tests")
 def test_the_first_request_is_as_before_and_the_next_ones_name_the_earlier_themes(claude):
     site = claude()
     answer = shop(site)
@@ -180,6 +183,7 @@ def test_the_first_request_is_as_before_and_the_next_ones_name_the_earlier_theme
     assert "usual" not in site.report("2026-11-19") and "new" not in site.report("2026-11-19")
 
 
+@pytest.mark.sqlite("the SQL is that of the other tests")
 def test_a_merge_that_fails_leaves_a_report_without_trend_and_names_no_theme(claude):
     site = claude()
     answer = shop(site)
@@ -202,6 +206,7 @@ def test_a_merge_that_fails_leaves_a_report_without_trend_and_names_no_theme(cla
     assert ", ↑ up from 4 on Thu 19 Nov `▂ █`" in site.report("2026-11-21")
 
 
+@pytest.mark.sqlite("the SQL is that of the other tests")
 def test_a_run_that_ends_between_merge_and_report_leaves_its_merge_to_the_next(claude):
     site = claude()
     answer = shop(site)

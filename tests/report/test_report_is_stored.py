@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from common.ledger.reported.stored_reports import StoredReport
 from rigs.report_site import events, night, report, requests_sent
 from rigs.stored import stored_reports_of
@@ -35,6 +37,7 @@ def test_a_day_that_an_older_version_reported_is_stored_when_it_is_written_again
     assert stored_reports_of(site) == before and requests_sent(site) == sent
 
 
+@pytest.mark.sqlite("the SQL is that of the other tests")
 def test_what_a_report_said_is_kept_when_its_records_and_its_page_are_gone(claude):
     site = claude()
     site.events(events("2026-11-20", 3))
@@ -49,6 +52,7 @@ def test_what_a_report_said_is_kept_when_its_records_and_its_page_are_gone(claud
     assert "the day has no records" in page.read_text() and stored_reports_of(site) == before
 
 
+@pytest.mark.sqlite("the SQL is that of the other tests")
 def test_a_page_of_an_older_version_that_tells_of_records_stays_where_they_are_gone(claude):
     site = claude()
     site.events(events("2026-11-20", 3))
