@@ -20,6 +20,7 @@ import pytest
 import bulk_classifier
 import daily_report
 import data_enrichment
+from common.ledger import sqlite_ledger
 from common.ledger.ledger import Ledger
 from common.ledger.set_aside import Answer, left_aside, set_aside
 from common.process.lock import hold
@@ -308,14 +309,30 @@ def test_what_was_deleted_long_before_is_gone_from_the_file_too(claude):
 
 
 @pytest.mark.sqlite("on PostgreSQL nobody's reading keeps a log")
-def test_while_somebody_reads_the_ledger_it_is_75(claude):
+def test_while_somebody_reads_the_ledger_it_is_75(claude, monkeypatch):
     site = filled(claude())
     run(site, data_enrichment.JOB)
+    monkeypatch.setattr(sqlite_ledger, "PATIENCE", 0.1)
     with closing(sqlite3.connect(site.root / "state/data_enrichment.db")) as db:
         db.execute("begin")
         db.execute("select count(*) from records").fetchone()
         said = erase(site, ID)
     assert said.code == 75 and "data_enrichment.db-wal still holds what was erased" in said.out
+    assert erase(site, ID).code == 0 and places(site) == []
+
+
+def test_while_somebodys_transaction_needs_the_old_rows_it_is_75(claude, monkeypatch):
+    site = filled(claude())
+    if isinstance(site.databases, SqliteFiles):
+        return  # see the test above
+    run(site, data_enrichment.JOB)
+    monkeypatch.setattr(erased_space, "_WAITS", ())
+    with site.databases.records() as db:
+        db.execute("begin isolation level repeatable read")
+        db.execute("select count(*) from events").fetchone()
+        said = erase(site, ID)
+        assert said.code == 75 and "an open transaction needs old rows of re" in said.out
+        db.execute("commit")
     assert erase(site, ID).code == 0 and places(site) == []
 
 

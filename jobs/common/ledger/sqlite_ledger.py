@@ -31,6 +31,7 @@ from common.row import SEPARATOR
 
 _APPLICATION_ID = 0x436C6A62  # "Cljb": tells this file from any other SQLite file
 _SCHEMA = Path(__file__).with_name("ledger.sql")
+PATIENCE = 30.0  # seconds for others' locks on the file
 _PARTS = ("", "-wal", "-shm", "-journal")  # SQLite's files, by what they append to the name
 
 
@@ -131,7 +132,7 @@ class LedgerFile:
         self.db = sqlite3.connect(
             address,
             uri=isinstance(address, str),
-            timeout=30,
+            timeout=PATIENCE,
             isolation_level=None,
             check_same_thread=False,  # a commit may be another's work
             factory=Connection,

@@ -7,6 +7,7 @@ leaves the old rows in the table's file until that is rewritten.
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 
 from common.ledger.sqlite_ledger import LedgerFile
@@ -16,7 +17,8 @@ from common.process.postgres import Connection
 from common.process.postgres_errors import plain
 
 _TABLES = ("records", "requests", "windows", "queue")
-_PATIENCE = "60s"  # for others' locks: an open transaction of somebody keeps the old rows
+_PATIENCE = "60s"  # for others' locks
+_WAITS = (0.1, 0.2, 0.5, 1, 2, 4)  # seconds for others' transactions, which need the old rows
 
 
 def overwrite(file: LedgerFile) -> None:
@@ -63,10 +65,16 @@ def rewrite(address: str) -> str:
             for table in _TABLES:
                 if (before := _place(connection, table)) is None:
                     continue
-                # Also what the planner has noted of its values.
-                connection.execute(f"vacuum (full, analyze) {table}")
+                for wait in (0.0, *_WAITS):
+                    time.sleep(wait)
+                    # Also what the planner has noted of its values.
+                    connection.execute(f"vacuum (full, analyze) {table}")
+                    if not (is_needed := _has_old_rows(connection, table)):
+                        break
                 if _place(connection, table) == before:
                     return f"the role of LEDGER_DB does not own the table {table}"
+                if is_needed:
+                    return f"an open transaction needs old rows of {table}: pg_stat_activity has it"
             connection.execute("reset lock_timeout")
         except psycopg.Error as error:
             return plain(error, connection.name, "rewritten").message
@@ -77,3 +85,13 @@ def _place(connection: Connection, table: str) -> str | None:
     """The file that a table stands in; None where there is no such table."""
     row = connection.execute("select pg_relation_filepath(to_regclass(?))", (table,)).fetchone()
     return None if row is None else row[0]
+
+
+def _has_old_rows(connection: Connection, table: str) -> bool:
+    """Whether a table that has just been analyzed holds rows that somebody may still have to see.
+
+    Those of a transaction that began before they were deleted are rewritten, too.
+    """
+    old = "select n_dead_tup > 0 from pg_stat_all_tables where relid = to_regclass(?)"
+    row = connection.execute(old, (table,)).fetchone()
+    return row is not None and bool(row[0])
