@@ -178,6 +178,9 @@ def test_an_announcement_that_waits_is_called_one_and_no_alert(here):
     assert "  announcement   2 NOT SENT since 2023-11-14 22:13:20" in said
     found = here.json(status)
     assert (found["undelivered"], found["unannounced"]) == (0, 2)
+    with (here.root / "state/sorter.lock").open("w+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "not sent" not in here.ask(status).out.lower(), "its run sends them when it ends"
 
 
 def test_erased_records_are_no_dead_letters_that_can_be_asked_again(here):

@@ -213,7 +213,9 @@ def _alert(job: JobStatus, now: str) -> Iterator[Fact]:
         lines.append(waiting)
     if lines:
         yield Fact("alert", tuple(lines), Tone.LOOK)
-    if waiting := _kept(alert.unannounced, alert.unannounced_since, "NOT SENT", now):
+    # A run sends them when it ends.
+    late = 0 if job.lock else alert.unannounced
+    if waiting := _kept(late, alert.unannounced_since, "NOT SENT", now):
         yield Fact("announcement", (waiting,), Tone.LOOK)
 
 

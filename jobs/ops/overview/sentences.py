@@ -235,8 +235,9 @@ def troubles(status: Status) -> list[Trouble]:
     ]
     if status.undelivered:
         said.append(Trouble(f"{counted(status.undelivered, 'alert')} not delivered"))
-    if status.unannounced:
-        said.append(Trouble(f"{counted(status.unannounced, 'announcement')} of reports not sent"))
+    late = status.unannounced - sum(job.alert.unannounced for job in status.jobs if job.lock)
+    if late:
+        said.append(Trouble(f"{counted(late, 'announcement')} of reports not sent"))
     dead = sum(job.records.dead for job in status.jobs if job.records)
     if dead:
         said.append(Trouble(counted(dead, "dead letter"), Tone.BAD))
