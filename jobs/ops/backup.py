@@ -19,6 +19,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 import argparse
 import os
+import shlex
 import signal
 import socket
 import time
@@ -108,7 +109,7 @@ def _in_words(path: Path, made: _Made) -> list[str]:
     return [
         f"{path}: {size}, for you alone (0600): keys and customers' text are in it",
         *_contents(made, _SHOWN),
-        f"To go on from it, in the folder of a fresh clone: tar -xpf {path}",
+        f"To go on from it, in the folder of a fresh clone: tar -xpf {shlex.quote(str(path))}",
     ]
 
 

@@ -229,7 +229,7 @@ def test_what_is_in_it_and_what_stays_out(here, site):
     assert all(name in git(here.root, "check-ignore", *unfinished) for name in unfinished)
     (here.root / "crontab.local").write_text("# none")
     (here.root / "logs/daily_report.log").write_text("customer text")
-    tar = site.root / "claude.tar"
+    tar = site.root / "my backup.tar"
     made = here.job("--backup", str(tar))
     assert made.returncode == 0, made.stderr
     assert names(tar) == {
@@ -237,6 +237,7 @@ def test_what_is_in_it_and_what_stays_out(here, site):
         "reports/daily_report/2026-11-20.md", "state", "state/answers", "state/backup.txt",
         "state/daily_report.db", "state/outbox", *(f"state/{name}" for name in kept),
     }  # fmt: skip
+    assert f"tar -xpf '{tar}'" in made.stdout
     assert "state/link: it is no file" in made.stdout and "state/socket: it" in made.stdout
     shop = f"RECORDS_DB, your own database: {state}/shop.db: (umask 077; sqlite3 {state}/shop.db"
     assert f'NOT IN IT    {shop} ".backup records.db")' in made.stdout
