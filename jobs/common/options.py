@@ -116,7 +116,7 @@ def _parser(job: Job) -> Parser:
         what = f"{'of the day' if job.per_day else 'of the records'} (ISO date or time)"
         alone = "that day alone"
         if job.reports_of:
-            what, alone = "of the week", "the week of that day alone; or a week, 2026-W47"
+            what, alone = "week, or a day of it", "the week of that day alone, or 2026-W47"
         add("--date", type=values.time, metavar="DATE", help=alone)
         add("--since", type=values.time, metavar="DATE", help=f"the first {what}")
         add("--until", type=values.time, metavar="DATE", help=f"the last {what}")

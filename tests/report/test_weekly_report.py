@@ -53,7 +53,11 @@ def test_a_week_is_made_from_stored_reports_and_no_record_is_sent_again(claude):
 def test_a_missing_day_is_named_and_the_week_is_written_again_when_it_comes(claude):
     site = claude()
     two_weeks(site, "2026-11-18", "2026-11-19")
-    assert weekly(site).code == 0
+    slack = "https://hooks.slack.com/services/T0/B0/x"
+    assert weekly(site, REPORT_SLACK_WEBHOOK_URL=slack).code == 0
+    (announced,) = (site.root / "state/outbox").glob("*-202647.report_slack.weekly_report")
+    said = json.loads(announced.read_text(encoding="utf-8"))["text"].splitlines()
+    assert said[0] == "Weekly report, 2026-W47: 20 records" and said[1].startswith("Without Wed")
     assert weeks_written(site) == ["2026-W47"], "the first run takes the last week alone"
     text = week(site)
     assert "**Without Wednesday 18 and Thursday 19, of which no report is stored.**" in text

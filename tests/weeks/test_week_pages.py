@@ -52,7 +52,7 @@ def with_text(text: str) -> WeekReport:
         week=WEEK,
         days=days,
         before=(7,) * 7,
-        daily="daily_report",
+        lacks="Without Tuesday 17, of which no report is stored.",
         commands=("./run_job.sh daily_report --date 2026-11-17",),
     )
 

@@ -56,6 +56,8 @@ def _in_slack(report: Report, path: Path, verb: str) -> str:
 def _lines(report: Report, verb: str) -> Iterator[str]:
     title = plain(report.title, TITLE)
     yield f"{title}, {report.period}{verb}: {counted(report.records, 'record')}"
+    if report.lacks:
+        yield report.lacks
     # The model's words: nothing in them may become a line, a link or a mention of its own.
     yield parted(plain(report.summary, SUMMARY) or phrases.no_summary(report))
     actions = phrases.actions(report)

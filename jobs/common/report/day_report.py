@@ -99,6 +99,7 @@ class Report(ABC):
     summary_missing: str  # why there is no summary; "" when there is one
     sections: tuple[Section, ...]  # in the order of a morning: action items, anomalies, the others
     footer: Footer
+    lacks: str = ""  # what it was written without, as a sentence; "": it has all
     link: str = ""  # where a record can be looked at, with {id} for its id; "": nowhere
     # --today: the local time at which the day was looked at, which is not over; None: it is.
     until: datetime | None = None

@@ -18,7 +18,7 @@ from common.report.day_report import Footer, Section
 from common.report.digests import Group
 from common.report.put_down import put_down
 from common.report.trend import earlier_themes
-from common.weeks import course
+from common.weeks import course, week_phrases
 from common.weeks.days_reported import Reported, commands, has_lost_days, made_from
 from common.weeks.finished_weeks import weeks_named
 from common.weeks.iso_week import Week
@@ -87,7 +87,7 @@ def compose_week(context: Context, loop: Loop, one: WeekToWrite, zone_name: str)
     if not merged.missing:
         groups = earlier_themes.with_ids(groups, str(one.week), one.made_from, one.written)
     before = WeekBefore(one.week, one.reported, one.report_before if merged.traced else None)
-    missing = [day.day for day in one.days if day.records is None and day.is_over]
+    missing = [day for day in one.days if day.records is None and day.is_over]
     report = WeekReport(
         title=context.job.name.replace("_", " ").capitalize(),
         week=one.week,
@@ -98,8 +98,8 @@ def compose_week(context: Context, loop: Loop, one: WeekToWrite, zone_name: str)
         summary=merged.summary,
         summary_missing=merged.missing,
         sections=tuple(_section(name, groups, one, before) for name in one.sections),
-        daily=context.job.reports_of,
-        commands=tuple(commands(context, missing)),
+        commands=tuple(commands(context, [day.day for day in missing])),
+        lacks=week_phrases.without(missing),
         footer=_footer(context, merged.request_ids),
     )
     stored = as_stored(context, report, one.made_from, groups, traced=merged.traced)

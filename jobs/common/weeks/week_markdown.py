@@ -23,8 +23,8 @@ def markdown(report: WeekReport) -> str:
 
 def _blocks(report: WeekReport) -> Iterator[str]:
     yield f"# {text_of(report.title, TITLE)}, {report.period_in_words}"
-    if without := week_phrases.without(report.missing):
-        yield f"**{without}**"
+    if report.lacks:
+        yield f"**{report.lacks}**"
     if report.footer.demo:
         yield f"**{phrases.DEMO}**"
     yield "## What matters"
@@ -36,9 +36,9 @@ def _blocks(report: WeekReport) -> Iterator[str]:
     for section in report.sections:
         yield from _section(section, report)
     yield from _glance(report)
-    if report.missing:
+    if report.lacks:
         yield f"## {week_phrases.MISSING}"
-        yield week_phrases.without(report.missing)
+        yield report.lacks
         yield "\n".join(["```console", *(f"$ {command}" for command in report.commands), "```"])
         yield week_phrases.then(report)
     yield "---"

@@ -43,8 +43,8 @@ def _body(report: WeekReport) -> Iterator[str]:
     comma = '<span class="comma">, </span>'
     title = f'<span class="name">{inline(report.title, TITLE)}{comma}</span>'
     week, _, days = report.period_in_words.partition(", ")
-    without = week_phrases.without(report.missing)
-    so_far = f'<span class="so-far">{comma}{escape(without)}</span>' if without else ""
+    lacks = escape(report.lacks, quote=True)
+    so_far = f'<span class="so-far">{comma}{lacks}</span>' if lacks else ""
     yield f'<header><h1>{title}{week.capitalize()}, <span class="date">{days}</span>{so_far}</h1>'
     if report.footer.demo:
         yield f'<p class="demo">{phrases.DEMO}</p>'
@@ -55,7 +55,7 @@ def _body(report: WeekReport) -> Iterator[str]:
         kind = "actions" if section.name == phrases.ACTION_ITEMS else "entries"
         yield from section_of(name, kind, _entries(section, report))
     yield from section_of("In figures", "glance", _glance(report))
-    if report.missing:
+    if report.lacks:
         yield from section_of(week_phrases.MISSING, "missing", _missing(report))
 
 
@@ -145,6 +145,6 @@ def _glance(report: WeekReport) -> Iterator[str]:
 
 
 def _missing(report: WeekReport) -> Iterator[str]:
-    yield f"<p>{week_phrases.without(report.missing)}</p><ul>"
+    yield f"<p>{report.lacks}</p><ul>"
     yield from (f"<li><code>{escape(command)}</code></li>" for command in report.commands)
     yield f"</ul><p>{week_phrases.then(report)}</p>"

@@ -67,7 +67,6 @@ class WeekReport(Report):
     days: tuple[DayOfWeek, ...]  # Monday to Sunday
     # Records of the week before, by its days; None where the report of a day is not stored.
     before: tuple[int | None, ...]
-    daily: str  # the job whose reports it is made from, "daily_report"
     commands: tuple[str, ...]  # which write the reports of the days that lack one
 
     @property
@@ -84,8 +83,3 @@ class WeekReport(Report):
             since = f"{first.day} {first:%B}"
         until = f"{last.day} {last:%B} {last.year}"
         return f"week {self.week.number}, {since} to {until}"
-
-    @property
-    def missing(self) -> tuple[DayOfWeek, ...]:
-        """The days that are over, and have no stored report."""
-        return tuple(day for day in self.days if day.records is None and day.is_over)
