@@ -39,6 +39,8 @@ def main() -> None:
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
     if not chromium:
         sys.exit("there is no chromium")
+    if missing := [str(page) for page in given.page if not page.is_file()]:
+        sys.exit(f"there is no {', '.join(missing)}")
     given.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
         browser = [chromium, "--headless=new", "--no-sandbox", "--hide-scrollbars"]
