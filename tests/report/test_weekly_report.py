@@ -167,6 +167,22 @@ def test_a_record_that_is_erased_leaves_its_week_which_is_written_again(claude):
     assert "written again" in weekly(site).log and "Without" not in week(site)
 
 
+def test_a_week_stays_as_it_is_when_stored_reports_of_its_days_are_pruned(claude):
+    site = claude()
+    two_weeks(site)
+    assert weekly(site).code == 0
+    before, sent = week(site), requests_sent(site)
+    sql = (
+        "update windows set report = null where job = 'daily_report' and \"window\" < '2026-11-18'"
+    )
+    site.change_ledger("daily_report", sql)
+    result = weekly(site, "--date", "2026-W47")
+    assert (
+        "2026-W47: stored reports of its days were pruned: the report that is there" in result.log
+    )
+    assert week(site) == before and requests_sent(site) == sent
+
+
 @pytest.mark.sqlite("a file of the version before")
 def test_a_ledger_of_the_version_before_counts_as_no_stored_report(claude):
     site = claude()
