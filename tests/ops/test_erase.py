@@ -136,6 +136,7 @@ def test_its_text_is_gone_from_the_bytes_and_its_key_and_cost_stay(claude, job):
     said = erase(site, ID)
     assert said.code == 0, said.err
     assert f"{ID}: {job.name}: erased (1 answer" in said.out
+    assert f"the row that the SELECT of jobs/{job.name}.py reads (a job that has not" in said.out
     assert places(site) == []
     assert states(site, job)[ID] == "dead" and list(states(site, job).values()).count("done") == 7
     assert site.ledger(f"select error, output from records where record_id = '{ID}'", job.name) == [

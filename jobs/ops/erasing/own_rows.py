@@ -20,15 +20,19 @@ def own_rows(found: Settings, record_id: str) -> list[str]:
         job = None
     if job is None:
         return [f"its outputs went where save() of {path.name} put them: those rows are yours"]
-    if job.per_day:
+    if job.reports_of:
         return []
+    reads = f"yours, too: the row that the SELECT of jobs/{path.name} reads"
+    reads += " (a job that has not asked about it yet would send it)"
+    if job.per_day:
+        return [reads]
     where = "RECORDS_DB" if not found.demo else "state/demo/_records.db"
     key = f"record_id = {_quoted(record_id)}"
     tables = _MADE.findall(job.tables or "")
     lines = [f"yours to delete, in {where}: table {table}, {key}" for table in tables]
     if not lines:
         lines = [f"yours to delete: what save() of jobs/{path.name} wrote for {_quoted(record_id)}"]
-    return [*lines, f"yours, too: the row that the SELECT of jobs/{path.name} reads"]
+    return [*lines, reads]
 
 
 def _quoted(text: str) -> str:
