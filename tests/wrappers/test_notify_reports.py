@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import os
 import shlex
 import subprocess
 import threading
@@ -55,6 +56,16 @@ def test_a_run_of_any_job_sends_what_waits_once(here):
     assert [request.json for request in here.catcher.at("slack")] == [{"text": "hello"}]
     assert (here.root / "mail").read_text().count("Subject: ") == 1
     assert here.outbox() == []
+
+
+def test_what_a_run_that_died_has_left_is_gone_after_three_days(here):
+    folder = kept(here, "report_slack", "text").parent
+    left = [folder / "pending-1-20261121.report_slack.gone", folder / "pending-2-20261121.x.gone"]
+    for path, days in zip(left, (3, 1), strict=True):
+        path.write_text("a quote")
+        os.utime(path, (time.time() - days * 86_500,) * 2)
+    here.notify("--outbox")
+    assert [path.exists() for path in left] == [False, True]
 
 
 def test_the_address_of_the_job_alone_wins(here):

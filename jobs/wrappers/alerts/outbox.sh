@@ -112,5 +112,7 @@ sweep_outbox() {
     say "$what of ${file##*.} is given up: it could not be delivered for $REPLY, or more than \
 200 wait ($file)"
   done
-  find "$outbox" -maxdepth 1 -name '.*.part' -mmin +60 -delete 2>/dev/null
+  # What a run that died has left: unfinished, or about a report that it had not put down.
+  find "$outbox" -maxdepth 1 \( -name '.*.part' -mmin +60 -o -name 'pending-*' -mtime +2 \) \
+    -delete 2>/dev/null
 }
