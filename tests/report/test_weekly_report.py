@@ -117,13 +117,15 @@ def test_a_week_that_is_not_over_is_refused_and_others_are_named_by_any_day(clau
 def test_a_dry_run_says_what_a_week_would_take_and_changes_nothing(claude):
     site = claude()
     two_weeks(site)
+    assert weekly(site, "--date", "2026-W46").code == 0
     result = weekly(site, "--dry-run", "--show")
     assert result.code == 0 and "would write 2026-W47, about:" in result.stdout, result.log
     assert "daily reports             7" in result.stdout
     assert "requests                  1" in result.stdout and "merge" in result.stdout
     figures = json.loads(weekly(site, "--dry-run", "--json", "--date", "2026-W01").stdout)
     assert figures["weeks"] == [] and figures["requests"] == 0
-    assert not list((site.root / "reports/weekly_report").glob("*"))
+    assert 'section="themes" seen="2026-W46" records="14">Late' in result.stdout
+    assert weeks_written(site) == ["2026-W46"]
 
 
 def test_what_a_cost_cap_forbids_is_not_sent_and_comes_later(claude):

@@ -32,7 +32,8 @@ class Heading:
     theme: str  # its id
     section: str
     title: str
-    seen: str  # the day of that report
+    seen: str  # the day, or the week, of that report
+    records: int = 0  # that showed it there
 
 
 def headings_of(reports: Sequence[StoredReport]) -> list[Heading]:
@@ -45,7 +46,7 @@ def headings_of(reports: Sequence[StoredReport]) -> list[Heading]:
     found = sorted(last.values(), key=lambda seen: (-len(seen[1].record_ids), seen[1].theme))
     found.sort(key=lambda seen: seen[0], reverse=True)
     return [
-        Heading(f"h{number}", entry.theme, entry.section, entry.title, day)
+        Heading(f"h{number}", entry.theme, entry.section, entry.title, day, len(entry.record_ids))
         for number, (day, entry) in enumerate(found[:_MOST], 1)
     ]
 
@@ -53,11 +54,16 @@ def headings_of(reports: Sequence[StoredReport]) -> list[Heading]:
 def shown(headings: Sequence[Heading]) -> str:
     """The headings as they travel in front of a merge's findings."""
     lines = [
-        f'<theme key="{one.key}" section="{one.section}" seen="{one.seen}">'
+        f'<theme key="{one.key}" section="{one.section}" seen="{one.seen}"{_weight(one)}>'
         f"{escape(plain(one.title, TITLE), quote=False)}</theme>"
         for one in headings
     ]
     return "\n".join(["<earlier_themes>", *lines, "</earlier_themes>"])
+
+
+def _weight(heading: Heading) -> str:
+    """How many records showed it, where the merge is to say what changed: in that of a week."""
+    return f' records="{heading.records}"' if "W" in heading.seen else ""
 
 
 def continued(key: object, section: str, headings: Sequence[Heading]) -> str:
