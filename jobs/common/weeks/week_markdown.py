@@ -40,7 +40,7 @@ def _blocks(report: WeekReport) -> Iterator[str]:
         yield f"## {week_phrases.MISSING}"
         yield report.lacks
         yield "\n".join(["```console", *(f"$ {command}" for command in report.commands), "```"])
-        yield week_phrases.then(report)
+        yield week_phrases.THEN
     yield "---"
     yield f"Every finding with the ids of its records: {phrases.table_name(report)}"
     yield footer_of(report.footer)

@@ -147,4 +147,4 @@ def _glance(report: WeekReport) -> Iterator[str]:
 def _missing(report: WeekReport) -> Iterator[str]:
     yield f"<p>{report.lacks}</p><ul>"
     yield from (f"<li><code>{escape(command)}</code></li>" for command in report.commands)
-    yield f"</ul><p>{week_phrases.then(report)}</p>"
+    yield f"</ul><p>{week_phrases.THEN}</p>"

@@ -15,6 +15,7 @@ from common.weeks.week_report import Course, DayOfWeek, WeekEntry, WeekReport, W
 SHOWN = 8  # entries of a section that stand open: a week's page prints on two pages
 NONE_THIS_WEEK = "None this week."
 MISSING = "What is missing, and how it comes"
+THEN = "The next run of this job writes the week again, with what has come until then."
 
 
 def short(day: date) -> str:
@@ -108,8 +109,3 @@ def day_figures(day: DayOfWeek) -> str:
 def share_of(entry: WeekEntry, section: str, report: WeekReport) -> str:
     """What part of the week's records a finding has; "" in sections that do not say so."""
     return "" if section in phrases.NO_SHARE else phrases.share(entry.records, report.records)
-
-
-def then(report: WeekReport) -> str:
-    """What happens when the missing days come."""
-    return "The next run of this job writes the week again, with what has come until then."
