@@ -33,7 +33,8 @@ theme. Prefer a few broad themes to many narrow ones. Write in plain English, wh
 records are in. Name no person.
 """
 
-# … then of the findings of all chunks.
+# … then of the findings of all chunks. The form of the answer asks for more, whatever is written
+# here: the most pressing action first, and which theme of the days before each theme goes on with.
 MERGE = """
 You write a company's daily report for its founder from findings about the parts of one day. In each
 section, unite the findings that say the same into one entry, list the keys of all of them, and word
