@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -27,6 +26,7 @@ from common.claude.retries import Clock
 from rigs.bills import usd_of
 from rigs.crash_rig import Bill, standin_process
 from rigs.harness import REPOSITORY, InstantClock, Result, Site, run_numbers
+from rigs.prepared import Prepared
 from standin.endpoints import COUNTS
 
 JOB = bulk_classifier.JOB
@@ -102,8 +102,9 @@ class CelerySite:
         """Start a worker; it ends with the test."""
         name = f"worker-{next(self._numbers)}.log"
         with (self.root / name).open("wb") as stderr:
-            process = subprocess.Popen(
-                self._command(_WORKER, *arguments),
+            process = Prepared(
+                self._code(_WORKER, *arguments),
+                celery=True,
                 env=self.environ(**environ),
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
@@ -112,9 +113,8 @@ class CelerySite:
         self._workers.append(process)
         return process
 
-    def _command(self, code: str, *arguments: str) -> list[str]:
-        where = (str(REPOSITORY / "jobs"), str(self.root), str(self.lease))
-        return [sys.executable, "-c", code, *where, *arguments]
+    def _code(self, code: str, *arguments: str) -> list[str]:
+        return ["-c", code, str(REPOSITORY / "jobs"), str(self.root), str(self.lease), *arguments]
 
     def close(self) -> None:
         """Kill the workers."""
@@ -152,8 +152,9 @@ class CelerySite:
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a run by Celery as a process of its own."""
         with (self.root / "run.log").open("ab") as stderr:
-            process = subprocess.Popen(
-                self._command(_RUN, "--celery", "--chunk-size", "1", *arguments),
+            process = Prepared(
+                self._code(_RUN, "--celery", "--chunk-size", "1", *arguments),
+                celery=True,
                 env=self.environ(),
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
