@@ -35,7 +35,7 @@ DEMO = ("bulk_classifier", "--demo", "--celery")
 @pytest.fixture
 def here(tmp_path: Path) -> Installation:
     """An installation without a stand-in of the test's, whose venv/ has the servers."""
-    installation = Installation(Site(tmp_path))
+    installation = Installation(Site(tmp_path), is_prepared=False)  # looked for by its command
     for folder in ("", "venv/bin"):
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
     for name in ("requirements-demo.txt", "venv/requirements-demo.txt"):

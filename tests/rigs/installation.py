@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from rigs.harness import REPOSITORY, Site
+from rigs.prepared import Prepared
 
 
 class Installation:
-    """A copy of jobs/ in the folder of `site`, where its state and its reports are, too."""
+    """A copy of jobs/ in the folder of `site`, where its state and its reports are, too.
 
-    def __init__(self, site: Site) -> None:
+    `is_prepared`: its jobs begin where Python has imported the packages.
+    """
+
+    def __init__(self, site: Site, *, is_prepared: bool = True) -> None:
+        self.is_prepared = is_prepared
         self.site = site
         self.root = site.root
         shutil.copytree(REPOSITORY / "jobs", self.root / "jobs")
@@ -40,16 +45,13 @@ class Installation:
         self, *arguments: str, script: Path | None = None, cwd: str = "/", **environ: str
     ) -> subprocess.Popen[str]:
         """Start a job: `script`, or daily_report without one."""
-        command = [sys.executable, str(script or self.root / "jobs/daily_report.py"), *arguments]
-        return subprocess.Popen(
-            command,
-            cwd=cwd,
-            env=self.environ(**environ),
-            text=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        command = [str(script or self.root / "jobs/daily_report.py"), *arguments]
+        options: dict[str, Any] = {"cwd": cwd, "env": self.environ(**environ), "text": True}
+        options |= {"stdin": subprocess.DEVNULL}
+        options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        if self.is_prepared:
+            return Prepared(command, **options)
+        return subprocess.Popen([sys.executable, *command], **options)
 
     def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a job to its end, 50 seconds at most."""

@@ -42,7 +42,7 @@ class Prepared(subprocess.Popen[Any]):
         **options: Any,
     ) -> None:
         self._server = _server(_WITH_CELERY if celery else _PACKAGES)
-        self._order = {
+        self._order: dict[str, Any] = {
             "arguments": [*arguments],
             "environ": {**env},
             "folder": str(options.get("cwd") or Path.cwd()),
@@ -50,6 +50,9 @@ class Prepared(subprocess.Popen[Any]):
         super().__init__([sys.executable, *arguments], env=env, **options)
 
     def _execute_child(self, *given: Any) -> None:
+        if any(name.startswith(("PYTHON", "LC_", "LANG")) for name in self._order["environ"]):
+            super()._execute_child(*given)  # type: ignore[misc]  # what Python reads when it starts
+            return
         pipes = given[10:16]  # ours and the child's for each of its three streams, -1 for none
         streams = [pipes[0], pipes[3], pipes[5]]
         streams = [number if pipe == -1 else pipe for number, pipe in enumerate(streams)]
@@ -123,7 +126,8 @@ def _begin(
     if is_code := arguments[0] == "-c":
         sys.argv = ["-c", *arguments[2:]]
     code = arguments[1] if is_code else path.read_bytes()
-    sys.path[0] = "" if is_code else str(path.parent)
+    at = path.parent / path.readlink() if path.is_symlink() else path
+    sys.path[0] = "" if is_code else str(at.parent)
     sys.modules["__main__"] = main = ModuleType("__main__")
     main.__file__ = str(path)
     name = "<string>" if is_code else str(path)

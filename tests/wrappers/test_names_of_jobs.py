@@ -34,7 +34,7 @@ TAKEN = [
 def here(claude) -> Installation:
     site = claude(message_batch_seconds=0.0)
     site.events(events("2026-11-21", 2))
-    return Installation(site)
+    return Installation(site, is_prepared=False)  # what is imported already cannot be hidden
 
 
 def copy(here: Installation, name: str, job: str = "bulk_classifier") -> Path:
