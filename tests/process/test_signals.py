@@ -42,7 +42,7 @@ def test_a_signal_in_the_middle_finishes_what_is_in_flight_and_nothing_is_paid_t
         with rig.running() as process:
             until(lambda: len(rig.bill.lines()) >= 8 or process.poll() is not None)
             process.send_signal(number)
-            code, log = end_of(process, 10)
+            code, log = end_of(process, 20)
         assert code == 75, log
         name = number.name.removeprefix("SIG")
         assert f"{name}: finishing what is in flight, then stopping" in log
@@ -65,7 +65,7 @@ def test_a_signal_while_the_run_begins_leaves_the_rest_for_the_next_run(tmp_path
         with rig.running() as process:
             until(lambda: rig.tables() > 0 or process.poll() is not None)
             process.terminate()
-            code, log = end_of(process, 10)
+            code, log = end_of(process, 20)
         assert code == 75, log
         assert rig.run().code == 0
         findings = examine(rig)
@@ -81,7 +81,7 @@ def test_a_second_signal_stops_at_once(tmp_path):
             # A second signal within a second does not count: timeout(1) sends two.
             until(lambda: time.monotonic() - first > 1.1)
             process.terminate()
-            code, log = end_of(process, 3)
+            code, log = end_of(process, 10)
         assert code == 75 and "stopped at once by a second signal" in log, log
         assert "Traceback" not in log
 
@@ -93,7 +93,7 @@ def test_a_signal_ends_a_long_wait_at_once(tmp_path, number):
             until(lambda: _sent(rig) or process.poll() is not None)
             assert process.poll() is None
             process.send_signal(number)
-            code, log = end_of(process, 5)
+            code, log = end_of(process, 20)
         assert code == 75 and "Traceback" not in log, log
         # A refusal costs nothing: nothing of it stays reserved.
         assert rig.ledger("select sum(unsettled_usd) from requests") == [(0,)]
@@ -105,7 +105,7 @@ def test_what_does_not_answer_in_20_seconds_is_left_and_held_as_unknown(tmp_path
         with rig.running(before=before) as process:
             until(lambda: bool(rig.bill.lines()) or process.poll() is not None)
             process.terminate()
-            code, log = end_of(process, 5)
+            code, log = end_of(process, 20)
         assert code == 75 and "Traceback" not in log, log
         statuses = rig.ledger("select distinct status, unsettled_usd > 0 from requests")
         assert statuses == [("lost", 1)]

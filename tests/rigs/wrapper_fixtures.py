@@ -153,7 +153,7 @@ class Terminal:
         """Press these keys."""
         os.write(self._hand, text.encode())
 
-    def read(self, word: str, seconds: float = 10) -> str:
+    def read(self, word: str, seconds: float = 30) -> str:
         """Read on until `word` is shown. Returns `shown`."""
         end = time.monotonic() + seconds
         while word not in self.shown:
@@ -164,7 +164,7 @@ class Terminal:
 
     def end(self) -> int:
         """Wait for the end and read all. Returns the exit code."""
-        code = self.process.wait(10)
+        code = self.process.wait(30)
         while self._take():
             pass
         return code
@@ -191,7 +191,7 @@ class Terminal:
         return text
 
 
-def until(happened: Callable[[], Any], seconds: float = 10) -> None:
+def until(happened: Callable[[], Any], seconds: float = 30) -> None:
     """Return as soon as `happened()` is true; fail when it is not within `seconds`."""
     end = time.monotonic() + seconds
     while not happened():
