@@ -33,6 +33,7 @@ POSTGRES = {
     "timezone": "Asia/Kathmandu",
     "max_connections": "300",
     "autovacuum": "off",
+    "shared_buffers": "16MB",  # a database that is dropped is looked for in all of them
 }
 _PREFIX = "claude-batch-jobs-tests-"
 _started: list[PostgreSQL | Valkey] = []  # by this process: their guards are not to be collected
