@@ -10,25 +10,20 @@ import pytest
 
 from common.process import progress
 from common.process.progress import Progress
+from rigs.terminal import Terminal, watched
 
 
 @pytest.fixture
-def terminal(monkeypatch) -> Iterator[int]:
-    """The reading end of a terminal, whose other end JOB_TERMINAL_FD names."""
-    reading, writing = pty.openpty()
-    monkeypatch.setenv("JOB_TERMINAL_FD", str(writing))
-    monkeypatch.setattr(progress, "_EVERY", 0.0)
-    monkeypatch.setenv("COLUMNS", "200")
-    yield reading
-    os.close(reading)
-    os.close(writing)
+def terminal(monkeypatch) -> Iterator[Terminal]:
+    with watched(monkeypatch) as there:
+        yield there
 
 
 def test_a_live_delivery_shows_records_requests_and_cost(terminal):
     shown_by = Progress()
     shown_by.expect(200)
     shown_by.live(50, 8, 0.0123)
-    shown = os.read(terminal, 4096).decode()
+    shown = terminal.read()
     assert "50/200 records" in shown
     assert "8 in flight" in shown
     assert "$0.0123" in shown
@@ -38,21 +33,21 @@ def test_a_live_delivery_shows_records_requests_and_cost(terminal):
 
 def test_a_message_batch_shows_what_it_is_doing(terminal):
     Progress().message_batch("message batch msgbatch_1: still processing, 3m 5s old")
-    assert "still processing, 3m 5s old" in os.read(terminal, 4096).decode()
+    assert "still processing, 3m 5s old" in terminal.read()
 
 
 def test_the_line_is_cut_to_the_terminal_so_that_it_never_wraps(terminal, monkeypatch):
     monkeypatch.setenv("COLUMNS", "20")
     Progress().message_batch("x" * 100)
-    assert len(os.read(terminal, 4096).decode().removeprefix("\r\x1b[K")) == 19
+    assert len(terminal.read().removeprefix("\r\x1b[K")) == 19
 
 
 def test_the_line_makes_room_for_what_is_printed_next(terminal):
     shown = Progress()
     shown.message_batch("looking")
-    os.read(terminal, 4096)
+    terminal.read()
     shown.clear()
-    assert os.read(terminal, 4096).decode() == "\r\x1b[K"
+    assert terminal.read() == "\r\x1b[K"
 
 
 def test_nothing_is_shown_where_nobody_watches(monkeypatch, capfd):

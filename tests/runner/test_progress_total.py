@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,6 +13,7 @@ from common.process.progress import Progress
 from rigs.harness import Site
 from rigs.own_jobs import labels
 from rigs.report_site import events, night, report
+from rigs.terminal import watched
 
 Shown = Callable[[], list[tuple[int, int]]]
 
@@ -22,19 +21,13 @@ Shown = Callable[[], list[tuple[int, int]]]
 @pytest.fixture
 def shown(monkeypatch) -> Iterator[Shown]:
     """What a terminal has shown so far: (records ended, records in all), line by line."""
-    reading, writing = pty.openpty()
-    monkeypatch.setenv("JOB_TERMINAL_FD", str(writing))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(progress, "_EVERY", 0.0)
-    os.set_blocking(reading, False)
 
     def read() -> list[tuple[int, int]]:
-        text = os.read(reading, 1 << 16).decode()
-        return [(int(done), int(of)) for done, of in re.findall(r" (\d+)/(\d+) records", text)]
+        found = re.findall(r" (\d+)/(\d+) records", terminal.read())
+        return [(int(done), int(of)) for done, of in found]
 
-    yield read
-    os.close(reading)
-    os.close(writing)
+    with watched(monkeypatch) as terminal:
+        yield read
 
 
 def totals(lines: list[tuple[int, int]]) -> set[int]:
