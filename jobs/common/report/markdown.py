@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from common.process.words import counted
 from common.report import phrases
-from common.report.day_report import DayReport, Entry, Footer, Quote, Section
+from common.report.day_report import DayReport, Entry, Footer, Quote, Report, Section
 from common.report.markdown_escape import escaped
 from common.report.plain_text import DETAIL, HOUR, QUOTE, SUMMARY, TITLE, WORD, plain
 from common.report.trend import trend_words
@@ -29,6 +29,18 @@ def markdown(report: DayReport) -> str:
 
 def _blocks(report: DayReport) -> Iterator[str]:
     yield f"# {text_of(report.title, TITLE)}, {phrases.whole_day(report)}"
+    yield from what_matters(report)
+    for section in report.sections if report.records else ():
+        yield from _section(section, report)
+    yield from _glance(report)
+    yield from _missing(report)
+    yield "---"
+    yield f"Every finding with all of its records: {phrases.table_name(report)}"
+    yield footer_of(report.footer)
+
+
+def what_matters(report: Report) -> Iterator[str]:
+    """The summary of a report of any time, or why it has none."""
     if report.footer.demo:
         yield f"**{phrases.DEMO}**"
     yield "## What matters"
@@ -37,13 +49,6 @@ def _blocks(report: DayReport) -> Iterator[str]:
     else:
         reason = text_of(report.summary_missing, DETAIL)
         yield f"No summary: {reason}" if reason else "No summary."
-    for section in report.sections if report.records else ():
-        yield from _section(section, report)
-    yield from _glance(report)
-    yield from _missing(report)
-    yield "---"
-    yield f"Every finding with all of its records: {phrases.table_name(report)}"
-    yield footer_of(report.footer)
 
 
 def _glance(report: DayReport) -> Iterator[str]:

@@ -8,9 +8,16 @@ from common.process.words import counted
 from common.report import phrases
 from common.report.day_report import Section
 from common.report.digests import is_theme
-from common.report.markdown import chart, footer_of, text_of, title_of, urgency_of
+from common.report.markdown import (
+    chart,
+    footer_of,
+    text_of,
+    title_of,
+    urgency_of,
+    what_matters,
+)
 from common.report.markdown_escape import escaped
-from common.report.plain_text import DETAIL, SUMMARY, TITLE, WORD
+from common.report.plain_text import DETAIL, TITLE, WORD
 from common.report.trend import trend_words
 from common.weeks import week_phrases
 from common.weeks.week_report import Course, WeekEntry, WeekReport, entries_of_week
@@ -25,14 +32,7 @@ def _blocks(report: WeekReport) -> Iterator[str]:
     yield f"# {text_of(report.title, TITLE)}, {report.period_in_words}"
     if report.lacks:
         yield f"**{report.lacks}**"
-    if report.footer.demo:
-        yield f"**{phrases.DEMO}**"
-    yield "## What matters"
-    if summary := text_of(report.summary, SUMMARY):
-        yield summary
-    else:
-        reason = text_of(report.summary_missing, DETAIL)
-        yield f"No summary: {reason}" if reason else "No summary."
+    yield from what_matters(report)
     for section in report.sections:
         yield from _section(section, report)
     yield from _glance(report)
